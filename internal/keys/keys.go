@@ -1,0 +1,302 @@
+// Package keys holds the private keys of a service: made here, used through
+// crypto.Signer, sealed at rest with a passphrase.
+//
+// A Ring is a set of signing keys and named secrets. Seal turns it into an
+// age file (scrypt passphrase recipient), Open turns that back. Reading and
+// writing files is the caller's business; nothing here touches the disk.
+package keys
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/kinpass/kinpass/internal/fault"
+)
+
+// Errors of this package.
+var (
+	ErrPassphrase = fault.New(fault.Invalid, "passphrase-wrong", "the key file could not be opened with this passphrase")
+	ErrKeyFile    = fault.New(fault.Invalid, "key-file-invalid", "not a sealed key file")
+	ErrNoKey      = fault.New(fault.Unavailable, "no-signing-key", "no signing key is valid now")
+	ErrAlgorithm  = fault.New(fault.Invalid, "key-algorithm", "the algorithm must be EdDSA or ES256")
+)
+
+// Algorithms, by their JOSE names (RFC 7518, RFC 8037).
+const (
+	EdDSA = "EdDSA" // Ed25519, the default
+	ES256 = "ES256" // P-256 with SHA-256
+)
+
+// Uses of a signing key. A key has one.
+const (
+	UseCredentials = "credentials" // credentials and status lists of an issuer
+	UseAnchor      = "anchor"      // the trust list
+	UseHub         = "hub"         // border bundles
+)
+
+// Key is one private key. It signs between NotBefore and NotAfter (a zero
+// NotAfter means no end).
+type Key struct {
+	Name      string // the fragment of its verification method, such as "key-2026-1"
+	Use       string
+	Alg       string
+	NotBefore time.Time
+	NotAfter  time.Time
+	signer    crypto.Signer
+}
+
+// Signer is a key with the full identifier that goes into a JWS kid.
+type Signer struct {
+	KID string
+	Alg string
+	crypto.Signer
+}
+
+// New makes a key with fresh randomness.
+func New(name, use, alg string, notBefore, notAfter time.Time) (*Key, error) {
+	k := &Key{Name: name, Use: use, Alg: alg, NotBefore: notBefore.UTC(), NotAfter: notAfter}
+	switch alg {
+	case EdDSA:
+		_, priv, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		k.signer = priv
+	case ES256:
+		priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		k.signer = priv
+	default:
+		return nil, ErrAlgorithm
+	}
+	return k, nil
+}
+
+// Public gives the public half.
+func (k *Key) Public() crypto.PublicKey { return k.signer.Public() }
+
+// Signer binds the key to the identifier that verifiers know it by.
+func (k *Key) Signer(kid string) Signer { return Signer{KID: kid, Alg: k.Alg, Signer: k.signer} }
+
+// ValidAt reports whether the key may sign at t.
+func (k *Key) ValidAt(t time.Time) bool {
+	return !t.Before(k.NotBefore) && (k.NotAfter.IsZero() || t.Before(k.NotAfter))
+}
+
+// LogValue keeps private keys out of every log.
+func (k *Key) LogValue() slog.Value { return slog.StringValue("key " + k.Name) }
+
+// LogValue keeps private keys out of every log.
+func (s Signer) LogValue() slog.Value { return slog.StringValue("signer " + s.KID) }
+
+// Ring is the set of private keys and secrets of one service. The zero Ring is
+// empty and usable.
+type Ring struct {
+	Keys    []*Key
+	Secrets map[string][]byte // 32 bytes each, by name
+}
+
+// LogValue keeps private keys out of every log.
+func (r *Ring) LogValue() slog.Value { return slog.StringValue("key ring") }
+
+// Add puts a key into the ring; a name can be used once.
+func (r *Ring) Add(k *Key) error {
+	for _, x := range r.Keys {
+		if x.Name == k.Name {
+			return fault.New(fault.Conflict, "key-exists", "a key with this name exists")
+		}
+	}
+	r.Keys = append(r.Keys, k)
+	return nil
+}
+
+// Secret gives the named 32-byte secret. EnsureSecret makes it.
+func (r *Ring) Secret(name string) []byte { return r.Secrets[name] }
+
+// EnsureSecret makes the named 32-byte secret if it does not exist and
+// reports whether it did so, so that the caller saves the ring.
+func (r *Ring) EnsureSecret(name string) (made bool, err error) {
+	if len(r.Secrets[name]) == 32 {
+		return false, nil
+	}
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		return false, err
+	}
+	if r.Secrets == nil {
+		r.Secrets = map[string][]byte{}
+	}
+	r.Secrets[name] = b
+	return true, nil
+}
+
+// Current gives the key to sign with at t: of those valid for this use, the
+// one that became valid last. So a new key with a later NotBefore takes over
+// by itself and the old one stays published until it ends.
+func (r *Ring) Current(use string, t time.Time) (*Key, error) {
+	var best *Key
+	for _, k := range r.Keys {
+		if k.Use == use && k.ValidAt(t) && (best == nil || k.NotBefore.After(best.NotBefore)) {
+			best = k
+		}
+	}
+	if best == nil {
+		return nil, ErrNoKey
+	}
+	return best, nil
+}
+
+// Of lists the keys with this use, oldest first.
+func (r *Ring) Of(use string) []*Key {
+	var out []*Key
+	for _, k := range r.Keys {
+		if k.Use == use {
+			out = append(out, k)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *Key) int { return a.NotBefore.Compare(b.NotBefore) })
+	return out
+}
+
+type keyJSON struct {
+	Name      string    `json:"name"`
+	Use       string    `json:"use"`
+	Alg       string    `json:"alg"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter,omitzero"`
+	PKCS8     []byte    `json:"pkcs8"`
+}
+
+type ringJSON struct {
+	Version int               `json:"version"`
+	Keys    []keyJSON         `json:"keys"`
+	Secrets map[string][]byte `json:"secrets,omitempty"`
+}
+
+// scryptWork is the age work factor, log2 of N: 2^17 costs about half a second
+// and 128 MB once per start, and as much per guess for whoever copied the file.
+const scryptWork = 17
+
+// Seal encrypts the ring under a passphrase.
+func (r *Ring) Seal(passphrase []byte) ([]byte, error) {
+	v := ringJSON{Version: 1, Secrets: r.Secrets}
+	for _, k := range r.Keys {
+		der, err := x509.MarshalPKCS8PrivateKey(k.signer)
+		if err != nil {
+			return nil, err
+		}
+		v.Keys = append(v.Keys, keyJSON{k.Name, k.Use, k.Alg, k.NotBefore, k.NotAfter, der})
+	}
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	p, err := cleanPassphrase(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := age.NewScryptRecipient(p)
+	if err != nil {
+		return nil, err
+	}
+	rec.SetWorkFactor(scryptWork)
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, rec)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// Open decrypts what Seal made. A wrong passphrase is ErrPassphrase; anything
+// else that is wrong with the file is ErrKeyFile.
+func Open(sealed, passphrase []byte) (*Ring, error) {
+	p, err := cleanPassphrase(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	id, err := age.NewScryptIdentity(p)
+	if err != nil {
+		return nil, ErrPassphrase.With(err)
+	}
+	id.SetMaxWorkFactor(20)
+	rd, err := age.Decrypt(bytes.NewReader(sealed), id)
+	if err != nil {
+		if strings.Contains(err.Error(), "incorrect passphrase") || strings.Contains(err.Error(), "no identity matched") {
+			return nil, ErrPassphrase.With(err)
+		}
+		return nil, ErrKeyFile.With(err)
+	}
+	plain, err := io.ReadAll(io.LimitReader(rd, 1<<20))
+	if err != nil {
+		return nil, ErrKeyFile.With(err)
+	}
+	var v ringJSON
+	if err := json.Unmarshal(plain, &v); err != nil || v.Version != 1 {
+		return nil, ErrKeyFile.With(err)
+	}
+	r := &Ring{Secrets: v.Secrets}
+	for _, k := range v.Keys {
+		priv, err := x509.ParsePKCS8PrivateKey(k.PKCS8)
+		if err != nil {
+			return nil, ErrKeyFile.With(err)
+		}
+		s, ok := priv.(crypto.Signer)
+		if !ok {
+			return nil, ErrKeyFile
+		}
+		r.Keys = append(r.Keys, &Key{k.Name, k.Use, k.Alg, k.NotBefore, k.NotAfter, s})
+	}
+	return r, nil
+}
+
+// Private gives the PKCS #8 form of a key, for a caller that seals it itself
+// (the wallet, for holder keys). FromPrivate is the way back.
+func (k *Key) Private() ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k.signer) }
+
+// FromPrivate rebuilds a signer from what Private gave.
+func FromPrivate(pkcs8 []byte, kid string) (Signer, error) {
+	priv, err := x509.ParsePKCS8PrivateKey(pkcs8)
+	if err != nil {
+		return Signer{}, ErrKeyFile.With(err)
+	}
+	switch s := priv.(type) {
+	case ed25519.PrivateKey:
+		return Signer{KID: kid, Alg: EdDSA, Signer: s}, nil
+	case *ecdsa.PrivateKey:
+		return Signer{KID: kid, Alg: ES256, Signer: s}, nil
+	}
+	return Signer{}, ErrAlgorithm
+}
+
+// cleanPassphrase drops the line end that editors leave in a passphrase file
+// and refuses what is too short to protect anything.
+func cleanPassphrase(b []byte) (string, error) {
+	p := strings.TrimRight(string(b), "\r\n")
+	if len(p) < 8 {
+		return "", fault.New(fault.Invalid, "passphrase-short", "the passphrase must have at least 8 characters").
+			WithHint("put a longer passphrase into the file named by --passphrase-file")
+	}
+	return p, nil
+}

@@ -1,0 +1,165 @@
+package vc
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"encoding/json"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwk"
+
+	"github.com/kinpass/kinpass/internal/fault"
+)
+
+// Roles on the trust list.
+const (
+	RoleRegistrar  = "registrar"
+	RoleCourt      = "court"
+	RoleProtection = "protectionAuthority"
+	RoleHub        = "hub"
+)
+
+// TrustList says which key may sign which credential type, in which role, from
+// when to when. It travels as a JWS with typ kinpass-trust+jwt signed by a
+// trust anchor. Sequence only ever grows.
+type TrustList struct {
+	ID       string        `json:"id"`
+	Sequence int64         `json:"sequence"`
+	IssuedAt time.Time     `json:"issuedAt"`
+	Next     time.Time     `json:"nextUpdate"`
+	Issuers  []TrustIssuer `json:"issuers"`
+	Hubs     []TrustKey    `json:"hubs"`
+}
+
+// TrustIssuer is one issuer: its DID, the base address of its shelf and its
+// keys.
+type TrustIssuer struct {
+	DID     string     `json:"did"`
+	Name    string     `json:"name"`
+	Country string     `json:"country,omitempty"`
+	Shelf   string     `json:"shelf"`
+	Keys    []TrustKey `json:"keys"`
+}
+
+// TrustKey is one key. Types are credential types; a zero NotAfter means no
+// end. From CutOff on, what the key signed is no longer believed (compromise).
+type TrustKey struct {
+	ID        string          `json:"id"` // the JWS kid
+	JWK       json.RawMessage `json:"publicKeyJwk"`
+	Role      string          `json:"role"`
+	Types     []string        `json:"types,omitempty"`
+	NotBefore time.Time       `json:"notBefore"`
+	NotAfter  time.Time       `json:"notAfter,omitzero"`
+	CutOff    time.Time       `json:"cutOff,omitzero"`
+}
+
+// Errors of trust.
+var (
+	ErrTrustList = fault.New(fault.Invalid, "trust-list-invalid", "not a trust list that can be read")
+	ErrAnchor    = fault.New(fault.Invalid, "anchor-unknown", "the trust list is not signed by a known trust anchor")
+	ErrJWK       = fault.New(fault.Invalid, "jwk-invalid", "not a public key that can be used")
+)
+
+const maxTrustList = 8 << 20
+
+// May reports whether the key may sign credentials of type t.
+func (k *TrustKey) May(t string) bool {
+	for _, x := range k.Types {
+		if x == t {
+			return true
+		}
+	}
+	return false
+}
+
+// ValidAt reports whether t lies in the key's period.
+func (k *TrustKey) ValidAt(t time.Time) bool {
+	return !t.Before(k.NotBefore) && (k.NotAfter.IsZero() || t.Before(k.NotAfter))
+}
+
+// OpenTrustList verifies a signed trust list with the anchors and reads it.
+func OpenTrustList(signed string, anchors []crypto.PublicKey) (*TrustList, error) {
+	v, err := SplitLargeJWS(signed, maxTrustList)
+	if err != nil {
+		return nil, ErrTrustList.With(err)
+	}
+	if v.Header.Typ != TypTrustList {
+		return nil, ErrTrustList.With(ErrType)
+	}
+	for _, a := range anchors {
+		payload, err := v.Verify(a)
+		if err != nil {
+			continue
+		}
+		var l TrustList
+		if err := StrictJSON(payload, &l, MaxDepth); err != nil {
+			return nil, ErrTrustList.With(err)
+		}
+		if l.Sequence < 1 || l.IssuedAt.IsZero() {
+			return nil, ErrTrustList
+		}
+		return &l, nil
+	}
+	return nil, ErrAnchor
+}
+
+// PublicJWK writes a public key as JWK with its id and algorithm.
+func PublicJWK(pub crypto.PublicKey, kid, alg string) (json.RawMessage, error) {
+	k, err := jwk.Import(pub)
+	if err != nil {
+		return nil, ErrJWK.With(err)
+	}
+	for name, v := range map[string]string{"kid": kid, "alg": alg, "use": "sig"} {
+		if v == "" {
+			continue
+		}
+		if err := k.Set(name, v); err != nil {
+			return nil, ErrJWK.With(err)
+		}
+	}
+	return json.Marshal(k)
+}
+
+// ParseJWK reads a public Ed25519 or P-256 key and refuses private ones.
+func ParseJWK(data []byte) (crypto.PublicKey, error) {
+	if len(data) > 4096 {
+		return nil, ErrJWK
+	}
+	k, err := jwk.ParseKey(data)
+	if err != nil {
+		return nil, ErrJWK.With(err)
+	}
+	var raw any
+	if err := jwk.Export(k, &raw); err != nil {
+		return nil, ErrJWK.With(err)
+	}
+	switch p := raw.(type) {
+	case ed25519.PublicKey:
+		return p, nil
+	case *ecdsa.PublicKey:
+		if p.Curve.Params().BitSize == 256 {
+			return p, nil
+		}
+	}
+	return nil, ErrJWK
+}
+
+// ParseAnchors reads an anchor file: a JWK Set of public keys.
+func ParseAnchors(data []byte) ([]crypto.PublicKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if len(data) > 64<<10 || json.Unmarshal(data, &set) != nil || len(set.Keys) == 0 {
+		return nil, ErrJWK.WithDetail("not an anchor file (a JWK Set)")
+	}
+	var out []crypto.PublicKey
+	for _, k := range set.Keys {
+		p, err := ParseJWK(k)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
