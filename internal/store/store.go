@@ -1,0 +1,215 @@
+// Package store opens a role's database, SQLite or PostgreSQL, brings its
+// schema up to date and runs write transactions that survive contention.
+//
+// A database URL is "sqlite:PATH" or "postgres://…". On PostgreSQL each role
+// has a schema of its own, named after the role.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"modernc.org/sqlite"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/migrations"
+)
+
+// Engines.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
+
+// Errors of this package. A database URL can hold a password, so none repeats
+// it.
+var (
+	ErrURL         = fault.New(fault.Invalid, "database-url", "the database URL must begin with sqlite: or postgres://")
+	ErrUnreachable = fault.New(fault.Unavailable, "database-unreachable", "the database cannot be reached")
+	ErrSchema      = fault.New(fault.Unavailable, "database-schema", "the database schema is not up to date")
+)
+
+// DB is an open database of one role.
+type DB struct {
+	*sql.DB
+	Engine string
+	Role   string
+	write  sync.Mutex // SQLite has one writer: queue here instead of polling its lock
+}
+
+// Open connects to the database of a role and makes sure that it answers. It
+// does not migrate.
+func Open(ctx context.Context, url, role string) (*DB, error) {
+	switch {
+	case strings.HasPrefix(url, "sqlite:"):
+		return openSQLite(ctx, strings.TrimPrefix(url, "sqlite:"), role)
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+		return openPostgres(ctx, url, role)
+	}
+	return nil, ErrURL
+}
+
+func openSQLite(ctx context.Context, path, role string) (*DB, error) {
+	if path == "" || strings.ContainsAny(path, "?#%") {
+		return nil, ErrURL.WithDetail("the path of a SQLite database must not be empty or hold ?, # or %")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, ErrUnreachable.With(err)
+	}
+	// The file is made here so that nobody else can read it, whatever the umask.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, ErrUnreachable.With(err)
+	}
+	f.Close()
+	// synchronous=FULL: a commit that was answered survives a power cut.
+	dsn := "file:" + path + "?_txlock=immediate&_pragma=busy_timeout(15000)&_pragma=journal_mode(WAL)" +
+		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, ErrUnreachable.With(err)
+	}
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8)
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, ErrUnreachable.With(err)
+	}
+	return &DB{DB: db, Engine: SQLite, Role: role}, nil
+}
+
+func openPostgres(ctx context.Context, url, role string) (*DB, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, ErrURL.WithDetail("the postgres:// URL cannot be read") // the cause would repeat it
+	}
+	cfg.RuntimeParams["search_path"] = role
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "kinpass " + role
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(24)
+	db.SetMaxIdleConns(24)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, ErrUnreachable.With(err)
+	}
+	return &DB{DB: db, Engine: Postgres, Role: role}, nil
+}
+
+// Migrate brings the role's schema up to date. Replicas may call it at the
+// same time; on PostgreSQL one does the work while the others wait.
+func (db *DB) Migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations.Files, db.Engine+"/"+db.Role)
+	if err != nil {
+		return err
+	}
+	var opts []goose.ProviderOption
+	dialect := goose.DialectSQLite3
+	if db.Engine == Postgres {
+		dialect = goose.DialectPostgres
+		if err := db.createSchema(ctx); err != nil {
+			return err
+		}
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return err
+		}
+		opts = append(opts, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(dialect, db.DB, files, opts...)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return ErrSchema.With(err)
+	}
+	return nil
+}
+
+func (db *DB) createSchema(ctx context.Context) error {
+	// Two replicas may race here: IF NOT EXISTS can still break the catalog's
+	// unique index, which then means that the other one made it.
+	_, err := db.ExecContext(ctx, fmt.Sprintf(`CREATE SCHEMA IF NOT EXISTS %q`, db.Role))
+	if err != nil && !IsUnique(err) {
+		return ErrSchema.With(err)
+	}
+	return nil
+}
+
+// Write runs fn in one write transaction and commits it. When the database
+// reports a passing conflict (busy, serialization failure, deadlock) the whole
+// of fn runs again, so fn must not keep what an earlier run gave it.
+func (db *DB) Write(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	if db.Engine == SQLite {
+		db.write.Lock()
+		defer db.write.Unlock()
+	}
+	for try := 0; ; try++ {
+		err := db.once(ctx, fn)
+		if err == nil || !passing(err) || try == 9 || ctx.Err() != nil {
+			return err
+		}
+		wait := time.Duration(1<<try) * time.Millisecond
+		wait += rand.N(wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (db *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after Commit
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// passing reports whether the same transaction may succeed when run again.
+func passing(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "40001" || pg.Code == "40P01"
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return lite.Code()&0xff == 5 || lite.Code()&0xff == 6 // SQLITE_BUSY, SQLITE_LOCKED
+	}
+	return false
+}
+
+// IsUnique reports whether err says that a UNIQUE or PRIMARY KEY constraint
+// was broken.
+func IsUnique(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "23505"
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return lite.Code() == 1555 || lite.Code() == 2067 // SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE
+	}
+	return false
+}

@@ -1,0 +1,158 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/store/storetest"
+)
+
+func TestTokens(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		now := time.Now()
+		secret, tok, err := db.AddToken(ctx, "desk 1", "registrar", now.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := db.TokenBySecret(ctx, secret, now)
+		if err != nil || got.ID != tok.ID || got.Role != "registrar" || got.Name != "desk 1" {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		for name, bad := range map[string]string{
+			"empty": "", "no prefix": strings.TrimPrefix(secret, "kinpass_"), "changed": secret[:len(secret)-1] + "!",
+			"id instead": tok.ID, "long": secret + strings.Repeat("a", 200),
+		} {
+			if _, err := db.TokenBySecret(ctx, bad, now); !errors.Is(err, store.ErrToken) {
+				t.Errorf("%s: got %v, want ErrToken", name, err)
+			}
+		}
+		if _, err := db.TokenBySecret(ctx, secret, now.Add(2*time.Hour)); !errors.Is(err, store.ErrToken) {
+			t.Errorf("expired: got %v", err)
+		}
+		if err := db.RevokeToken(ctx, tok.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.TokenBySecret(ctx, secret, now); !errors.Is(err, store.ErrToken) {
+			t.Errorf("revoked: got %v", err)
+		}
+		if err := db.RevokeToken(ctx, "nobody"); !errors.Is(err, store.ErrNoSuchToken) {
+			t.Errorf("unknown: got %v", err)
+		}
+		var n int
+		if err := db.QueryRow(`SELECT COUNT(*) FROM tokens WHERE CAST(hash AS TEXT) = $1`, secret).Scan(&n); err != nil || n != 0 {
+			t.Errorf("the secret stands in the database: %d, %v", n, err)
+		}
+	})
+}
+
+func TestWriteCountsEveryIncrement(t *testing.T) {
+	storetest.Each(t, "verifier", func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		if _, err := db.Exec(`CREATE TABLE n (v BIGINT)`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`INSERT INTO n VALUES (0)`); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 25 {
+					if err := db.Write(ctx, func(tx *sql.Tx) error {
+						_, err := tx.Exec(`UPDATE n SET v = v + 1`)
+						return err
+					}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		var v int
+		if err := db.QueryRow(`SELECT v FROM n`).Scan(&v); err != nil || v != 200 {
+			t.Fatalf("got %d, %v", v, err)
+		}
+		stop := errors.New("stop")
+		if err := db.Write(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.Exec(`UPDATE n SET v = 0`); err != nil {
+				return err
+			}
+			return stop
+		}); err != stop {
+			t.Fatalf("got %v", err)
+		}
+		if db.QueryRow(`SELECT v FROM n`).Scan(&v); v != 200 {
+			t.Fatalf("a failed write left %d", v)
+		}
+	})
+}
+
+func TestUniqueIsRecognised(t *testing.T) {
+	storetest.Each(t, "wallet", func(t *testing.T, db *store.DB) {
+		db.Exec(`CREATE TABLE u (a TEXT PRIMARY KEY, b TEXT UNIQUE)`)
+		db.Exec(`INSERT INTO u VALUES ('1','x')`)
+		_, err := db.Exec(`INSERT INTO u VALUES ('1','y')`)
+		if !store.IsUnique(err) {
+			t.Errorf("primary key: %v", err)
+		}
+		_, err = db.Exec(`INSERT INTO u VALUES ('2','x')`)
+		if !store.IsUnique(err) {
+			t.Errorf("unique: %v", err)
+		}
+		_, err = db.Exec(`INSERT INTO nowhere VALUES (1)`)
+		if err == nil || store.IsUnique(err) {
+			t.Errorf("another error: %v", err)
+		}
+	})
+}
+
+func TestOpenRefuses(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, url := range []string{"", "mysql://x", "sqlite:", "sqlite:a?b=c", "postgres://user:hunter2@127.0.0.1:1/none?connect_timeout=1", "postgres://user:hunter2@[bad"} {
+		_, err := store.Open(ctx, url, "issuer")
+		if err == nil {
+			t.Errorf("%q was opened", url)
+			continue
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the password is in the error: %v", err)
+		}
+	}
+}
+
+func TestMigrateByManyAtOnce(t *testing.T) {
+	url := storetest.URL(t, store.Postgres, "issuer")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			db, err := store.Open(context.Background(), url, "issuer")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer db.Close()
+			if err := db.Migrate(context.Background()); err != nil {
+				t.Errorf("%v: %v", err, errors.Unwrap(err))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestSQLiteFileIsPrivate(t *testing.T) {
+	url := storetest.URL(t, store.SQLite, "issuer")
+	storetest.Reopen(t, url, "issuer")
+	fi, err := os.Stat(strings.TrimPrefix(url, "sqlite:"))
+	if err != nil || fi.Mode().Perm() != 0o600 {
+		t.Fatalf("mode %v, %v", fi.Mode(), err)
+	}
+}

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+)
+
+// Token is an API token without its secret. A zero Expires means no end.
+type Token struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Role    string    `json:"role"`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires,omitzero"`
+	Revoked bool      `json:"revoked,omitempty"`
+}
+
+// Errors about tokens. One error serves for unknown, expired and revoked, so
+// that nobody learns which.
+var (
+	ErrToken       = fault.New(fault.Unauthenticated, "token-invalid", "the API token is missing, unknown, expired or revoked").WithHint("make a token with: kinpass token add")
+	ErrNoSuchToken = fault.New(fault.NotFound, "no-such-token", "there is no such token")
+)
+
+// tokenPrefix lets secret scanners find a token that leaked.
+const tokenPrefix = "kinpass_"
+
+// Random gives n random bytes as base64url without padding.
+func Random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// Micros gives t as stored in the database: microseconds since 1970, UTC; the
+// zero time is 0.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time is the way back from Micros.
+func Time(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// AddToken makes a token and gives its secret, which is stored nowhere. The
+// secret has 256 random bits, so a plain hash protects it.
+func (db *DB) AddToken(ctx context.Context, name, role string, expires time.Time) (string, Token, error) {
+	t := Token{ID: Random(12), Name: name, Role: role, Created: time.Now().UTC().Truncate(time.Second), Expires: expires}
+	secret := tokenPrefix + Random(32)
+	hash := sha256.Sum256([]byte(secret))
+	err := db.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO tokens (id, hash, name, role, created, expires) VALUES ($1,$2,$3,$4,$5,$6)`,
+			t.ID, hash[:], t.Name, t.Role, Micros(t.Created), Micros(expires))
+		return err
+	})
+	if err != nil {
+		return "", Token{}, err
+	}
+	return secret, t, nil
+}
+
+// TokenBySecret finds the token that a caller presents.
+func (db *DB) TokenBySecret(ctx context.Context, secret string, now time.Time) (Token, error) {
+	if !strings.HasPrefix(secret, tokenPrefix) || len(secret) > 128 {
+		return Token{}, ErrToken
+	}
+	hash := sha256.Sum256([]byte(secret))
+	t, err := scanToken(db.QueryRowContext(ctx, `SELECT id, name, role, created, expires, revoked FROM tokens WHERE hash = $1`, hash[:]))
+	if err == sql.ErrNoRows {
+		return Token{}, ErrToken
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	if t.Revoked || (!t.Expires.IsZero() && !now.Before(t.Expires)) {
+		return Token{}, ErrToken
+	}
+	return t, nil
+}
+
+// Tokens lists all tokens, oldest first.
+func (db *DB) Tokens(ctx context.Context) ([]Token, error) {
+	rows, err := db.QueryContext(ctx, `SELECT id, name, role, created, expires, revoked FROM tokens ORDER BY created, id`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Token
+	for rows.Next() {
+		t, err := scanToken(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, rows.Err()
+}
+
+// RevokeToken ends a token at once.
+func (db *DB) RevokeToken(ctx context.Context, id string) error {
+	return db.Write(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `UPDATE tokens SET revoked = 1 WHERE id = $1`, id)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return ErrNoSuchToken.With(err)
+		}
+		return nil
+	})
+}
+
+func scanToken(row interface{ Scan(...any) error }) (Token, error) {
+	var t Token
+	var created, expires, revoked int64
+	err := row.Scan(&t.ID, &t.Name, &t.Role, &created, &expires, &revoked)
+	t.Created, t.Expires, t.Revoked = Time(created), Time(expires), revoked != 0
+	return t, err
+}
