@@ -1,0 +1,491 @@
+// Package trust makes and edits trust lists: which key may sign which
+// credential, in which role, from when to when.
+//
+// A list only ever becomes stricter about the past. A key id keeps its key for
+// good, a cut-off can be moved to an earlier time and never lifted, an end can
+// be brought forward and never put off, and the sequence number grows with
+// every signature. Each editing function checks the whole list and leaves it
+// as it was when the edit is refused. Reading and writing files is the
+// caller's business.
+package trust
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/json"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// Errors of editing. ErrInvalid carries the places in its Fields.
+var (
+	ErrInvalid   = fault.New(fault.Invalid, "trust-list-refused", "the trust list would break a rule")
+	ErrNoSuchKey = fault.New(fault.NotFound, "no-such-trust-entry", "the trust list has no such issuer or key")
+	ErrBackwards = fault.New(fault.Conflict, "trust-list-backwards", "a trust list never goes back: not in sequence or time, nor by lifting a cut-off or putting off an end")
+	ErrDocument  = fault.New(fault.Invalid, "did-document-unusable", "the DID document has no key that can be put on the trust list")
+	ErrKeyReused = fault.New(fault.Conflict, "trust-key-changed", "a key identifier on the trust list already stands for another key")
+	ErrExists    = fault.New(fault.Conflict, "trust-entry-exists", "the trust list has this entry already")
+)
+
+// Limits of one list.
+const (
+	maxIssuers = 4096
+	maxKeys    = 64  // per issuer, and of hubs
+	maxText    = 256 // bytes of a name or an address
+)
+
+// Entry says how an issuer comes onto the list. Document has been fetched and
+// read by did.ParseDocument; every key that it allows for assertions is copied
+// with Role and Types, and is believed from From until Until (zero: no end).
+type Entry struct {
+	Document    *did.Document
+	Name        string // shown to officers
+	Country     string // ISO 3166-1 alpha-3; may be empty
+	Shelf       string // base address of the published files, without a final slash
+	Role        string // vc.RoleRegistrar, vc.RoleCourt or vc.RoleProtection
+	Types       []string
+	From, Until time.Time
+}
+
+// New starts an empty list, named after the trust anchor that founds it. It
+// has sequence 0 until Sign gives it its first number.
+func New(anchor crypto.PublicKey) (*vc.TrustList, error) {
+	id, err := did.EncodeKey(anchor)
+	if err != nil {
+		return nil, err
+	}
+	return &vc.TrustList{ID: id, Issuers: []vc.TrustIssuer{}, Hubs: []vc.TrustKey{}}, nil
+}
+
+// AddIssuer puts an issuer on the list, or, for one that is there, adds the
+// keys that its document has gained. Keys that are on the list keep their
+// terms; one whose identifier now stands for another key is ErrKeyReused.
+func AddIssuer(l *vc.TrustList, e Entry) error {
+	if e.Document == nil {
+		return ErrDocument
+	}
+	return edit(l, func(l *vc.TrustList) error {
+		i := slices.IndexFunc(l.Issuers, func(x vc.TrustIssuer) bool { return x.DID == e.Document.ID })
+		if i < 0 {
+			l.Issuers = append(l.Issuers, vc.TrustIssuer{DID: e.Document.ID})
+			i = len(l.Issuers) - 1
+		}
+		is := &l.Issuers[i]
+		is.Name, is.Country, is.Shelf = e.Name, e.Country, e.Shelf
+		for _, m := range e.Document.VerificationMethod {
+			if e.Document.Method(m.ID) == nil {
+				continue // not for assertions
+			}
+			pub, err := vc.ParseJWK(m.PublicKeyJwk)
+			if err != nil {
+				continue // a kind of key that signs nothing here
+			}
+			if have := find(is.Keys, m.ID); have != nil {
+				if !SameKey(have.JWK, m.PublicKeyJwk) {
+					return ErrKeyReused
+				}
+				continue
+			}
+			jwk, err := vc.PublicJWK(pub, m.ID, "")
+			if err != nil {
+				return err
+			}
+			is.Keys = append(is.Keys, vc.TrustKey{ID: m.ID, JWK: jwk, Role: e.Role, Types: slices.Clone(e.Types),
+				NotBefore: second(e.From), NotAfter: second(e.Until)})
+		}
+		if len(is.Keys) == 0 {
+			return ErrDocument
+		}
+		return nil
+	})
+}
+
+// AddHub puts a key that signs border bundles on the list. The identifier is
+// the did:key of the key.
+func AddHub(l *vc.TrustList, pub crypto.PublicKey, from, until time.Time) (id string, err error) {
+	d, err := did.EncodeKey(pub)
+	if err != nil {
+		return "", err
+	}
+	id = did.KeyID(d)
+	jwk, err := vc.PublicJWK(pub, id, "")
+	if err != nil {
+		return "", err
+	}
+	return id, edit(l, func(l *vc.TrustList) error {
+		if find(l.Hubs, id) != nil {
+			return ErrExists
+		}
+		l.Hubs = append(l.Hubs, vc.TrustKey{ID: id, JWK: jwk, Role: vc.RoleHub, NotBefore: second(from), NotAfter: second(until)})
+		return nil
+	})
+}
+
+// Remove takes an issuer (by its DID), one key of an issuer, or a hub key (by
+// its identifier) off the list. What it signed is no longer believed, whenever
+// that was; to keep what was signed before a time, use CutOff. The last key of
+// an issuer goes with the issuer only.
+func Remove(l *vc.TrustList, id string) error {
+	return edit(l, func(l *vc.TrustList) error {
+		n := len(l.Issuers) + len(l.Hubs)
+		l.Issuers = slices.DeleteFunc(l.Issuers, func(x vc.TrustIssuer) bool { return x.DID == id })
+		l.Hubs = slices.DeleteFunc(l.Hubs, func(x vc.TrustKey) bool { return x.ID == id })
+		if len(l.Issuers)+len(l.Hubs) < n {
+			return nil
+		}
+		for i := range l.Issuers {
+			is := &l.Issuers[i]
+			if k := len(is.Keys); k > 0 {
+				is.Keys = slices.DeleteFunc(is.Keys, func(x vc.TrustKey) bool { return x.ID == id })
+				if len(is.Keys) < k {
+					return nil
+				}
+			}
+		}
+		return ErrNoSuchKey
+	})
+}
+
+// CutOff says that from at on, what the key signed is not believed: it was
+// stolen. A cut-off can be moved to an earlier time, never to a later one.
+func CutOff(l *vc.TrustList, keyID string, at time.Time) error {
+	at = second(at)
+	return editKey(l, keyID, func(k *vc.TrustKey) error {
+		if at.IsZero() || (!k.CutOff.IsZero() && at.After(k.CutOff)) {
+			return ErrBackwards
+		}
+		k.CutOff = at
+		return nil
+	})
+}
+
+// End says that the key signs nothing after at, in good order. An end can be
+// brought forward, never put off: a longer life needs a new key.
+func End(l *vc.TrustList, keyID string, at time.Time) error {
+	at = second(at)
+	return editKey(l, keyID, func(k *vc.TrustKey) error {
+		if at.IsZero() || (!k.NotAfter.IsZero() && at.After(k.NotAfter)) {
+			return ErrBackwards
+		}
+		k.NotAfter = at
+		return nil
+	})
+}
+
+// Sign gives the list its next sequence number and the time now, says that the
+// next list comes within next, and signs it with the anchor. It refuses a
+// clock that is behind the last signature. The list keeps the new numbers only
+// if all went well.
+func Sign(l *vc.TrustList, anchor keys.Signer, now time.Time, next time.Duration) (string, error) {
+	now = second(now)
+	if now.Before(l.IssuedAt) || next < time.Second {
+		return "", ErrBackwards
+	}
+	c := clone(l)
+	c.Sequence++
+	c.IssuedAt, c.Next = now, second(now.Add(next))
+	if err := Validate(c); err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	signed, err := vc.SignJWS(anchor, vc.TypTrustList, "", payload)
+	if err != nil {
+		return "", err
+	}
+	if _, err := vc.OpenTrustList(signed, []crypto.PublicKey{anchor.Public()}); err != nil {
+		return "", err // too large, or a key that does not fit its algorithm
+	}
+	*l = *c
+	return signed, nil
+}
+
+// Follows reports whether next may replace old: a higher sequence, not issued
+// earlier, no key identifier that stands for another key, no cut-off lifted or
+// put off on a key that is still listed.
+func Follows(old, next *vc.TrustList) error {
+	if next.Sequence <= old.Sequence || next.IssuedAt.Before(old.IssuedAt) {
+		return ErrBackwards
+	}
+	was := map[string]vc.TrustKey{}
+	each(old, func(k *vc.TrustKey) { was[k.ID] = *k })
+	var err error
+	each(next, func(k *vc.TrustKey) {
+		o, ok := was[k.ID]
+		switch {
+		case !ok:
+		case !SameKey(o.JWK, k.JWK):
+			err = ErrKeyReused
+		case !o.CutOff.IsZero() && (k.CutOff.IsZero() || k.CutOff.After(o.CutOff)):
+			err = ErrBackwards
+		}
+	})
+	return err
+}
+
+// SameKey reports whether two public JWKs hold the same key, whatever their
+// other members say. What cannot be read is the same as nothing.
+func SameKey(a, b json.RawMessage) bool {
+	x, err1 := vc.ParseJWK(a)
+	y, err2 := vc.ParseJWK(b)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	e, ok := x.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && e.Equal(y)
+}
+
+// Validate checks the whole list and reports every broken rule by its place.
+func Validate(l *vc.TrustList) error {
+	c := checker{ids: map[string]bool{}, keys: map[string]bool{}}
+	if l.ID == "" || len(l.ID) > maxText {
+		c.fail("/id", "must be present and at most 256 bytes")
+	}
+	if l.Sequence < 0 {
+		c.fail("/sequence", "must not be negative")
+	}
+	if !l.Next.IsZero() && !l.Next.After(l.IssuedAt) {
+		c.fail("/nextUpdate", "must be after issuedAt")
+	}
+	if len(l.Issuers) > maxIssuers || len(l.Hubs) > maxKeys {
+		return ErrInvalid.WithFields(fault.Field{Path: "/issuers", Rule: "too many entries"})
+	}
+	seen := map[string]bool{}
+	for i := range l.Issuers {
+		is := &l.Issuers[i]
+		at := pointer("/issuers", i)
+		if seen[is.DID] {
+			c.fail(at+"/did", "listed twice")
+		}
+		seen[is.DID] = true
+		c.issuer(at, is)
+	}
+	for i := range l.Hubs {
+		k := &l.Hubs[i]
+		at := pointer("/hubs", i)
+		if k.Role != vc.RoleHub {
+			c.fail(at+"/role", "must be hub")
+		}
+		if len(k.Types) > 0 {
+			c.fail(at+"/types", "a hub signs no credentials")
+		}
+		c.key(at, k)
+	}
+	if len(c.fields) > 0 {
+		return ErrInvalid.WithFields(c.fields...)
+	}
+	return nil
+}
+
+var (
+	issuerRoles = []string{vc.RoleRegistrar, vc.RoleCourt, vc.RoleProtection}
+	issuerTypes = []string{vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList}
+)
+
+// checker collects broken rules; ids and keys are those seen so far.
+type checker struct {
+	fields []fault.Field
+	ids    map[string]bool
+	keys   map[string]bool
+}
+
+func (c *checker) fail(path, rule string) {
+	if len(c.fields) < 50 {
+		c.fields = append(c.fields, fault.Field{Path: path, Rule: rule})
+	}
+}
+
+func (c *checker) issuer(at string, is *vc.TrustIssuer) {
+	own, keyErr := did.ParseKey(is.DID)
+	_, webErr := did.WebURL(is.DID)
+	if strings.Contains(is.DID, "#") || (keyErr != nil && webErr != nil) {
+		c.fail(at+"/did", "must be a did:web or did:key")
+	}
+	if is.Name == "" || len(is.Name) > maxText {
+		c.fail(at+"/name", "must be present and at most 256 bytes")
+	}
+	if is.Country != "" && !alpha3(is.Country) {
+		c.fail(at+"/country", "must be an ISO 3166-1 alpha-3 code")
+	}
+	if !shelfAddress(is.Shelf) {
+		c.fail(at+"/shelf", "must be an https address (http on loopback) without query, fragment or final slash")
+	}
+	if len(is.Keys) == 0 || len(is.Keys) > maxKeys {
+		c.fail(at+"/keys", "must hold 1 to 64 keys")
+		return
+	}
+	for j := range is.Keys {
+		k := &is.Keys[j]
+		at := pointer(at+"/keys", j)
+		frag, ok := strings.CutPrefix(k.ID, is.DID+"#")
+		if !ok || frag == "" || strings.ContainsAny(frag, "#/? ") {
+			c.fail(at+"/id", "must be the issuer's DID, # and a name")
+		}
+		if !slices.Contains(issuerRoles, k.Role) {
+			c.fail(at+"/role", "must be registrar, court or protectionAuthority")
+		}
+		if len(k.Types) == 0 {
+			c.fail(at+"/types", "must name what the key may sign")
+		}
+		for n, t := range k.Types {
+			if !slices.Contains(issuerTypes, t) || slices.Contains(k.Types[:n], t) {
+				c.fail(at+"/types", "unknown credential type, or one named twice")
+			}
+		}
+		pub := c.key(at, k)
+		if e, ok := own.(interface{ Equal(crypto.PublicKey) bool }); ok && keyErr == nil && pub != nil && !e.Equal(pub) {
+			c.fail(at+"/publicKeyJwk", "is not the key that the did:key names")
+		}
+	}
+}
+
+// key checks what all keys share: an identifier and key material used once on
+// the whole list, and times in order.
+func (c *checker) key(at string, k *vc.TrustKey) crypto.PublicKey {
+	if k.ID == "" || len(k.ID) > 2*maxText {
+		c.fail(at+"/id", "must be present")
+	} else if c.ids[k.ID] {
+		c.fail(at+"/id", "used twice")
+	}
+	c.ids[k.ID] = true
+	if k.NotBefore.IsZero() {
+		c.fail(at+"/notBefore", "must be present")
+	}
+	if !k.NotAfter.IsZero() && !k.NotAfter.After(k.NotBefore) {
+		c.fail(at+"/notAfter", "must be after notBefore")
+	}
+	pub, err := vc.ParseJWK(k.JWK)
+	if err != nil {
+		c.fail(at+"/publicKeyJwk", "must be a public Ed25519 or P-256 key")
+		return nil
+	}
+	name, err := did.EncodeKey(pub)
+	if err != nil {
+		c.fail(at+"/publicKeyJwk", "must be a public Ed25519 or P-256 key")
+		return nil
+	}
+	if c.keys[name] {
+		c.fail(at+"/publicKeyJwk", "the same key is listed twice")
+	}
+	c.keys[name] = true
+	return pub
+}
+
+// shelfAddress accepts https anywhere, http on loopback only.
+func shelfAddress(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || len(s) > maxText || u.Host == "" || u.User != nil || u.Opaque != "" ||
+		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "/") || strings.Contains(s, "#") {
+		return false
+	}
+	switch u.Scheme {
+	case "https":
+		return true
+	case "http":
+		h := u.Hostname()
+		a, err := netip.ParseAddr(h)
+		return h == "localhost" || err == nil && a.IsLoopback()
+	}
+	return false
+}
+
+func alpha3(s string) bool {
+	if len(s) != 3 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// edit applies f to a copy and takes the copy over if the whole list is still
+// good.
+func edit(l *vc.TrustList, f func(*vc.TrustList) error) error {
+	c := clone(l)
+	if err := f(c); err != nil {
+		return err
+	}
+	if err := Validate(c); err != nil {
+		return err
+	}
+	*l = *c
+	return nil
+}
+
+func editKey(l *vc.TrustList, id string, f func(*vc.TrustKey) error) error {
+	return edit(l, func(l *vc.TrustList) error {
+		err := error(ErrNoSuchKey)
+		each(l, func(k *vc.TrustKey) {
+			if k.ID == id {
+				err = f(k)
+			}
+		})
+		return err
+	})
+}
+
+// each visits every key, of issuers and hubs.
+func each(l *vc.TrustList, f func(*vc.TrustKey)) {
+	for i := range l.Issuers {
+		for j := range l.Issuers[i].Keys {
+			f(&l.Issuers[i].Keys[j])
+		}
+	}
+	for i := range l.Hubs {
+		f(&l.Hubs[i])
+	}
+}
+
+func find(ks []vc.TrustKey, id string) *vc.TrustKey {
+	for i := range ks {
+		if ks[i].ID == id {
+			return &ks[i]
+		}
+	}
+	return nil
+}
+
+func clone(l *vc.TrustList) *vc.TrustList {
+	c := *l
+	c.Hubs = cloneKeys(l.Hubs)
+	c.Issuers = make([]vc.TrustIssuer, len(l.Issuers))
+	for i, is := range l.Issuers {
+		is.Keys = cloneKeys(is.Keys)
+		c.Issuers[i] = is
+	}
+	return &c
+}
+
+func cloneKeys(ks []vc.TrustKey) []vc.TrustKey {
+	out := make([]vc.TrustKey, len(ks))
+	for i, k := range ks {
+		k.Types = slices.Clone(k.Types)
+		k.JWK = bytes.Clone(k.JWK)
+		out[i] = k
+	}
+	return out
+}
+
+// second drops the part of a time that a signed document does not carry.
+func second(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Truncate(time.Second)
+}
+
+func pointer(base string, i int) string { return base + "/" + strconv.Itoa(i) }

@@ -1,0 +1,390 @@
+package trust
+
+import (
+	"crypto"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+var now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func key(t testing.TB, alg string) *keys.Key {
+	t.Helper()
+	k, err := keys.New("k", keys.UseCredentials, alg, now, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// document writes a DID document with these keys, allowed for assertions.
+func document(t testing.TB, id string, named map[string]*keys.Key) *did.Document {
+	t.Helper()
+	d := &did.Document{ID: id}
+	for name, k := range named {
+		jwk, err := vc.PublicJWK(k.Public(), name, k.Alg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.VerificationMethod = append(d.VerificationMethod, did.VerificationMethod{ID: id + "#" + name, Type: "JsonWebKey", Controller: id, PublicKeyJwk: jwk})
+		d.AssertionMethod = append(d.AssertionMethod, id+"#"+name)
+	}
+	return d
+}
+
+const registry = "did:web:registry.example"
+
+func entry(t testing.TB, id string, named map[string]*keys.Key) Entry {
+	return Entry{Document: document(t, id, named), Name: "Civil Registry", Country: "UTO", Shelf: "https://registry.example",
+		Role: vc.RoleRegistrar, Types: []string{vc.TypeBirth, vc.TypeStatusList}, From: now}
+}
+
+// sample is a list with one issuer of one key and one hub.
+func sample(t testing.TB) (*vc.TrustList, *keys.Key) {
+	t.Helper()
+	anchor := key(t, keys.EdDSA)
+	l, err := New(anchor.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := AddIssuer(l, entry(t, registry, map[string]*keys.Key{"k1": key(t, keys.EdDSA)})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := AddHub(l, key(t, keys.ES256).Public(), now, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	return l, anchor
+}
+
+func asJSON(t testing.TB, l *vc.TrustList) string {
+	t.Helper()
+	b, err := json.Marshal(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestSignedListOpensWithItsAnchorOnly(t *testing.T) {
+	l, anchor := sample(t)
+	signed, err := Sign(l, anchor.Signer("anchor"), now, 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := vc.OpenTrustList(signed, []crypto.PublicKey{anchor.Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Sequence != 1 || !got.IssuedAt.Equal(now) || !got.Next.Equal(now.Add(24*time.Hour)) || len(got.Issuers) != 1 || len(got.Hubs) != 1 {
+		t.Fatalf("read back %+v", got)
+	}
+	if asJSON(t, got) != asJSON(t, l) {
+		t.Fatal("the list in hand is not the list that was signed")
+	}
+	if err := Validate(got); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := vc.OpenTrustList(signed, []crypto.PublicKey{key(t, keys.EdDSA).Public()}); !errors.Is(err, vc.ErrAnchor) {
+		t.Fatalf("another anchor: %v", err)
+	}
+	again, err := Sign(l, anchor.Signer("anchor"), now.Add(time.Minute), time.Hour)
+	if err != nil || l.Sequence != 2 {
+		t.Fatalf("second signature: %v, sequence %d", err, l.Sequence)
+	}
+	next, err := vc.OpenTrustList(again, []crypto.PublicKey{anchor.Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Follows(got, next); err != nil {
+		t.Fatalf("the next list does not follow: %v", err)
+	}
+	if err := Follows(next, got); !errors.Is(err, ErrBackwards) {
+		t.Fatalf("an older list follows: %v", err)
+	}
+	if err := Follows(got, got); !errors.Is(err, ErrBackwards) {
+		t.Fatalf("a list follows itself: %v", err)
+	}
+}
+
+func TestSignRefusesAClockThatWentBack(t *testing.T) {
+	l, anchor := sample(t)
+	if _, err := Sign(l, anchor.Signer("anchor"), now, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	before := asJSON(t, l)
+	for name, f := range map[string]func() error{
+		"earlier":   func() error { _, err := Sign(l, anchor.Signer("a"), now.Add(-time.Second), time.Hour); return err },
+		"no period": func() error { _, err := Sign(l, anchor.Signer("a"), now, 0); return err },
+		"algorithm": func() error {
+			s := anchor.Signer("a")
+			s.Alg = "none"
+			_, err := Sign(l, s, now, time.Hour)
+			return err
+		},
+	} {
+		if f() == nil {
+			t.Errorf("%s: signed", name)
+		}
+		if asJSON(t, l) != before {
+			t.Errorf("%s: a refused signature changed the list", name)
+		}
+	}
+}
+
+func TestKeysOfADocumentAreCopiedWithTheirTerms(t *testing.T) {
+	anchor, k1, k2 := key(t, keys.EdDSA), key(t, keys.EdDSA), key(t, keys.ES256)
+	l, _ := New(anchor.Public())
+	e := entry(t, registry, map[string]*keys.Key{"k1": k1})
+	e.Until = now.AddDate(1, 0, 0)
+	if err := AddIssuer(l, e); err != nil {
+		t.Fatal(err)
+	}
+	k := l.Issuers[0].Keys[0]
+	if k.ID != registry+"#k1" || k.Role != vc.RoleRegistrar || !k.May(vc.TypeBirth) || k.May(vc.TypeGuardianship) || !k.NotAfter.Equal(e.Until) {
+		t.Fatalf("copied as %+v", k)
+	}
+	// A rotation: the document gains a key; what is on the list keeps its terms.
+	e = entry(t, registry, map[string]*keys.Key{"k1": k1, "k2": k2})
+	e.From, e.Types = now.AddDate(0, 6, 0), []string{vc.TypeGuardianship}
+	if err := AddIssuer(l, e); err != nil {
+		t.Fatal(err)
+	}
+	is := l.Issuers[0]
+	if len(l.Issuers) != 1 || len(is.Keys) != 2 {
+		t.Fatalf("%d issuers, %d keys", len(l.Issuers), len(is.Keys))
+	}
+	if !is.Keys[0].May(vc.TypeBirth) || !is.Keys[1].May(vc.TypeGuardianship) || !is.Keys[1].NotBefore.Equal(e.From) {
+		t.Fatal("terms were mixed up")
+	}
+	// The caller's document and terms stay its own.
+	e.Types[0] = "changed"
+	if l.Issuers[0].Keys[1].Types[0] != vc.TypeGuardianship {
+		t.Fatal("the list shares memory with its caller")
+	}
+}
+
+func TestAddIssuerRefuses(t *testing.T) {
+	k1, k2 := key(t, keys.EdDSA), key(t, keys.ES256)
+	for name, change := range map[string]func(*Entry){
+		"no document":        func(e *Entry) { e.Document = nil },
+		"no key":             func(e *Entry) { e.Document = document(t, "did:web:court.example", nil) },
+		"not for assertions": func(e *Entry) {
+			e.Document = document(t, "did:web:court.example", map[string]*keys.Key{"k1": k2})
+			e.Document.AssertionMethod = nil
+		},
+		"another key for a listed identifier": func(e *Entry) {
+			e.Document = document(t, registry, map[string]*keys.Key{"k1": k2})
+		},
+		"a listed key for another issuer": func(e *Entry) {
+			e.Document = document(t, "did:web:court.example", map[string]*keys.Key{"k1": k1})
+		},
+		"unknown role":      func(e *Entry) { e.Role = "king" },
+		"hub role":          func(e *Entry) { e.Role = vc.RoleHub },
+		"no role":           func(e *Entry) { e.Role = "" },
+		"unknown type":      func(e *Entry) { e.Types = []string{"DiplomaCredential"} },
+		"type twice":        func(e *Entry) { e.Types = []string{vc.TypeBirth, vc.TypeBirth} },
+		"no type":           func(e *Entry) { e.Types = nil },
+		"no start":          func(e *Entry) { e.From = time.Time{} },
+		"end before start":  func(e *Entry) { e.Until = now.Add(-time.Hour) },
+		"no name":           func(e *Entry) { e.Name = "" },
+		"long name":         func(e *Entry) { e.Name = strings.Repeat("n", 300) },
+		"country":           func(e *Entry) { e.Country = "Utopia" },
+		"plain http":        func(e *Entry) { e.Shelf = "http://registry.example" },
+		"no shelf":          func(e *Entry) { e.Shelf = "" },
+		"final slash":       func(e *Entry) { e.Shelf = "https://registry.example/" },
+		"query":             func(e *Entry) { e.Shelf = "https://registry.example?x=1" },
+		"user information":  func(e *Entry) { e.Shelf = "https://u:p@registry.example" },
+		"file":              func(e *Entry) { e.Shelf = "file:///etc/passwd" },
+		"not a DID we read": func(e *Entry) { e.Document.ID = "did:example:1" },
+		"private key": func(e *Entry) {
+			e.Document = document(t, "did:web:court.example", map[string]*keys.Key{"x": key(t, keys.EdDSA)})
+			e.Document.VerificationMethod[0].PublicKeyJwk = json.RawMessage(`{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := New(key(t, keys.EdDSA).Public())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := AddIssuer(l, entry(t, registry, map[string]*keys.Key{"k1": k1})); err != nil {
+				t.Fatal(err)
+			}
+			before := asJSON(t, l)
+			e := entry(t, registry, map[string]*keys.Key{"k1": k1, "k2": k2})
+			change(&e)
+			if err := AddIssuer(l, e); err == nil {
+				t.Error("accepted")
+			}
+			if asJSON(t, l) != before {
+				t.Error("a refused edit changed the list")
+			}
+		})
+	}
+}
+
+func TestLoopbackShelfMayUseHTTP(t *testing.T) {
+	for shelf, want := range map[string]bool{
+		"http://localhost:8080": true, "http://127.0.0.1:8080": true, "http://[::1]:8080": true, "https://a.example/shelf": true,
+		"http://localhost.example": false, "http://10.0.0.1": false, "//registry.example": false, "https://": false, "ftp://localhost": false, "https://a.example#": false,
+	} {
+		if got := shelfAddress(shelf); got != want {
+			t.Errorf("%s: %v", shelf, got)
+		}
+	}
+}
+
+func TestCutOffAndEndOnlyMoveEarlier(t *testing.T) {
+	l, _ := sample(t)
+	id := registry + "#k1"
+	steps := []struct {
+		name string
+		do   func() error
+		want error
+	}{
+		{"end", func() error { return End(l, id, now.AddDate(1, 0, 0)) }, nil},
+		{"end earlier", func() error { return End(l, id, now.AddDate(0, 6, 0)) }, nil},
+		{"end put off", func() error { return End(l, id, now.AddDate(2, 0, 0)) }, ErrBackwards},
+		{"end taken away", func() error { return End(l, id, time.Time{}) }, ErrBackwards},
+		{"end before start", func() error { return End(l, id, now.Add(-time.Hour)) }, ErrInvalid},
+		{"cut off", func() error { return CutOff(l, id, now.AddDate(0, 1, 0)) }, nil},
+		{"cut off earlier, even before its start", func() error { return CutOff(l, id, now.AddDate(-1, 0, 0)) }, nil},
+		{"cut off put off", func() error { return CutOff(l, id, now) }, ErrBackwards},
+		{"cut off lifted", func() error { return CutOff(l, id, time.Time{}) }, ErrBackwards},
+		{"hub", func() error { return CutOff(l, l.Hubs[0].ID, now) }, nil},
+		{"unknown key", func() error { return CutOff(l, registry+"#k9", now) }, ErrNoSuchKey},
+		{"issuer instead of key", func() error { return End(l, registry, now.AddDate(1, 0, 0)) }, ErrNoSuchKey},
+	}
+	for _, s := range steps {
+		before := asJSON(t, l)
+		err := s.do()
+		if !errors.Is(err, s.want) {
+			t.Fatalf("%s: %v, want %v", s.name, err, s.want)
+		}
+		if s.want != nil && asJSON(t, l) != before {
+			t.Fatalf("%s: a refused edit changed the list", s.name)
+		}
+	}
+	k := l.Issuers[0].Keys[0]
+	if !k.CutOff.Equal(now.AddDate(-1, 0, 0)) || !k.NotAfter.Equal(now.AddDate(0, 6, 0)) {
+		t.Fatalf("ended as %v, cut off %v", k.NotAfter, k.CutOff)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	l, _ := sample(t)
+	hub := l.Hubs[0].ID
+	if err := Remove(l, registry+"#k1"); !errors.Is(err, ErrInvalid) {
+		t.Fatalf("the last key of an issuer was removed: %v", err)
+	}
+	if err := Remove(l, "did:web:nobody.example"); !errors.Is(err, ErrNoSuchKey) {
+		t.Fatalf("unknown issuer: %v", err)
+	}
+	if err := Remove(l, hub); err != nil || len(l.Hubs) != 0 {
+		t.Fatalf("hub: %v", err)
+	}
+	if err := Remove(l, registry); err != nil || len(l.Issuers) != 0 {
+		t.Fatalf("issuer: %v", err)
+	}
+}
+
+func TestFollowsRefusesALiftedCutOffAndAChangedKey(t *testing.T) {
+	old, _ := sample(t)
+	old.Sequence = 1
+	if err := CutOff(old, registry+"#k1", now); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*vc.TrustList)
+		want   error
+	}{
+		"same":                {func(*vc.TrustList) {}, nil},
+		"cut-off earlier":     {func(l *vc.TrustList) { l.Issuers[0].Keys[0].CutOff = now.Add(-time.Hour) }, nil},
+		"issuer gone":         {func(l *vc.TrustList) { l.Issuers = nil }, nil},
+		"cut-off lifted":      {func(l *vc.TrustList) { l.Issuers[0].Keys[0].CutOff = time.Time{} }, ErrBackwards},
+		"cut-off put off":     {func(l *vc.TrustList) { l.Issuers[0].Keys[0].CutOff = now.Add(time.Hour) }, ErrBackwards},
+		"issued earlier":      {func(l *vc.TrustList) { l.IssuedAt = old.IssuedAt.Add(-time.Second) }, ErrBackwards},
+		"identifier reused":   {func(l *vc.TrustList) { l.Issuers[0].Keys[0].JWK = l.Hubs[0].JWK }, ErrKeyReused},
+		"unreadable key":      {func(l *vc.TrustList) { l.Issuers[0].Keys[0].JWK = json.RawMessage(`{}`) }, ErrKeyReused},
+		"sequence not higher": {func(l *vc.TrustList) { l.Sequence = 1 }, ErrBackwards},
+	} {
+		next := clone(old)
+		next.Sequence = 2
+		c.change(next)
+		if err := Follows(old, next); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestDidKeyIssuerMustCarryItsOwnKey(t *testing.T) {
+	k := key(t, keys.EdDSA)
+	id, err := did.EncodeKey(k.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	frag := strings.TrimPrefix(id, "did:key:")
+	l, _ := New(key(t, keys.EdDSA).Public())
+	if err := AddIssuer(l, entry(t, id, map[string]*keys.Key{frag: key(t, keys.EdDSA)})); !errors.Is(err, ErrInvalid) {
+		t.Fatalf("another key under a did:key: %v", err)
+	}
+	if err := AddIssuer(l, entry(t, id, map[string]*keys.Key{frag: k})); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHubIsListedOnce(t *testing.T) {
+	l, _ := New(key(t, keys.EdDSA).Public())
+	h := key(t, keys.EdDSA)
+	id, err := AddHub(l, h.Public(), now, now.AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pub, err := did.ParseKey(id); err != nil || !h.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(pub) {
+		t.Fatalf("identifier does not name the key: %v", err)
+	}
+	if _, err := AddHub(l, h.Public(), now, time.Time{}); !errors.Is(err, ErrExists) {
+		t.Fatalf("listed again: %v", err)
+	}
+	if _, err := AddHub(l, key(t, keys.EdDSA).Public(), time.Time{}, time.Time{}); !errors.Is(err, ErrInvalid) {
+		t.Fatalf("without a start: %v", err)
+	}
+	if len(l.Hubs) != 1 {
+		t.Fatalf("%d hubs", len(l.Hubs))
+	}
+}
+
+// Validate meets lists that an anchor signed and something else wrote.
+func FuzzValidate(f *testing.F) {
+	l, _ := sample(f)
+	b, err := json.Marshal(l)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"id":"x","sequence":-1,"issuers":[{"did":"did:web:a","keys":[{"publicKeyJwk":null}]}],"hubs":[{}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var l vc.TrustList
+		if vc.StrictJSON(data, &l, vc.MaxDepth) != nil || Validate(&l) != nil {
+			return
+		}
+		// What is valid survives being written and read.
+		b, err := json.Marshal(&l)
+		if err != nil {
+			t.Skip() // years that RFC 3339 cannot write
+		}
+		var again vc.TrustList
+		if err := vc.StrictJSON(b, &again, vc.MaxDepth); err != nil {
+			t.Fatal(err)
+		}
+		if err := Validate(&again); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
