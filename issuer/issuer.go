@@ -1,0 +1,268 @@
+// Package issuer records births and guardianships and issues credentials for
+// them.
+//
+// An Issuer keeps the records of one authority in one database. Registering
+// checks a record, stores it and issues its paper credential; redeeming an
+// offer issues the holder's copies; correcting or revoking a record revokes
+// every copy of it in one transaction. Some acts wait for a second person (see
+// Approve), and a record that looks like one that exists is held (see Release).
+//
+// Every credential is reserved (its exact bytes and status index are stored),
+// then signed, then sealed. Recover finishes what a crash left between.
+//
+// Start reading at register.go (what is checked), then issue.go (life of a
+// credential), then store.go.
+package issuer
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/store"
+)
+
+// Faults of this package. "Not yours" and "not there" are the same fault.
+var (
+	ErrNoSuchBirth        = fault.New(fault.NotFound, "no-such-birth", "there is no such birth record")
+	ErrNoSuchGuardianship = fault.New(fault.NotFound, "no-such-guardianship", "there is no such guardianship record")
+	ErrNoSuchCredential   = fault.New(fault.NotFound, "no-such-credential", "there is no such credential")
+	ErrNoSuchApproval     = fault.New(fault.NotFound, "no-such-approval", "there is no such approval")
+	ErrNoSuchWard         = fault.New(fault.Unprocessable, "no-such-ward", "no birth is registered for the childRef of the ward").
+				WithHint("register the birth first; the guardianship repeats its childRef")
+	ErrNotAllowed = fault.New(fault.Forbidden, "not-allowed", "this role may not do this")
+	ErrSamePerson = fault.New(fault.Forbidden, "second-person-needed", "another person than the one who proposed it must decide").
+			WithHint("ask a colleague with a token of their own")
+	ErrBirthExists = fault.New(fault.Conflict, "birth-exists", "a birth with this childRef is registered").
+			WithHint("correct the record instead of registering it again")
+	ErrGuardianshipExists = fault.New(fault.Conflict, "guardianship-exists", "this guardianship is registered")
+	ErrAlreadyDecided     = fault.New(fault.Conflict, "already-decided", "this approval was decided before")
+	ErrRecordChanged      = fault.New(fault.Conflict, "record-changed", "the record was changed by somebody else meanwhile").
+				WithHint("read the record again and repeat the act")
+	ErrRecordState = fault.New(fault.Conflict, "record-state", "the state of the record does not allow this")
+	ErrSuspended   = fault.New(fault.Conflict, "record-suspended", "the record is suspended")
+	ErrRevoked     = fault.New(fault.Conflict, "record-revoked", "the record is revoked")
+	ErrNotIssuable = fault.New(fault.Conflict, "not-issuable", "no credential is issued for this guardianship now")
+	ErrDuplicate   = fault.New(fault.Conflict, "duplicate", "the record would repeat another one")
+	ErrIdempotency = fault.New(fault.Conflict, "idempotency-key-reused", "this Idempotency-Key was used for another request").
+			WithHint("use a fresh key for each act and repeat it only with the same body")
+	ErrIdempotencyKey = fault.New(fault.Invalid, "idempotency-key-invalid", "an Idempotency-Key has 1 to 128 printable ASCII characters")
+	ErrDecision       = fault.New(fault.Invalid, "decision-invalid", "the decision must be issue or discard")
+)
+
+// Roles of an issuer's tokens.
+const (
+	RoleRegistrar  = "registrar"
+	RoleCourt      = "court"
+	RoleProtection = "protectionAuthority"
+	RoleAuditor    = "auditor"
+)
+
+// States of a record, as an Outcome and a Record tell them.
+const (
+	StateIssued    = "issued"          // in force; credentials are issued for it
+	StatePending   = "pendingApproval" // waits for a second person
+	StateHeld      = "held"            // looks like a duplicate, or its ward does
+	StateNotIssued = "notIssued"       // recorded; the mandate is over or the ward of age
+	StateDiscarded = "discarded"       // refused by the second person; its content is gone
+)
+
+// Status of a record and of each credential.
+const (
+	StatusValid     = "valid"
+	StatusSuspended = "suspended"
+	StatusRevoked   = "revoked"
+)
+
+// Profiles of a credential.
+const (
+	ProfilePaper  = "paper"  // border shape, no holder, up to 180 days
+	ProfileFull   = "full"   // all claims, for a holder
+	ProfileBorder = "border" // border shape, for a holder
+)
+
+// Kinds of record.
+const (
+	KindBirth        = "birth"
+	KindGuardianship = "guardianship"
+)
+
+// Rules that an Outcome names and that are not rules of a duplicate.
+const (
+	RuleMRZNeeded = "MRZ_NEEDED" // no name in Latin letters: no paper and border credential
+	RuleWardHeld  = "ward-held"  // the ward's birth is held or waits for a second person
+)
+
+// Config says what an issuer needs. All fields without a default must be set.
+type Config struct {
+	Base string // public URL without a trailing slash; it decides the issuer's did:web
+	DB   *store.DB
+	// Ring holds a signing key of use "credentials" and the secrets "index"
+	// (status indexes), "dedup" (search keys of persons) and "oauth".
+	Ring      *keys.Ring
+	Now       func() time.Time       // default time.Now
+	Log       *slog.Logger           // default: nothing is logged
+	TrustList func() ([]byte, error) // the signed trust list to publish; nil: none
+	ListSize  int64                  // entries of a status list; default 1<<20
+	Refresh   time.Duration          // how often status lists are signed anew; default 5m
+	Alg       string                 // EdDSA (default) or ES256: informs the metadata only
+}
+
+// Issuer is one issuing authority. It is safe for use by many goroutines, and
+// several Issuers (processes) may share one database.
+type Issuer struct {
+	cfg   Config
+	did   string
+	db    *store.DB
+	store *Store
+	log   *slog.Logger
+}
+
+// New opens an issuer over a migrated database. It reads the ring once: a key
+// that becomes current later must be in it.
+func New(cfg Config) (*Issuer, error) {
+	id, err := did.FromURL(cfg.Base)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.DB == nil || cfg.Ring == nil || strings.HasSuffix(cfg.Base, "/") {
+		return nil, fault.New(fault.Internal, "issuer-config", "an issuer needs a base address without a slash at the end, a database and keys")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if cfg.ListSize == 0 {
+		cfg.ListSize = 1 << 20
+	}
+	if cfg.Refresh == 0 {
+		cfg.Refresh = 5 * time.Minute
+	}
+	if cfg.Alg == "" {
+		cfg.Alg = keys.EdDSA
+	}
+	if len(cfg.Ring.Of(keys.UseCredentials)) == 0 {
+		return nil, keys.ErrNoKey
+	}
+	for _, name := range []string{"index", "dedup", "oauth"} {
+		if len(cfg.Ring.Secret(name)) != 32 {
+			return nil, fault.New(fault.Unavailable, "no-secret", "the key ring of the issuer lacks a secret")
+		}
+	}
+	i := &Issuer{cfg: cfg, did: id, db: cfg.DB, log: cfg.Log}
+	i.store = newStore(cfg)
+	return i, nil
+}
+
+// DID gives the issuer's identifier, did:web of its base address.
+func (i *Issuer) DID() string { return i.did }
+
+// now is the clock in UTC.
+func (i *Issuer) now() time.Time { return i.cfg.Now().UTC() }
+
+// signer gives the key that signs credentials at t.
+func (i *Issuer) signer(t time.Time) (keys.Signer, error) {
+	k, err := i.cfg.Ring.Current(keys.UseCredentials, t)
+	if err != nil {
+		return keys.Signer{}, err
+	}
+	return k.Signer(i.did + "#" + k.Name), nil
+}
+
+// Caller is who acts: a token of this issuer.
+type Caller struct {
+	ID   string // token id
+	Name string // name of the person or system that holds it
+	Role string
+}
+
+// may refuses a caller whose role is not listed.
+func (c Caller) may(roles ...string) error {
+	if c.ID == "" || !slices.Contains(roles, c.Role) {
+		return ErrNotAllowed
+	}
+	return nil
+}
+
+// Who may do what. Revocation and suspension have their own rules (revoke.go).
+var (
+	mayRegisterBirth        = []string{RoleRegistrar}
+	mayRegisterGuardianship = []string{RoleRegistrar, RoleCourt, RoleProtection}
+	mayRead                 = []string{RoleRegistrar, RoleCourt, RoleProtection}
+)
+
+// Outcome is what became of a registration, a correction or a decision.
+type Outcome struct {
+	ID            string           `json:"id"`    // of the record
+	State         string           `json:"state"` // StateIssued …
+	Rule          string           `json:"rule,omitempty"`
+	Approval      string           `json:"approval,omitempty"` // id of the approval it waits for
+	RecordVersion int              `json:"recordVersion,omitempty"`
+	Credentials   []CredentialInfo `json:"credentials,omitempty"`
+}
+
+// CredentialInfo is what may be told of a credential without its content.
+type CredentialInfo struct {
+	ID            string    `json:"id"`      // the UUID; the credential's id is "urn:uuid:" and this
+	Type          string    `json:"type"`    // BirthCredential or GuardianshipCredential
+	Profile       string    `json:"profile"` // ProfilePaper …
+	State         string    `json:"state"`   // StatusValid …
+	RecordVersion int       `json:"recordVersion"`
+	ValidFrom     time.Time `json:"validFrom"`
+	ValidUntil    time.Time `json:"validUntil"`
+}
+
+// IssuedCredential is a sealed credential with its compact vc+jwt.
+type IssuedCredential struct {
+	CredentialInfo
+	JWT string
+}
+
+// Record is one birth or guardianship as the register holds it.
+type Record struct {
+	ID            string           `json:"id"`
+	Kind          string           `json:"kind"`   // KindBirth or KindGuardianship
+	State         string           `json:"state"`  // StateIssued …
+	Status        string           `json:"status"` // StatusValid …
+	Rule          string           `json:"rule,omitempty"`
+	RecordVersion int              `json:"recordVersion"`
+	Birth         string           `json:"birth,omitempty"`         // of a guardianship: id of the ward's birth
+	Guardianships []string         `json:"guardianships,omitempty"` // of a birth: ids
+	Created       time.Time        `json:"created"`
+	Record        json.RawMessage  `json:"record"` // the normalised registration; personal data
+	Credentials   []CredentialInfo `json:"credentials"`
+}
+
+// Recovered counts what Recover found.
+type Recovered struct {
+	Open   int `json:"open"`   // reservations without a sealed credential
+	Sealed int `json:"sealed"` // of these, signed and sealed now
+	Failed int `json:"failed"` // of these, not signed; look at the log
+}
+
+// token gives a random identifier of 128 bits as 22 characters of base64url.
+func token() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// sum is SHA-256 over the parts.
+func sum(parts ...[]byte) []byte {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
