@@ -173,8 +173,8 @@ func TestKeysOfADocumentAreCopiedWithTheirTerms(t *testing.T) {
 func TestAddIssuerRefuses(t *testing.T) {
 	k1, k2 := key(t, keys.EdDSA), key(t, keys.ES256)
 	for name, change := range map[string]func(*Entry){
-		"no document":        func(e *Entry) { e.Document = nil },
-		"no key":             func(e *Entry) { e.Document = document(t, "did:web:court.example", nil) },
+		"no document": func(e *Entry) { e.Document = nil },
+		"no key":      func(e *Entry) { e.Document = document(t, "did:web:court.example", nil) },
 		"not for assertions": func(e *Entry) {
 			e.Document = document(t, "did:web:court.example", map[string]*keys.Key{"k1": k2})
 			e.Document.AssertionMethod = nil
