@@ -1,0 +1,220 @@
+package serve_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/kinpass/kinpass/api"
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/serve"
+)
+
+const spec = `
+openapi: 3.0.3
+info: {title: t, version: "1"}
+paths:
+  /things:
+    post:
+      tags: [issuer]
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              additionalProperties: false
+              required: [name]
+              properties:
+                name: {type: string, maxLength: 5}
+                n: {type: integer}
+      responses: {'200': {description: ok}}
+  /things/{id}:
+    get:
+      tags: [issuer]
+      parameters: [{name: id, in: path, required: true, schema: {type: string, pattern: '^[a-z]+$'}}]
+      responses: {'200': {description: ok}}
+  /wallet/x:
+    get:
+      tags: [wallet]
+      responses: {'200': {description: ok}}
+`
+
+var errSecretCause = errors.New(`pq: duplicate key value (name)=(Amina)`)
+
+func server(t *testing.T, log io.Writer) *serve.Server {
+	t.Helper()
+	s, err := serve.New(serve.Config{
+		Role: "issuer", Spec: []byte(spec), Now: time.Now, BodyLimit: 1000,
+		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Token: func(_ context.Context, secret string) (serve.Caller, error) {
+			if secret == "good" {
+				return serve.Caller{ID: "1", Name: "n", Role: "registrar"}, nil
+			}
+			return serve.Caller{}, fault.New(fault.Unauthenticated, "token-invalid", "no")
+		},
+		Ready: func(context.Context) error { return errSecretCause },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Echo.POST("/things", func(c echo.Context) error {
+		b, err := io.ReadAll(c.Request().Body)
+		if err != nil {
+			return err
+		}
+		return serve.JSON(c, 200, map[string]int{"read": len(b)})
+	})
+	s.Echo.GET("/things/:id", func(c echo.Context) error {
+		switch c.Param("id") {
+		case "plain":
+			return errSecretCause
+		case "internal":
+			return fault.New(fault.Internal, "odd-thing", "Amina is in here")
+		case "panic":
+			panic("Amina")
+		case "conflict":
+			return fault.New(fault.Conflict, "thing-exists", "there is such a thing").WithFields(fault.Field{Path: "/name", Rule: "must be new"}).With(errSecretCause)
+		case "doc":
+			return serve.Bytes(c, 200, "text/plain", []byte("doc"), "public, max-age=60")
+		case "oauth":
+			return &serve.OAuthError{Status: 400, Code: "invalid_grant"}
+		}
+		return serve.JSON(c, 200, serve.CallerOf(c))
+	})
+	s.Echo.GET("/secret", func(c echo.Context) error { return serve.JSON(c, 200, serve.CallerOf(c)) }, s.Auth("registrar"))
+	s.Echo.GET("/court", func(c echo.Context) error { return serve.JSON(c, 200, 1) }, s.Auth("court"))
+	s.Echo.GET("/few", func(c echo.Context) error { return serve.JSON(c, 200, 1) }, s.Limit(2, time.Minute))
+	return s
+}
+
+func TestAnswers(t *testing.T) {
+	cases := []struct {
+		name, method, path, body string
+		header                   map[string]string
+		status                   int
+		want, not                string
+	}{
+		{name: "good", method: "POST", path: "/things", body: `{"name":"abc"}`, status: 200, want: `{"read":14}`},
+		{name: "missing member", method: "POST", path: "/things", body: `{"n":3}`, status: 400, want: `is required`},
+		{name: "too long", method: "POST", path: "/things", body: `{"name":"Amina Diallo"}`, status: 400, want: "maxLength", not: "Amina"},
+		{name: "wrong type", method: "POST", path: "/things", body: `{"name":"a","n":"Amina"}`, status: 400, want: "/body/n", not: "Amina"},
+		{name: "unknown member", method: "POST", path: "/things", body: `{"name":"a","Amina":1}`, status: 400, want: "request-invalid", not: "Amina"},
+		{name: "not json", method: "POST", path: "/things", body: `{"Amina`, status: 400, want: "request-invalid", not: "Amina"},
+		{name: "no body", method: "POST", path: "/things", status: 400, want: "request-invalid"},
+		{name: "media type", method: "POST", path: "/things", body: `name=Amina`, header: map[string]string{"Content-Type": "text/Amina"}, status: 415, want: "media-type", not: "Amina"},
+		{name: "too large", method: "POST", path: "/things", body: `{"name":"` + strings.Repeat("a", 2000) + `"}`, status: 413, want: "body-too-large"},
+		{name: "compressed", method: "POST", path: "/things", body: `x`, header: map[string]string{"Content-Encoding": "gzip"}, status: 415},
+		{name: "path rule", method: "GET", path: "/things/AMINA", status: 400, want: "/path/id", not: "AMINA"},
+		{name: "plain error", method: "GET", path: "/things/plain", status: 500, want: "problems/internal", not: "Amina"},
+		{name: "internal fault", method: "GET", path: "/things/internal", status: 500, want: "problems/internal", not: "Amina"},
+		{name: "panic", method: "GET", path: "/things/panic", status: 500, want: "problems/internal", not: "Amina"},
+		{name: "fault", method: "GET", path: "/things/conflict", status: 409, want: `"rule":"must be new"`, not: "Amina"},
+		{name: "oauth", method: "GET", path: "/things/oauth", status: 400, want: `{"error":"invalid_grant"}`},
+		{name: "unknown route", method: "GET", path: "/Amina", status: 404, want: "not-found", not: "Amina"},
+		{name: "another role's route", method: "GET", path: "/wallet/x", status: 404, want: "not-found"},
+		{name: "method", method: "DELETE", path: "/secret", status: 405, want: "method-not-allowed"},
+		{name: "no token", method: "GET", path: "/secret", status: 401, want: "token-invalid"},
+		{name: "wrong token", method: "GET", path: "/secret", header: map[string]string{"Authorization": "Bearer bad"}, status: 401, not: "bad\""},
+		{name: "basic", method: "GET", path: "/secret", header: map[string]string{"Authorization": "Basic good"}, status: 401},
+		{name: "token", method: "GET", path: "/secret", header: map[string]string{"Authorization": "Bearer good"}, status: 200, want: "registrar"},
+		{name: "role", method: "GET", path: "/court", header: map[string]string{"Authorization": "Bearer good"}, status: 403, want: "role-not-allowed"},
+		{name: "not ready", method: "GET", path: "/readyz", status: 503, want: "not-ready", not: "Amina"},
+		{name: "alive", method: "GET", path: "/healthz", status: 200},
+	}
+	var log strings.Builder
+	s := server(t, &log)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			req := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+			if c.body != "" {
+				req.Header.Set("Content-Type", "application/json")
+			}
+			for k, v := range c.header {
+				req.Header.Set(k, v)
+			}
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, req)
+			got := w.Body.String()
+			if w.Code != c.status {
+				t.Fatalf("status %d, want %d: %s", w.Code, c.status, got)
+			}
+			if !strings.Contains(got, c.want) {
+				t.Errorf("%q is not in %s", c.want, got)
+			}
+			if c.not != "" && strings.Contains(got, c.not) {
+				t.Errorf("%q is in %s", c.not, got)
+			}
+			if c.status >= 400 && c.name != "oauth" {
+				var p api.Problem
+				if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != c.status || p.Code() == "" || p.Title == "" {
+					t.Errorf("not a problem document: %s", got)
+				}
+				if ct := w.Header().Get("Content-Type"); ct != api.MediaProblem {
+					t.Errorf("content type %q", ct)
+				}
+			}
+			if w.Header().Get("X-Content-Type-Options") != "nosniff" {
+				t.Error("no security headers")
+			}
+		})
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for where, text := range map[string]string{"log": log.String(), "metrics": w.Body.String()} {
+		for _, leak := range []string{"Amina", "AMINA", "good", "bad"} {
+			if strings.Contains(text, leak) {
+				t.Errorf("%q is in the %s", leak, where)
+			}
+		}
+	}
+	for _, want := range []string{`kinpass_issuer_requests_total{method="POST",route="/things",status="200"} 1`, `kinpass_issuer_faults_total{code="thing-exists"} 1`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s is not in the metrics", want)
+		}
+	}
+}
+
+func TestBytesAreCacheable(t *testing.T) {
+	s := server(t, io.Discard)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("GET", "/things/doc", nil))
+	etag := w.Header().Get("ETag")
+	if w.Code != 200 || etag == "" || w.Header().Get("Cache-Control") != "public, max-age=60" {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	for header, want := range map[string]int{etag: 304, `"x", W/` + etag: 304, `"x"`: 200, "": 200} {
+		req := httptest.NewRequest("GET", "/things/doc", nil)
+		req.Header.Set("If-None-Match", header)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, req)
+		if w.Code != want {
+			t.Errorf("If-None-Match %s: %d, want %d", header, w.Code, want)
+		}
+	}
+}
+
+func TestLimit(t *testing.T) {
+	s := server(t, io.Discard)
+	codes := map[int]int{}
+	for range 5 {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", "/few", nil))
+		codes[w.Code]++
+		if w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+	}
+	if codes[200] != 2 || codes[429] != 3 {
+		t.Fatalf("%v", codes)
+	}
+}
