@@ -1,0 +1,338 @@
+package issuer
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+)
+
+// Credential configurations that an offer may hold (OpenID4VCI 1.0, section
+// 12.2.4).
+const (
+	ConfigBirth        = "BirthCredential"
+	ConfigBirthBorder  = "BirthCredentialBorder"
+	ConfigGuardianship = "GuardianshipCredential"
+	ConfigGuardBorder  = "GuardianshipCredentialBorder"
+)
+
+// Grant types of the token endpoint.
+const (
+	grantPreAuthorized = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+	grantRefresh       = "refresh_token"
+)
+
+const (
+	offerLife    = 10 * time.Minute // of a code, unless the offer says otherwise
+	maxOfferLife = 24 * time.Hour
+	redeemAgain  = 10 * time.Minute // how long the same key may repeat a redemption
+	accessLife   = 20 * time.Minute // longer than redeemAgain, so that a repeated answer is of use
+	grantLife    = 400 * 24 * time.Hour
+)
+
+// Faults of offers.
+var (
+	ErrNoSuchOffer   = fault.New(fault.NotFound, "no-such-offer", "there is no such offer, or it is used or over").WithHint("ask the office for a new one")
+	ErrOfferLifetime = fault.New(fault.Invalid, "offer-lifetime", "an offer lasts between one minute and 24 hours")
+)
+
+// Offer invites a guardian's wallet to fetch the credentials of a guardianship
+// and its ward's birth. URI or URIByReference go into the QR code; PIN is told
+// to the guardian in person and never travels with them.
+type Offer struct {
+	ID             string      `json:"id"`
+	Offer          OfferObject `json:"offer"`
+	URI            string      `json:"uri"`
+	URIByReference string      `json:"uriByReference"`
+	PIN            string      `json:"pin"`
+	ExpiresAt      time.Time   `json:"expiresAt"`
+}
+
+// LogValue keeps code and PIN out of every log.
+func (o Offer) LogValue() slog.Value { return slog.StringValue("offer") }
+
+// OfferObject is a Credential Offer (OpenID4VCI 1.0, section 4.1.1).
+type OfferObject struct {
+	Issuer         string      `json:"credential_issuer"`
+	Configurations []string    `json:"credential_configuration_ids"`
+	Grants         OfferGrants `json:"grants"`
+}
+
+// LogValue keeps the code out of every log.
+func (o OfferObject) LogValue() slog.Value { return slog.StringValue("offer") }
+
+// OfferGrants holds the one grant that we offer.
+type OfferGrants struct {
+	PreAuthorized PreAuthorized `json:"urn:ietf:params:oauth:grant-type:pre-authorized_code"`
+}
+
+// PreAuthorized is a pre-authorized code and what the PIN looks like.
+type PreAuthorized struct {
+	Code   string `json:"pre-authorized_code"`
+	TxCode TxCode `json:"tx_code"`
+}
+
+// TxCode describes the PIN (OpenID4VCI 1.0, section 4.1.1).
+type TxCode struct {
+	InputMode   string `json:"input_mode"`
+	Length      int    `json:"length"`
+	Description string `json:"description,omitempty"`
+}
+
+// NewOffer makes an offer for a guardianship that is in force. It lasts ten
+// minutes.
+func (i *Issuer) NewOffer(ctx context.Context, c Caller, guardianship string) (Offer, error) {
+	return i.OfferFor(ctx, c, guardianship, OfferTerms{})
+}
+
+// OfferTerms are the choices about an offer. Lifetime is at most 24 hours, 0
+// means ten minutes. The same caller gets the same offer, PIN included, for
+// the same Idempotency key.
+type OfferTerms struct {
+	Lifetime    time.Duration
+	Idempotency string
+}
+
+// OfferFor is NewOffer with terms. A guardianship that is pending, held, not
+// issued, suspended or revoked, or whose ward's birth is, gets no offer.
+func (i *Issuer) OfferFor(ctx context.Context, c Caller, guardianship string, terms OfferTerms) (Offer, error) {
+	if err := c.may(mayRegisterGuardianship...); err != nil {
+		return Offer{}, err
+	}
+	if terms.Lifetime == 0 {
+		terms.Lifetime = offerLife
+	}
+	if terms.Lifetime < time.Minute || terms.Lifetime > maxOfferLife {
+		return Offer{}, ErrOfferLifetime
+	}
+	o := i.openid()
+	now := i.now().Truncate(time.Microsecond)
+	row := offerRow{ID: token(), Guardianship: guardianship, Maker: c.ID, Created: now, Expires: now.Add(terms.Lifetime)}
+	if terms.Idempotency != "" {
+		if err := goodIdempotencyKey(terms.Idempotency); err != nil {
+			return Offer{}, err
+		}
+		row.Idem = o.mac("offer-idempotency", []byte(c.ID), []byte(terms.Idempotency))
+	}
+	if err := i.offerable(ctx, c, guardianship); err != nil {
+		return Offer{}, err
+	}
+	row.Code = o.codeHash(o.code(row.ID))
+	stored, fresh, err := o.db.addOffer(ctx, row)
+	if err != nil {
+		return Offer{}, err
+	}
+	if !fresh && (stored.Guardianship != guardianship || stored.Expires.Sub(stored.Created) != terms.Lifetime) {
+		return Offer{}, ErrIdempotency
+	}
+	return o.offer(stored)
+}
+
+// OfferObject gives the Credential Offer of an offer that can still be
+// redeemed, for wallets that were given a reference. It is public: the code in
+// it is of no use without the PIN.
+func (i *Issuer) OfferObject(ctx context.Context, id string) (OfferObject, error) {
+	o := i.openid()
+	row, ok, err := o.db.offer(ctx, id, i.now())
+	if err != nil {
+		return OfferObject{}, err
+	}
+	if !ok {
+		return OfferObject{}, ErrNoSuchOffer
+	}
+	return o.object(row.ID), nil
+}
+
+func goodIdempotencyKey(k string) error {
+	if len(k) == 0 || len(k) > 128 {
+		return ErrIdempotencyKey
+	}
+	for _, c := range []byte(k) {
+		if c < 0x20 || c > 0x7e {
+			return ErrIdempotencyKey
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) openid() openid {
+	return openid{base: i.cfg.Base, secret: i.cfg.Ring.Secret("oauth"), db: openidStore{i.db}}
+}
+
+// code gives the pre-authorized code of an offer and pin its PIN. Both follow
+// from the offer's id and a secret of the key ring: the database holds nothing
+// that opens an offer, and an offer asked for again with the same Idempotency
+// key is the same.
+func (o openid) code(offer string) string {
+	return b64url.EncodeToString(o.mac("code", []byte(offer)))
+}
+
+func (o openid) pin(offer string) string {
+	// 64 bits modulo a million: the bias is below 10^-13.
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint64(o.mac("pin", []byte(offer)))%1_000_000)
+}
+
+func (o openid) codeHash(code string) []byte { return o.mac("code-hash", []byte(code)) }
+
+func (o openid) tokenHash(token string) []byte { return o.mac("token-hash", []byte(token)) }
+
+func (o openid) object(id string) OfferObject {
+	return OfferObject{
+		Issuer:         o.base,
+		Configurations: []string{ConfigGuardianship, ConfigGuardBorder, ConfigBirth, ConfigBirthBorder},
+		Grants: OfferGrants{PreAuthorized{
+			Code:   o.code(id),
+			TxCode: TxCode{InputMode: "numeric", Length: 6, Description: "The six digits that the office gave you"},
+		}},
+	}
+}
+
+func (o openid) offer(row offerRow) (Offer, error) {
+	obj := o.object(row.ID)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(obj); err != nil {
+		return Offer{}, err
+	}
+	const scheme = "openid-credential-offer://?"
+	return Offer{
+		ID:             row.ID,
+		Offer:          obj,
+		URI:            scheme + url.Values{"credential_offer": {string(bytes.TrimSpace(b.Bytes()))}}.Encode(),
+		URIByReference: scheme + url.Values{"credential_offer_uri": {o.base + "/offers/" + row.ID}}.Encode(),
+		PIN:            o.pin(row.ID),
+		ExpiresAt:      row.Expires,
+	}, nil
+}
+
+// TokenRequest is what a wallet asks the token endpoint (OpenID4VCI 1.0,
+// section 6.1; RFC 6749, section 6). DPoP is the proof from the header, "" if
+// there is none.
+type TokenRequest struct {
+	GrantType string
+	Code      string // pre-authorized_code
+	PIN       string // tx_code
+	Refresh   string // refresh_token
+	DPoP      string
+}
+
+// Tokens is the answer of the token endpoint (RFC 6749, section 5.1).
+type Tokens struct {
+	Access    string `json:"access_token"`
+	Type      string `json:"token_type"`              // DPoP or Bearer
+	ExpiresIn int64  `json:"expires_in"`              // seconds
+	Refresh   string `json:"refresh_token,omitempty"` // only bound to a DPoP key
+}
+
+// LogValue keeps tokens out of every log.
+func (t Tokens) LogValue() slog.Value { return slog.StringValue("tokens") }
+
+// Redeem answers a token request. A pre-authorized code works once; with DPoP
+// the same key may repeat the request for ten minutes and gets the same
+// tokens, so that a lost answer costs nobody a second visit. Whatever is wrong
+// with code or PIN is ErrGrant.
+func (i *Issuer) Redeem(ctx context.Context, r TokenRequest) (Tokens, error) {
+	o, now := i.openid(), i.now().Truncate(time.Second)
+	switch r.GrantType {
+	case grantPreAuthorized:
+		if r.Code == "" || len(r.Code) > 512 || r.PIN == "" || len(r.PIN) > 64 {
+			return Tokens{}, ErrOAuthRequest
+		}
+	case grantRefresh:
+		if r.Refresh == "" || len(r.Refresh) > 512 || r.DPoP == "" {
+			return Tokens{}, ErrOAuthRequest
+		}
+	case "":
+		return Tokens{}, ErrOAuthRequest
+	default:
+		return Tokens{}, ErrGrantType
+	}
+	thumb := ""
+	if r.DPoP != "" {
+		var err error
+		if thumb, err = o.dpop(ctx, r.DPoP, "/token", "", now); err != nil {
+			return Tokens{}, err
+		}
+	}
+	if r.GrantType == grantRefresh {
+		return o.renew(ctx, r.Refresh, thumb, now)
+	}
+	return o.redeem(ctx, r, thumb, now)
+}
+
+func (o openid) redeem(ctx context.Context, r TokenRequest, thumb string, now time.Time) (Tokens, error) {
+	g, redeemed, ok, err := o.db.redeem(ctx, redemption{
+		Code: o.codeHash(r.Code),
+		PIN: func(offer string) bool {
+			return subtle.ConstantTimeCompare([]byte(r.PIN), []byte(o.pin(offer))) == 1
+		},
+		DPoP:    thumb,
+		Now:     now,
+		Expires: now.Add(grantLife),
+		Issue: func(grant string) issued {
+			t := issued{Access: o.tokenHash(o.token("access", grant, thumb)), AccessExpires: now.Add(accessLife)}
+			if thumb != "" {
+				t.Refresh = o.tokenHash(o.token("refresh", grant, thumb))
+			}
+			return t
+		},
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	if !ok {
+		return Tokens{}, ErrGrant
+	}
+	t := Tokens{Access: o.token("access", g.ID, thumb), Type: "Bearer", ExpiresIn: int64(redeemed.Add(accessLife).Sub(now) / time.Second)}
+	if thumb != "" {
+		t.Type, t.Refresh = "DPoP", o.token("refresh", g.ID, thumb)
+	}
+	return t, nil
+}
+
+// token derives a token of a grant. The grant's id is random and secret, so
+// the token cannot be guessed; the same grant and key give the same token.
+func (o openid) token(purpose, grant, thumb string) string {
+	return b64url.EncodeToString(o.mac(purpose, []byte(grant), []byte(thumb)))
+}
+
+// renew gives a fresh access token for a refresh token. The refresh token
+// stays: it is bound to the key, which is what rotation would protect (RFC
+// 9700, section 4.14.2), and a lost answer does not end the grant.
+func (o openid) renew(ctx context.Context, refresh, thumb string, now time.Time) (Tokens, error) {
+	access := base64.RawURLEncoding.EncodeToString(o.mac("access", []byte(token()), []byte(token())))
+	ok, err := o.db.refresh(ctx, o.tokenHash(refresh), thumb,
+		issued{Access: o.tokenHash(access), AccessExpires: now.Add(accessLife)}, now.Add(grantLife))
+	if err != nil {
+		return Tokens{}, err
+	}
+	if !ok {
+		return Tokens{}, ErrGrant
+	}
+	return Tokens{Access: access, Type: "DPoP", ExpiresIn: int64(accessLife / time.Second), Refresh: refresh}, nil
+}
+
+// Nonce gives a fresh c_nonce for a key proof. It is good for five minutes.
+func (i *Issuer) Nonce() string { return i.openid().nonce(i.now()) }
+
+// CredentialRequest is what a wallet asks the credential endpoint: the access
+// token with its scheme (Bearer or DPoP) and DPoP proof, and the body as it
+// came.
+type CredentialRequest struct {
+	Scheme string
+	Access string
+	DPoP   string
+	Body   []byte
+}
+
+// LogValue keeps the token out of every log.
+func (r CredentialRequest) LogValue() slog.Value { return slog.StringValue("credential request") }
