@@ -1,0 +1,148 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Outcome is what became of a registration, a correction or a decision.
+type Outcome struct {
+	ID            string       `json:"id"`    // of the record
+	State         string       `json:"state"` // issued, pendingApproval, held, notIssued, discarded
+	Rule          string       `json:"rule,omitempty"`
+	Approval      string       `json:"approval,omitempty"` // id of the approval that it waits for
+	RecordVersion int          `json:"recordVersion,omitempty"`
+	Credentials   []Credential `json:"credentials,omitempty"`
+}
+
+// Credential is what the issuer tells of a credential without its content.
+type Credential struct {
+	ID            string    `json:"id"`
+	Type          string    `json:"type"`    // BirthCredential or GuardianshipCredential
+	Profile       string    `json:"profile"` // paper, full or border
+	State         string    `json:"state"`   // valid, suspended or revoked
+	RecordVersion int       `json:"recordVersion"`
+	ValidFrom     time.Time `json:"validFrom"`
+	ValidUntil    time.Time `json:"validUntil"`
+}
+
+// Record is a birth or guardianship as the register holds it. Record holds
+// personal data.
+type Record struct {
+	ID            string          `json:"id"`
+	Kind          string          `json:"kind"`   // birth or guardianship
+	State         string          `json:"state"`  // as in Outcome
+	Status        string          `json:"status"` // valid, suspended or revoked
+	Rule          string          `json:"rule,omitempty"`
+	RecordVersion int             `json:"recordVersion"`
+	Birth         string          `json:"birth,omitempty"`
+	Guardianships []string        `json:"guardianships,omitempty"`
+	Created       time.Time       `json:"created"`
+	Record        json.RawMessage `json:"record"`
+	Credentials   []Credential    `json:"credentials"`
+}
+
+// Paper is a pair of paper credentials as one code: its text and two images.
+type Paper struct {
+	KP1 string `json:"kp1"`
+	SVG string `json:"svg"`
+	PNG []byte `json:"png"`
+}
+
+// Offer is an offer to a guardian's wallet. Its PIN is told in person.
+type Offer struct {
+	ID             string          `json:"id"`
+	Offer          json.RawMessage `json:"offer"` // Credential Offer (OpenID4VCI 1.0, section 4.1.1)
+	URI            string          `json:"uri"`
+	URIByReference string          `json:"uriByReference"`
+	PIN            string          `json:"pin"`
+	ExpiresAt      time.Time       `json:"expiresAt"`
+	QR             string          `json:"qr"` // SVG
+}
+
+// Tokens is the answer of the token endpoint (RFC 6749, section 5.1).
+type Tokens struct {
+	Access    string `json:"access_token"`
+	Type      string `json:"token_type"`
+	ExpiresIn int64  `json:"expires_in"` // seconds
+	Refresh   string `json:"refresh_token,omitempty"`
+}
+
+// Kinds of record, as they stand in paths.
+const (
+	Births        = "births"
+	Guardianships = "guardianships"
+)
+
+// Register registers a birth or guardianship: record is []byte or a value that
+// marshals to one.
+func (c *Client) Register(ctx context.Context, kind string, record any) (Outcome, error) {
+	var o Outcome
+	err := c.Do(ctx, http.MethodPost, "/"+kind, record, &o)
+	return o, err
+}
+
+// Correct replaces a record.
+func (c *Client) Correct(ctx context.Context, kind, id string, record any) (Outcome, error) {
+	var o Outcome
+	err := c.Do(ctx, http.MethodPost, "/"+kind+"/"+url.PathEscape(id)+"/corrections", record, &o)
+	return o, err
+}
+
+// Read reads a record.
+func (c *Client) Read(ctx context.Context, kind, id string) (Record, error) {
+	var r Record
+	err := c.Do(ctx, http.MethodGet, "/"+kind+"/"+url.PathEscape(id), nil, &r)
+	return r, err
+}
+
+// Release proposes to issue or discard a record that is held.
+func (c *Client) Release(ctx context.Context, kind, id, decision string) (Outcome, error) {
+	var o Outcome
+	err := c.Do(ctx, http.MethodPost, "/"+kind+"/"+url.PathEscape(id)+"/release", map[string]string{"decision": decision}, &o)
+	return o, err
+}
+
+// Decide approves or denies what another person proposed.
+func (c *Client) Decide(ctx context.Context, approval string, approve bool) (Outcome, error) {
+	decision := "deny"
+	if approve {
+		decision = "approve"
+	}
+	var o Outcome
+	err := c.Do(ctx, http.MethodPost, "/approvals/"+url.PathEscape(approval), map[string]string{"decision": decision}, &o)
+	return o, err
+}
+
+// Change revokes, suspends or reinstates (act) the record of a credential.
+func (c *Client) Change(ctx context.Context, credential, act, reason string) (Outcome, error) {
+	var o Outcome
+	err := c.Do(ctx, http.MethodPost, "/credentials/"+url.PathEscape(credential)+"/"+act, map[string]string{"reason": reason}, &o)
+	return o, err
+}
+
+// Paper gives the paper credentials of a birth and, unless it is empty, a
+// guardianship.
+func (c *Client) Paper(ctx context.Context, birth, guardianship string) (Paper, error) {
+	path := "/births/" + url.PathEscape(birth) + "/paper"
+	if guardianship != "" {
+		path += "?" + url.Values{"guardianship": {guardianship}}.Encode()
+	}
+	var p Paper
+	err := c.With("Accept", "application/json").Do(ctx, http.MethodGet, path, nil, &p)
+	return p, err
+}
+
+// MakeOffer makes an offer that lasts for the given minutes; 0 means ten.
+func (c *Client) MakeOffer(ctx context.Context, guardianship string, minutes int) (Offer, error) {
+	body := struct {
+		Guardianship string `json:"guardianship"`
+		Minutes      int    `json:"minutes,omitempty"`
+	}{guardianship, minutes}
+	var o Offer
+	err := c.Do(ctx, http.MethodPost, "/offers", body, &o)
+	return o, err
+}
