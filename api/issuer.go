@@ -99,11 +99,33 @@ func (c *Client) Read(ctx context.Context, kind, id string) (Record, error) {
 	return r, err
 }
 
-// Release proposes to issue or discard a record that is held.
-func (c *Client) Release(ctx context.Context, kind, id, decision string) (Outcome, error) {
+// Release proposes to issue or discard a birth that is held.
+func (c *Client) Release(ctx context.Context, birth, decision string) (Outcome, error) {
 	var o Outcome
-	err := c.Do(ctx, http.MethodPost, "/"+kind+"/"+url.PathEscape(id)+"/release", map[string]string{"decision": decision}, &o)
+	err := c.Do(ctx, http.MethodPost, "/births/"+url.PathEscape(birth)+"/release", map[string]string{"decision": decision}, &o)
 	return o, err
+}
+
+// Approval is an act that waits for a second person. Proposal and Current hold
+// personal data.
+type Approval struct {
+	ID         string          `json:"id"`
+	Kind       string          `json:"kind"`
+	RecordKind string          `json:"recordKind"`
+	Record     string          `json:"record"`   // id
+	Proposer   string          `json:"proposer"` // name
+	Created    time.Time       `json:"created"`
+	Proposal   json.RawMessage `json:"proposal,omitempty"`
+	Current    json.RawMessage `json:"current,omitempty"`
+}
+
+// Approvals lists what waits for a second person.
+func (c *Client) Approvals(ctx context.Context) ([]Approval, error) {
+	var list struct {
+		Approvals []Approval `json:"approvals"`
+	}
+	err := c.Do(ctx, http.MethodGet, "/approvals", nil, &list)
+	return list.Approvals, err
 }
 
 // Decide approves or denies what another person proposed.
