@@ -25,11 +25,13 @@ CREATE INDEX holder_keys_guardian ON holder_keys (guardian);
 CREATE TABLE grants (
   id        TEXT PRIMARY KEY,
   guardian  TEXT NOT NULL REFERENCES guardians (id),
-  offer_key BYTEA NOT NULL,
-  state     BIGINT NOT NULL, -- 0 open, 1 done
+  offer_key BYTEA NOT NULL,   -- of issuer and code
+  uri_key   BYTEA,            -- of the address it was fetched from, if it was
+  state     BIGINT NOT NULL,  -- 0 open, 1 done
   sealed    BYTEA NOT NULL,
   created   BIGINT NOT NULL,
-  UNIQUE (guardian, offer_key)
+  UNIQUE (guardian, offer_key),
+  UNIQUE (guardian, uri_key)
 );
 
 CREATE TABLE children (

@@ -1,0 +1,228 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// Faults of talking to an issuer.
+var (
+	ErrUnreachable  = fault.New(fault.Unavailable, "issuer-unreachable", "the issuer could not be reached or did not answer in time").WithHint("try again with the same offer and PIN")
+	ErrIssuerAnswer = fault.New(fault.Unprocessable, "issuer-answer", "the issuer's answer does not have the form that OpenID4VCI describes")
+)
+
+// Bounds of an issuer's answers and patience.
+const (
+	maxAnswer   = 512 << 10 // bytes of a JSON answer
+	maxList     = 4 << 20   // bytes of a signed status list
+	maxListBits = 16 << 20  // bytes of a status list unpacked
+)
+
+// network is how the wallet reaches issuers: no redirect is followed, every
+// answer is bounded in size, time and media type.
+type network struct {
+	client   *http.Client
+	loopback bool
+	patience time.Duration // per request
+}
+
+func newNetwork(given *http.Client, loopback bool) *network {
+	n := &network{loopback: loopback, patience: 15 * time.Second}
+	c := &http.Client{}
+	if given != nil {
+		*c = *given
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.Jar = nil
+	if c.Transport == nil {
+		// The address is checked when the connection is made, after the name
+		// was resolved: a name that points to the inside gets nowhere, also
+		// when it does so only the second time.
+		d := &net.Dialer{Timeout: 5 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+			return n.mayDial(address)
+		}}
+		c.Transport = &http.Transport{
+			DialContext: d.DialContext, ForceAttemptHTTP2: true, DisableCompression: true,
+			TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 12 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second,
+		}
+	}
+	n.client = c
+	return n
+}
+
+var errAddress = errors.New("an address that issuers do not have")
+
+func (n *network) mayDial(address string) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return errAddress
+	}
+	a := ap.Addr().Unmap()
+	if (n.loopback && a.IsLoopback()) || public(a) {
+		return nil
+	}
+	return errAddress
+}
+
+// notPublic are the ranges that net/netip does not know by name: shared,
+// protocol, benchmark, documentation and reserved space, and the prefixes that
+// carry IPv4 addresses inside IPv6 ones.
+var notPublic = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
+	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
+	"2002::/16", "3fff::/20", "fec0::/10", "::/96")
+
+func prefixes(text ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, t := range text {
+		out = append(out, netip.MustParsePrefix(t))
+	}
+	return out
+}
+
+func public(a netip.Addr) bool {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+		return false
+	}
+	for _, p := range notPublic {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// origin checks an absolute address that may be spoken to: https, or http on
+// loopback where that is allowed; no user, no fragment, a plain host name.
+func (n *network) origin(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil || len(address) > 2048 || u.Host == "" || u.Opaque != "" || u.User != nil ||
+		u.Fragment != "" || strings.Contains(address, "#") || u.Host != strings.ToLower(u.Host) {
+		return nil, errAddress
+	}
+	for _, c := range []byte(u.Host) {
+		if c <= ' ' || c >= 0x7f {
+			return nil, errAddress
+		}
+	}
+	local := false
+	h := u.Hostname()
+	if a, err := netip.ParseAddr(h); err == nil {
+		local = a.IsLoopback()
+		if !local && !public(a.Unmap()) {
+			return nil, errAddress
+		}
+	} else {
+		local = h == "localhost" || strings.HasSuffix(h, ".localhost")
+	}
+	switch {
+	case local && !n.loopback:
+		return nil, errAddress
+	case u.Scheme == "https", u.Scheme == "http" && local:
+		return u, nil
+	}
+	return nil, errAddress
+}
+
+// sameOrigin reports whether address lies at the scheme, host and port of
+// base, which origin has accepted.
+func (n *network) sameOrigin(base *url.URL, address string) bool {
+	u, err := n.origin(address)
+	return err == nil && u.Scheme == base.Scheme && u.Host == base.Host
+}
+
+// answer is what came back, read within its bounds.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call sends one request and reads at most limit bytes of an answer whose
+// media type is one of want. Statuses other than 200 give their body only if
+// it is JSON.
+func (n *network) call(ctx context.Context, req *http.Request, limit int64, want ...string) (answer, error) {
+	if _, err := n.origin(req.URL.String()); err != nil {
+		return answer{}, ErrIssuerAnswer.With(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
+	defer cancel()
+	res, err := n.client.Do(req.WithContext(ctx))
+	if err != nil {
+		return answer{}, ErrUnreachable.With(withoutAddress(err))
+	}
+	defer res.Body.Close()
+	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	good := res.StatusCode != http.StatusOK && media == "application/json"
+	for _, w := range want {
+		good = good || media == w
+	}
+	if res.StatusCode >= 500 {
+		return answer{}, ErrUnreachable
+	}
+	if res.Header.Get("Content-Encoding") != "" || (res.StatusCode == http.StatusOK && !good) {
+		return answer{}, ErrIssuerAnswer
+	}
+	a := answer{status: res.StatusCode, header: res.Header}
+	if !good {
+		return a, nil // a refusal without a form that says anything
+	}
+	if a.body, err = io.ReadAll(io.LimitReader(res.Body, limit+1)); err != nil {
+		return answer{}, ErrUnreachable.With(withoutAddress(err))
+	}
+	if int64(len(a.body)) > limit {
+		return answer{}, ErrIssuerAnswer
+	}
+	return a, nil
+}
+
+// get fetches a document; anything but 200 is an error.
+func (n *network) get(ctx context.Context, address string, limit int64, want ...string) ([]byte, error) {
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return nil, ErrIssuerAnswer.With(err)
+	}
+	req.Header.Set("Accept", strings.Join(want, ", "))
+	a, err := n.call(ctx, req, limit, want...)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, ErrIssuerAnswer
+	}
+	return a.body, nil
+}
+
+// getJSON fetches a JSON document into v.
+func (n *network) getJSON(ctx context.Context, address string, v any) error {
+	body, err := n.get(ctx, address, maxAnswer, "application/json")
+	if err != nil {
+		return err
+	}
+	if err := vc.StrictJSON(body, v, vc.MaxDepth); err != nil {
+		return ErrIssuerAnswer.With(err)
+	}
+	return nil
+}
+
+// withoutAddress drops the URL that net/http puts around an error: the address
+// of an offer is a secret.
+func withoutAddress(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}

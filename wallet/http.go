@@ -1,0 +1,185 @@
+package wallet
+
+import (
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// RoleGuardian is the role of the API tokens that have a wallet.
+const RoleGuardian = "guardian"
+
+// ErrBody says that a request's body is not the JSON object that it should be.
+var ErrBody = fault.New(fault.Invalid, "body-invalid", "the request's body is not the JSON object that the API describes")
+
+// maxBody bounds a request's body, in bytes: an offer is the largest.
+const maxBody = 32 << 10
+
+// pixels is the least width of a QR code as PNG.
+const pixels = 720
+
+type routes struct{ *Wallet }
+
+// Routes adds the wallet's routes to a server. Each serves the guardian whose
+// token is sent and knows no other.
+func Routes(s *serve.Server, w *Wallet) {
+	h := routes{w}
+	e, guardian := s.Echo, s.Auth(RoleGuardian)
+	e.POST("/wallet/offers", h.accept, s.Limit(60, time.Minute), guardian)
+	e.GET("/wallet/children", h.children, guardian)
+	e.GET("/wallet/credentials", h.credentials, guardian)
+	e.GET("/wallet/credentials/:id", h.credential, guardian)
+	e.DELETE("/wallet/credentials/:id", h.forgetOne, guardian)
+	e.POST("/wallet/presentations", h.present, s.Limit(120, time.Minute), guardian)
+	e.POST("/wallet/renewals", h.renew, s.Limit(30, time.Minute), guardian)
+	e.DELETE("/wallet", h.delete, guardian)
+}
+
+func guardianOf(c echo.Context) Guardian { return Guardian{ID: serve.CallerOf(c).ID} }
+
+// readJSON reads a request's body into v.
+func readJSON(c echo.Context, v any) error {
+	raw, err := io.ReadAll(io.LimitReader(c.Request().Body, maxBody+1))
+	if err != nil {
+		return err
+	}
+	if len(raw) > maxBody {
+		return serve.ErrTooLarge
+	}
+	if err := vc.StrictJSON(raw, v, vc.MaxDepth); err != nil {
+		return ErrBody.With(err)
+	}
+	return nil
+}
+
+// accept takes the offer as the text of a link or as the offer object itself.
+func (h routes) accept(c echo.Context) error {
+	var in struct {
+		Offer json.RawMessage `json:"offer"`
+		PIN   string          `json:"pin"`
+	}
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	text := string(in.Offer)
+	if strings.HasPrefix(text, `"`) {
+		if err := json.Unmarshal(in.Offer, &text); err != nil {
+			return ErrBody.With(err)
+		}
+	}
+	out, err := h.Accept(c.Request().Context(), guardianOf(c), text, in.PIN)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) children(c echo.Context) error {
+	out, err := h.Children(c.Request().Context(), guardianOf(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]any{"children": out})
+}
+
+func (h routes) credentials(c echo.Context) error {
+	out, err := h.Credentials(c.Request().Context(), guardianOf(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]any{"credentials": out})
+}
+
+func (h routes) credential(c echo.Context) error {
+	out, err := h.Credential(c.Request().Context(), guardianOf(c), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) forgetOne(c echo.Context) error {
+	if err := h.DeleteCredential(c.Request().Context(), guardianOf(c), c.Param("id")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (h routes) delete(c echo.Context) error {
+	if err := h.Delete(c.Request().Context(), guardianOf(c)); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (h routes) renew(c echo.Context) error {
+	out, err := h.Renew(c.Request().Context(), guardianOf(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+// present answers with the presentation as JSON, or with its QR code where the
+// client wants an image.
+func (h routes) present(c echo.Context) error {
+	var in struct {
+		Child       string   `json:"child"`
+		Credentials []string `json:"credentials"`
+		Audience    string   `json:"audience"`
+		Nonce       string   `json:"nonce"`
+	}
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	p, err := h.Present(c.Request().Context(), guardianOf(c), Request(in))
+	if err != nil {
+		return err
+	}
+	img, err := p.Draw()
+	if err != nil {
+		return err
+	}
+	head := c.Response().Header()
+	head.Set("Cache-Control", "no-store")
+	head.Set("Vary", "Accept")
+	switch wanted(c.Request().Header.Get("Accept")) {
+	case "image/svg+xml":
+		return c.Blob(http.StatusOK, "image/svg+xml", []byte(img.SVG()))
+	case "image/png":
+		png, err := img.PNG(pixels)
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, "image/png", png)
+	}
+	return serve.JSON(c, http.StatusOK, struct {
+		Presentation
+		QR string `json:"qr"`
+	}{p, img.SVG()})
+}
+
+// wanted gives the first media type of an Accept header that there is; JSON
+// if none is.
+func wanted(accept string) string {
+	for part := range strings.SplitSeq(accept, ",") {
+		media, _, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		switch media {
+		case "application/json", "image/svg+xml", "image/png":
+			return media
+		}
+	}
+	return "application/json"
+}

@@ -1,0 +1,158 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// renewAhead is how long before the end of a credential the wallet fetches the
+// next one.
+const renewAhead = 60 * 24 * time.Hour
+
+// Renewed says what Renew did, in credentials.
+type Renewed struct {
+	Checked int `json:"checked"` // whose status was read anew
+	Renewed int `json:"renewed"` // that were replaced
+	Failed  int `json:"failed"`  // that were due and could not be checked or replaced
+}
+
+// Renew reads the status of the guardian's credentials and fetches those anew
+// that end within sixty days or were revoked because the record was corrected.
+// It proves the holder key; no PIN is needed. Credentials stay as they are
+// when their issuer cannot be reached or has nothing new: Failed counts them.
+func (w *Wallet) Renew(ctx context.Context, g Guardian) (Renewed, error) {
+	v, err := w.vault(ctx, g.ID)
+	if err == errNoWallet {
+		return Renewed{}, nil
+	}
+	if err != nil {
+		return Renewed{}, err
+	}
+	trust, err := w.trust(ctx)
+	if err != nil {
+		return Renewed{}, err
+	}
+	grants, err := w.grants(ctx, v)
+	if err != nil {
+		return Renewed{}, err
+	}
+	all, err := w.credentials(ctx, v)
+	if err != nil {
+		return Renewed{}, err
+	}
+	var out Renewed
+	for _, gr := range grants {
+		var mine []held
+		for _, c := range all {
+			if c.Grant == gr.ID {
+				mine = append(mine, c)
+			}
+		}
+		if len(mine) == 0 {
+			continue
+		}
+		n, err := w.renewGrant(ctx, v, gr, mine, trust)
+		out.Checked, out.Renewed, out.Failed = out.Checked+n.Checked, out.Renewed+n.Renewed, out.Failed+n.Failed
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// renewGrant does Renew's work for one grant. Only what is ours to repair is an
+// error.
+func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []held, trust *vc.TrustList) (Renewed, error) {
+	ctx, cancel := context.WithTimeout(ctx, acceptPatience)
+	defer cancel()
+	var out Renewed
+	base, err := url.Parse(gr.Issuer)
+	if err != nil {
+		return out, err
+	}
+	issuer, err := w.issuerAt(trust, &url.URL{Scheme: base.Scheme, Host: base.Host})
+	if err != nil {
+		out.Failed = len(mine)
+		return out, nil // not trusted any more: nothing is sent there
+	}
+	now := w.cfg.Now()
+	lists := w.lists(issuer)
+	due := false
+	for i := range mine {
+		state, err := lists.state(ctx, mine[i].vc)
+		if err != nil {
+			out.Failed++
+		} else {
+			out.Checked++
+			mine[i].State, mine[i].Checked = state, now.UTC()
+		}
+		due = due || mine[i].State == stateRevoked || !mine[i].vc.ValidTo.After(now.Add(renewAhead))
+	}
+	if out.Checked > 0 {
+		if err := w.mark(ctx, v, mine); err != nil {
+			return out, err
+		}
+	}
+	if !due || gr.Refresh == "" {
+		return out, nil
+	}
+	if err := w.refetch(ctx, v, gr, issuer); err != nil {
+		var rule refusedRule
+		var f *fault.Fault
+		if !errors.As(err, &rule) && (!errors.As(err, &f) || f.Kind == fault.Internal) {
+			return out, err
+		}
+		out.Failed = len(mine)
+		return out, nil
+	}
+	out.Renewed = len(gr.Credentials)
+	return out, nil
+}
+
+func (w *Wallet) refetch(ctx context.Context, v *vault, gr *grant, issuer *vc.TrustIssuer) error {
+	h, err := w.holderOf(ctx, v)
+	if err != nil {
+		return err
+	}
+	s, err := h.signer()
+	if err != nil {
+		return err
+	}
+	m, err := w.metadata(ctx, gr.Issuer, gr.Configs)
+	if err != nil {
+		return err
+	}
+	x := &exchange{net: w.net, now: w.cfg.Now, m: m, key: s}
+	jwts, err := x.collect(ctx, gr, func() error { return w.keepTokens(ctx, v, gr) })
+	if err != nil {
+		return err
+	}
+	a, err := w.verify(ctx, received{grant: gr, m: m, jwts: jwts, issuer: issuer, holder: h.DID})
+	if err != nil {
+		return err
+	}
+	return w.finish(ctx, v, gr, a)
+}
+
+// RenewAll renews for every guardian, one after the other. The service does
+// this by itself, so that nobody finds out at a border.
+func (w *Wallet) RenewAll(ctx context.Context) (Renewed, error) {
+	all, err := w.guardians(ctx)
+	if err != nil {
+		return Renewed{}, err
+	}
+	var out Renewed
+	for _, id := range all {
+		n, err := w.Renew(ctx, Guardian{ID: id})
+		out.Checked, out.Renewed, out.Failed = out.Checked+n.Checked, out.Renewed+n.Renewed, out.Failed+n.Failed
+		if err != nil && (fault.As(err).Kind == fault.Internal || ctx.Err() != nil) {
+			return out, err
+		}
+	}
+	return out, nil
+}
