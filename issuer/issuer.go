@@ -125,6 +125,7 @@ type Issuer struct {
 	db    *store.DB
 	store *Store
 	log   *slog.Logger
+	shelf shelf // status lists as last signed (shelf.go)
 }
 
 // New opens an issuer over a migrated database. It reads the ring once: a key

@@ -1,0 +1,415 @@
+package issuer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/status"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// Faults of the shelf.
+var (
+	ErrNoSuchStatusList = fault.New(fault.NotFound, "no-such-status-list", "there is no such status list")
+	ErrNoTrustList      = fault.New(fault.NotFound, "no-trust-list", "this issuer publishes no trust list")
+	ErrNoSuchSchema     = fault.New(fault.NotFound, "no-such-schema", "there is no such schema")
+)
+
+// Published is one document of the shelf: the public, signed or fixed files
+// that verifiers fetch ahead of any check. Nothing on the shelf is about one
+// child, so asking for it tells nothing about one.
+type Published struct {
+	Type  string // media type
+	Cache string // Cache-Control
+	Body  []byte
+}
+
+// Caching of the shelf. A proxy that keeps a status list longer delays a
+// revocation; keys and trust lists are announced well ahead; what has a
+// version in its name never changes.
+const (
+	cacheStatus = "public, max-age=60, must-revalidate"
+	cacheKeys   = "public, max-age=300"
+	cacheFixed  = "public, max-age=31536000, immutable"
+)
+
+const (
+	// listLife is how long a signed status list may be used offline, at most.
+	// Verifiers have stricter rules of their own and show the age.
+	listLife = 7 * 24 * time.Hour
+	// keyAfterlife is how long a key stays published after it stopped signing:
+	// no credential lives longer.
+	keyAfterlife = 365 * 24 * time.Hour
+)
+
+// publishedKeys gives the keys that a verifier may meet at t or later: those
+// that sign now, those that will, and those of which a credential can still be
+// valid.
+func (i *Issuer) publishedKeys(t time.Time) []*keys.Key {
+	var out []*keys.Key
+	for _, k := range i.cfg.Ring.Of(keys.UseCredentials) {
+		if k.NotAfter.IsZero() || t.Before(k.NotAfter.Add(keyAfterlife)) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// DIDDocument gives the issuer's did:web document (DID Core 1.0; Controlled
+// Identifiers 1.0 for JsonWebKey). Keys are published as soon as they exist,
+// before they sign, so that a copy kept for offline use knows the next one. A
+// method expires when the last credential it can have signed does.
+func (i *Issuer) DIDDocument() (Published, error) {
+	d := did.Document{
+		Context: []string{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/jwk/v1"},
+		ID:      i.did, VerificationMethod: []did.VerificationMethod{}, AssertionMethod: []string{},
+	}
+	for _, k := range i.publishedKeys(i.now()) {
+		id := i.did + "#" + k.Name
+		jwk, err := vc.PublicJWK(k.Public(), id, k.Alg)
+		if err != nil {
+			return Published{}, err
+		}
+		m := did.VerificationMethod{ID: id, Type: "JsonWebKey", Controller: i.did, PublicKeyJwk: jwk}
+		if !k.NotAfter.IsZero() {
+			m.Expires = k.NotAfter.Add(keyAfterlife).UTC().Format(time.RFC3339)
+		}
+		d.VerificationMethod = append(d.VerificationMethod, m)
+		d.AssertionMethod = append(d.AssertionMethod, id)
+	}
+	return published("application/did+json", cacheKeys, d)
+}
+
+// JWKS gives the same keys as a JWK Set (RFC 7517), for verifiers that know no
+// DIDs. kid is the one in the JOSE header of each credential; nbf and exp say,
+// in seconds since 1970, from when to when the key signs.
+func (i *Issuer) JWKS() (Published, error) {
+	set := struct {
+		Keys []json.RawMessage `json:"keys"`
+	}{Keys: []json.RawMessage{}}
+	for _, k := range i.publishedKeys(i.now()) {
+		jwk, err := vc.PublicJWK(k.Public(), i.did+"#"+k.Name, k.Alg)
+		if err != nil {
+			return Published{}, err
+		}
+		var members map[string]any
+		if err := json.Unmarshal(jwk, &members); err != nil {
+			return Published{}, err
+		}
+		members["nbf"] = k.NotBefore.Unix()
+		if !k.NotAfter.IsZero() {
+			members["exp"] = k.NotAfter.Unix()
+		}
+		if jwk, err = json.Marshal(members); err != nil {
+			return Published{}, err
+		}
+		set.Keys = append(set.Keys, jwk)
+	}
+	return published("application/jwk-set+json", cacheKeys, set)
+}
+
+// TrustList gives the signed trust list that this issuer passes on, or
+// ErrNoTrustList.
+func (i *Issuer) TrustList() (Published, error) {
+	if i.cfg.TrustList == nil {
+		return Published{}, ErrNoTrustList
+	}
+	b, err := i.cfg.TrustList()
+	if err != nil {
+		return Published{}, err
+	}
+	if len(b) == 0 {
+		return Published{}, ErrNoTrustList
+	}
+	return Published{Type: "application/jwt", Cache: cacheKeys, Body: b}, nil
+}
+
+// Schema gives a JSON Schema by its path below vc.SchemaBase, such as
+// "credential/birth/1.json", or ErrNoSuchSchema.
+func (i *Issuer) Schema(path string) (Published, error) {
+	b, ok := schemaFiles()[path]
+	if !ok {
+		return Published{}, ErrNoSuchSchema
+	}
+	return Published{Type: "application/schema+json", Cache: cacheFixed, Body: b}, nil
+}
+
+// schemaFiles holds the schemas' bytes; nobody changes them.
+var schemaFiles = sync.OnceValue(vc.SchemaFiles)
+
+// Context gives the JSON-LD context of Kinpass.
+func (i *Issuer) Context() (Published, error) {
+	return Published{Type: "application/ld+json", Cache: cacheFixed, Body: vc.ContextFile()}, nil
+}
+
+func published(mediaType, cache string, v any) (Published, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return Published{}, err
+	}
+	return Published{Type: mediaType, Cache: cache, Body: b}, nil
+}
+
+// StatusIndex gives {"lists": [address, …]}: every status list that a
+// credential in force can be on, for those who fetch them all.
+func (i *Issuer) StatusIndex(ctx context.Context) (Published, error) {
+	ids, err := i.store.activeLists(ctx, i.now())
+	if err != nil {
+		return Published{}, err
+	}
+	index := struct {
+		Lists []string `json:"lists"`
+	}{Lists: []string{}}
+	for _, n := range ids {
+		for _, p := range purposes {
+			index.Lists = append(index.Lists, i.listURL(p, n))
+		}
+	}
+	return published("application/json", cacheStatus, index)
+}
+
+// purposes of a status list, in the order of a credential's entries.
+var purposes = []string{vc.PurposeRevocation, vc.PurposeSuspension}
+
+// listURL is the address and id of a status list.
+func (i *Issuer) listURL(purpose string, n int64) string {
+	return i.cfg.Base + "/status/" + purpose + "/" + strconv.FormatInt(n, 10)
+}
+
+// shelf keeps the status lists in memory: their bits, and each as it was last
+// signed. The database stays the truth; a list is read whole once and then
+// follows the changes. The zero shelf is empty.
+type shelf struct {
+	mu    sync.Mutex
+	lists map[int64]*shelfList
+}
+
+// shelfList is one list with both purposes. Its lock is held while it is read
+// and signed, so that many requests for a changed list sign it once.
+type shelfList struct {
+	mu     sync.Mutex
+	cursor int64                   // last change that is in the bits
+	bits   map[string]*status.List // by purpose; nil until read
+	signed map[string]signedList   // by purpose
+}
+
+type signedList struct {
+	jws []byte
+	at  time.Time // validFrom
+}
+
+// StatusList gives the n-th status list for a purpose, as a
+// BitstringStatusListCredential secured as vc+jwt (Bitstring Status List 1.0,
+// section 2.2). It holds every change committed before the call. The bytes stay
+// the same until a bit of the list changes or Config.Refresh has passed.
+//
+// When the database does not answer, the list as last signed is given for as
+// long as it is valid: its age is in it.
+func (i *Issuer) StatusList(ctx context.Context, purpose string, n int64) (Published, error) {
+	if (purpose != vc.PurposeRevocation && purpose != vc.PurposeSuspension) || n < 1 {
+		return Published{}, ErrNoSuchStatusList
+	}
+	b, err := i.signedList(ctx, purpose, n, i.cfg.Refresh)
+	if err != nil {
+		return Published{}, err
+	}
+	return Published{Type: "application/vc+jwt", Cache: cacheStatus, Body: b}, nil
+}
+
+// signedList gives a list that is up to date and was signed less than maxAge
+// ago.
+func (i *Issuer) signedList(ctx context.Context, purpose string, n int64, maxAge time.Duration) ([]byte, error) {
+	l := i.shelf.list(n)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := i.now()
+	last, has := l.signed[purpose]
+	if err := l.follow(ctx, i.store, n); err != nil {
+		if errors.Is(err, ErrNoSuchStatusList) {
+			i.shelf.drop(n)
+			return nil, err
+		}
+		if has && now.Before(last.at.Add(listLife)) {
+			i.log.Warn("status list not brought up to date", "list", n, "error", fmt.Sprintf("%T", err))
+			return last.jws, nil
+		}
+		return nil, err
+	}
+	last, has = l.signed[purpose]
+	if has && !now.Before(last.at) && now.Before(last.at.Add(maxAge)) {
+		return last.jws, nil
+	}
+	fresh, err := i.signList(l.bits[purpose], purpose, n, now)
+	if err != nil {
+		return nil, err
+	}
+	l.signed[purpose] = fresh
+	return fresh.jws, nil
+}
+
+// list gives the list with this number, unread if it is new.
+func (s *shelf) list(n int64) *shelfList {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lists[n]
+	if l == nil {
+		l = &shelfList{signed: map[string]signedList{}}
+		if s.lists == nil {
+			s.lists = map[int64]*shelfList{}
+		}
+		s.lists[n] = l
+	}
+	return l
+}
+
+// drop forgets a list. Whoever holds it goes on with it; the next one reads it
+// from the database.
+func (s *shelf) drop(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.lists, n)
+}
+
+// keep drops all lists but these.
+func (s *shelf) keep(ids []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	active := map[int64]bool{}
+	for _, n := range ids {
+		active[n] = true
+	}
+	for n := range s.lists {
+		if !active[n] {
+			delete(s.lists, n)
+		}
+	}
+}
+
+// follow brings the bits up to date and forgets the signatures of what
+// changed. On an error the bits are as they were, or unread.
+func (l *shelfList) follow(ctx context.Context, st *Store, n int64) error {
+	if l.bits == nil {
+		size, err := st.listSize(ctx, n)
+		if err != nil {
+			return err
+		}
+		// A list for a small register may hold fewer entries than may be
+		// published: the rest are never set.
+		size = max((size+7)/8*8, status.MinSize)
+		bits := map[string]*status.List{}
+		for _, p := range purposes {
+			if bits[p], err = status.New(size); err != nil {
+				return err
+			}
+		}
+		l.bits, l.cursor = bits, 0
+	}
+	flips, err := st.flips(ctx, n, l.cursor)
+	if err != nil {
+		return err
+	}
+	for _, f := range flips {
+		if err := l.set(f); err != nil {
+			l.bits = nil // read anew next time
+			return err
+		}
+		l.cursor = f.id
+	}
+	return nil
+}
+
+func (l *shelfList) set(f flip) error {
+	bits := l.bits[f.purpose]
+	if bits == nil {
+		return status.ErrRange
+	}
+	delete(l.signed, f.purpose)
+	if f.on {
+		return bits.Set(f.index)
+	}
+	return bits.Clear(f.index)
+}
+
+// signList makes and signs the list credential. Its validFrom is the age that
+// a verifier shows.
+func (i *Issuer) signList(bits *status.List, purpose string, n int64, now time.Time) (signedList, error) {
+	encoded, err := bits.Encode()
+	if err != nil {
+		return signedList{}, err
+	}
+	url, at := i.listURL(purpose, n), now.Truncate(time.Second)
+	subject, err := json.Marshal(struct {
+		ID      string `json:"id"`
+		Type    string `json:"type"`
+		Purpose string `json:"statusPurpose"`
+		Encoded string `json:"encodedList"`
+		TTL     int64  `json:"ttl"` // milliseconds
+	}{url + "#list", "BitstringStatusList", purpose, encoded, i.cfg.Refresh.Milliseconds()})
+	if err != nil {
+		return signedList{}, err
+	}
+	payload, err := json.Marshal(vc.Credential{
+		Context: []string{vc.ContextV2},
+		ID:      url,
+		Type:    []string{vc.TypeCredential, vc.TypeStatusList},
+		Issuer:  i.did, ValidFrom: at, ValidTo: at.Add(listLife),
+		Subject: subject,
+	})
+	if err != nil {
+		return signedList{}, err
+	}
+	s, err := i.signer(now)
+	if err != nil {
+		return signedList{}, err
+	}
+	jws, err := vc.SignJWS(s, vc.TypCredential, "vc", payload)
+	if err != nil {
+		return signedList{}, err
+	}
+	return signedList{jws: []byte(jws), at: at}, nil
+}
+
+// Refresh signs every list anew whose signature has seen half of
+// Config.Refresh, so that no request has to wait for a signature and a list
+// that nobody asks for stays young.
+func (i *Issuer) Refresh(ctx context.Context) error {
+	ids, err := i.store.activeLists(ctx, i.now())
+	if err != nil {
+		return err
+	}
+	i.shelf.keep(ids)
+	var failed error
+	for _, n := range ids {
+		for _, p := range purposes {
+			if _, err := i.signedList(ctx, p, n, i.cfg.Refresh/2); err != nil {
+				failed = errors.Join(failed, err)
+			}
+		}
+	}
+	return failed
+}
+
+// Run keeps the status lists signed until ctx is done. What goes wrong is
+// logged and tried again.
+func (i *Issuer) Run(ctx context.Context) {
+	t := time.NewTicker(max(i.cfg.Refresh/2, time.Second))
+	defer t.Stop()
+	for {
+		if err := i.Refresh(ctx); err != nil && ctx.Err() == nil {
+			i.log.Error("status lists not signed", "error", fmt.Sprintf("%T", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}

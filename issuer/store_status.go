@@ -1,0 +1,196 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// acts on a record's status, as status_acts and commitments name them.
+const (
+	actRevoked    = "revoked"
+	actSuspended  = "suspended"
+	actReinstated = "reinstated"
+)
+
+// ordered is a change of a record's status with who answers for it.
+type ordered struct {
+	act      string
+	reason   string
+	by       Caller
+	approver Caller // the second person; zero where none is needed
+	cause    string // id of the birth that this record falls with
+}
+
+// recordOf finds the record that a credential is a copy of, in the transaction
+// at hand.
+func (s *Store) recordOf(ctx context.Context, tx *sql.Tx, credential string) (row, error) {
+	var kind, record string
+	err := tx.QueryRowContext(ctx, `SELECT kind, record FROM credentials WHERE id = $1`, credential).Scan(&kind, &record)
+	if errors.Is(err, sql.ErrNoRows) {
+		return row{}, ErrNoSuchCredential
+	}
+	if err != nil {
+		return row{}, err
+	}
+	return s.record(ctx, tx, kind, record)
+}
+
+// order changes the status of one record and of every copy of it, of all
+// holders and versions, signed or still reserved, in the transaction at hand:
+// the bits of the published lists, the commitments for the ledger and the
+// audit's row. It changes nothing that has the status already.
+func (s *Store) order(ctx context.Context, tx *sql.Tx, r row, o ordered) error {
+	status, suspendedBy := StatusValid, ""
+	switch o.act {
+	case actRevoked:
+		status, suspendedBy = StatusRevoked, r.SuspendedBy
+	case actSuspended:
+		status, suspendedBy = StatusSuspended, o.by.Role
+	}
+	at := s.now()
+	if _, err := tx.ExecContext(ctx, `UPDATE `+tables[r.Kind].name+` SET status = $2, suspended_by = $3, changed = $4 WHERE id = $1`,
+		r.ID, status, suspendedBy, store.Micros(at)); err != nil {
+		return err
+	}
+	if _, err := s.mark(ctx, tx, r.ID, status, o.act); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO status_acts (record_kind, record, act, reason, cause, caller_id, caller_name, caller_role, approver_id, approver_name, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		r.Kind, r.ID, o.act, o.reason, o.cause, o.by.ID, o.by.Name, o.by.Role, o.approver.ID, o.approver.Name, store.Micros(at))
+	return err
+}
+
+// mark gives every copy of a record this status, except those that are revoked:
+// revocation is final. It gives how many it changed.
+func (s *Store) mark(ctx context.Context, tx *sql.Tx, record, status, act string) (int, error) {
+	rs, err := tx.QueryContext(ctx, `UPDATE credentials SET status = $2 WHERE record = $1 AND status <> $2 AND status <> $3 RETURNING id, list, idx`,
+		record, status, StatusRevoked)
+	if err != nil {
+		return 0, err
+	}
+	defer rs.Close()
+	purpose, value := vc.PurposeSuspension, 0
+	switch status {
+	case StatusRevoked:
+		purpose, value = vc.PurposeRevocation, 1
+	case StatusSuspended:
+		value = 1
+	}
+	at := s.now()
+	var changes, commitments [][]any
+	lists := map[int64]bool{}
+	for rs.Next() {
+		var id string
+		var list, idx int64
+		if err := rs.Scan(&id, &list, &idx); err != nil {
+			return 0, err
+		}
+		lists[list] = true
+		changes = append(changes, []any{list, idx, purpose, value, store.Micros(at)})
+		salt := make([]byte, 32)
+		rand.Read(salt) // never fails (crypto/rand)
+		hash, err := statusCommitment(salt, id, act, at)
+		if err != nil {
+			return 0, err
+		}
+		commitments = append(commitments, []any{id, act, salt, hash, store.Micros(at)})
+	}
+	if err := rs.Err(); err != nil {
+		return 0, err
+	}
+	if err := s.changed(ctx, tx, changes, lists); err != nil {
+		return 0, err
+	}
+	return len(changes), insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments)
+}
+
+// statusCommitment is the ledger's hash of one change of one credential, made
+// like that of an issued one over {"credential","act","at"}: at is the row's
+// time, to the microsecond. The salt keeps the ledger from telling which
+// credential it was.
+func statusCommitment(salt []byte, credential, act string, at time.Time) ([]byte, error) {
+	entry, err := json.Marshal(struct {
+		Credential string    `json:"credential"`
+		Act        string    `json:"act"`
+		At         time.Time `json:"at"`
+	}{"urn:uuid:" + credential, act, store.Time(store.Micros(at))})
+	if err != nil {
+		return nil, err
+	}
+	return sum([]byte("kinpass/commit/v1"), salt, sum(entry)), nil
+}
+
+// closeProposals denies what still waits on a record that was revoked, but for
+// the approval that revokes it.
+func (s *Store) closeProposals(ctx context.Context, tx *sql.Tx, record, except string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE approvals SET state = 'denied', payload = $3, decided = $4 WHERE record = $1 AND id <> $2 AND state = 'pending'`,
+		record, except, []byte{}, store.Micros(s.now()))
+	return err
+}
+
+// activeLists gives the status lists on which a credential can be in force at
+// t, by number. A list ends with the quarter in which its credentials expire.
+func (s *Store) activeLists(ctx context.Context, t time.Time) ([]int64, error) {
+	rs, err := s.db.QueryContext(ctx, `SELECT id FROM status_lists WHERE quarter >= $1 ORDER BY id`, quarter(t))
+	if err != nil {
+		return nil, err
+	}
+	defer rs.Close()
+	var out []int64
+	for rs.Next() {
+		var id int64
+		if err := rs.Scan(&id); err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, rs.Err()
+}
+
+// listSize gives the number of entries of a status list, or
+// ErrNoSuchStatusList.
+func (s *Store) listSize(ctx context.Context, list int64) (int64, error) {
+	var size int64
+	err := s.db.QueryRowContext(ctx, `SELECT size FROM status_lists WHERE id = $1`, list).Scan(&size)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrNoSuchStatusList
+	}
+	return size, err
+}
+
+// flip is one change of one bit.
+type flip struct {
+	id      int64
+	index   int64
+	purpose string
+	on      bool
+}
+
+// flips gives the changes of a list after this one, in their order. Ids grow in
+// the order of commits because every writer holds the pen.
+func (s *Store) flips(ctx context.Context, list, after int64) ([]flip, error) {
+	rs, err := s.db.QueryContext(ctx, `SELECT id, idx, purpose, value FROM status_changes WHERE list = $1 AND id > $2 ORDER BY id`, list, after)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.Close()
+	var out []flip
+	for rs.Next() {
+		var f flip
+		var value int64
+		if err := rs.Scan(&f.id, &f.index, &f.purpose, &value); err != nil {
+			return nil, err
+		}
+		f.on = value != 0
+		out = append(out, f)
+	}
+	return out, rs.Err()
+}
