@@ -1,0 +1,604 @@
+package verifier
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/status"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/trust"
+	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/verifier/check"
+)
+
+// Faults of building and taking in bundles.
+var (
+	ErrNoBundle = fault.New(fault.Unavailable, "no-bundle", "this post has no border bundle yet").
+			WithHint("build one with POST /verifier/bundles or bring one with PUT /verifier/bundle")
+	ErrRollback    = fault.New(fault.Conflict, "bundle-older", "the bundle is not newer than the one in force")
+	ErrFuture      = fault.New(fault.Conflict, "bundle-from-the-future", "the bundle was signed after this device's time").WithHint("set the clock of this device")
+	ErrClock       = fault.New(fault.Unavailable, "clock-went-back", "the clock of this device is behind a time that was signed for").WithHint("set the clock of this device")
+	ErrNoTrust     = fault.New(fault.Unavailable, "no-trust-list", "there is no trust list that a known anchor signed")
+	ErrTrustOlder  = fault.New(fault.Conflict, "trust-list-older", "the trust list is older than one that was seen")
+	ErrNoHub       = fault.New(fault.Unavailable, "no-hub-key", "no key of this verifier is on the trust list as a hub").WithHint("add it with: kinpass trust")
+	ErrKeyMismatch = fault.New(fault.Unprocessable, "issuer-key-mismatch", "the issuer publishes another key than the trust list holds")
+	ErrKeyHidden   = fault.New(fault.Unprocessable, "issuer-key-not-published", "the issuer publishes none of its keys that may sign status lists now")
+	ErrIndex       = fault.New(fault.Unprocessable, "status-index-invalid", "the issuer's index of status lists cannot be used")
+	ErrList        = fault.New(fault.Unprocessable, "status-list-invalid", "a status list cannot be used")
+	ErrListSigner  = fault.New(fault.Unprocessable, "status-list-signer", "a status list is not signed by a key that may sign it")
+	ErrListOlder   = fault.New(fault.Unprocessable, "status-list-older", "a status list is older than the one that was seen")
+	ErrFull        = fault.New(fault.Unprocessable, "bundle-full", "a status list does not fit into the bundle")
+	ErrListGone    = fault.New(fault.Unprocessable, "status-list-gone", "a status list is no longer on the issuer's index")
+)
+
+// Bounds of a build. Sizes in bytes.
+const (
+	maxTrust     = 8 << 20
+	maxDocument  = 256 << 10
+	maxIndex     = 1 << 20
+	maxLists     = 1024    // of one issuer
+	maxAll       = 4096    // in a bundle
+	maxList      = 4 << 20 // one signed list
+	maxListBits  = 16 << 20
+	maxBundle    = 64 << 20
+	issuersAtRun = 8 // issuers that are read at the same time
+	listsAtRun   = 4 // lists of one issuer
+	issuerTime   = time.Minute
+	skew         = 10 * time.Minute // that clocks of signers may differ
+)
+
+// Report says what a build did.
+type Report struct {
+	ID        string    `json:"id"`
+	Sequence  int64     `json:"sequence"`
+	CreatedAt time.Time `json:"createdAt"`
+	TrustList int64     `json:"trustListSequence"`
+	Lists     int       `json:"statusLists"`
+	Bytes     int       `json:"bytes"`
+	Problems  []Problem `json:"problems"`
+}
+
+// Problem is something that is not in the bundle as it should be: an issuer
+// that could not be read, a list that is kept from before or left out. Issuer
+// and List are the public identifiers on the trust list and the index.
+type Problem struct {
+	Issuer string `json:"issuer,omitempty"`
+	List   string `json:"list,omitempty"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+func problem(issuer, list string, err error) Problem {
+	f := fault.As(err)
+	return Problem{Issuer: issuer, List: list, Code: f.Code, Detail: f.Detail}
+}
+
+// Bundle is a border bundle in force with its signed bytes.
+type Bundle struct {
+	*check.Bundle
+	Bytes []byte
+	pos   int64
+}
+
+// Build reads the trust list and the shelf of every issuer on it, makes a
+// bundle, verifies it as a post would and puts it in force. An issuer that
+// cannot be read does not stop the others: its last good lists are used again
+// and the report says so. A caller that comes while a build runs waits for its
+// turn.
+func (v *Verifier) Build(ctx context.Context) (Report, error) {
+	select {
+	case v.building <- struct{}{}:
+		defer func() { <-v.building }()
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+	now := v.now()
+	if _, vouched, err := v.book.inForce(ctx); err != nil {
+		return Report{}, err
+	} else if now.Add(skew).Before(vouched) {
+		return Report{}, ErrClock
+	}
+	var r Report
+	signed, list, err := v.readTrust(ctx, &r)
+	if err != nil {
+		return Report{}, err
+	}
+	hub, err := v.hubKey(list, now)
+	if err != nil {
+		return Report{}, err
+	}
+	lists, err := v.collect(ctx, list, &r)
+	if err != nil {
+		return Report{}, err
+	}
+	sequence, err := v.book.reserveSequence(ctx, hub.KID, now.Unix())
+	if err != nil {
+		return Report{}, err
+	}
+	p := check.BundlePayload{ID: store.Random(16), Sequence: sequence, CreatedAt: now, TrustList: signed}
+	for _, l := range lists {
+		p.StatusLists = append(p.StatusLists, l.credential)
+	}
+	file, err := p.Sign(hub)
+	if err != nil {
+		return Report{}, err
+	}
+	b, err := v.Apply(ctx, file)
+	if err != nil {
+		return Report{}, err
+	}
+	if b.RefusedLists > 0 {
+		r.Problems = append(r.Problems, problem("", "", ErrList))
+	}
+	r.ID, r.Sequence, r.CreatedAt, r.TrustList = b.ID, b.Sequence, b.CreatedAt, list.Sequence
+	r.Lists, r.Bytes = len(lists), len(b.Bytes)
+	return r, nil
+}
+
+// Apply verifies a bundle, wherever it comes from, and puts it in force.
+// ErrRollback, ErrTrustOlder and ErrFuture refuse one whose time is wrong; what
+// does not verify is refused as check.Open says.
+func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
+	data = bytes.TrimSpace(data)
+	if len(data) > maxBundle {
+		return nil, ErrTooLarge
+	}
+	b, err := check.Open(data, v.cfg.Anchors)
+	if err != nil {
+		return nil, err
+	}
+	vouched := b.CreatedAt
+	if b.Trust.IssuedAt.After(vouched) {
+		vouched = b.Trust.IssuedAt
+	}
+	if vouched.After(v.now().Add(skew)) {
+		return nil, ErrFuture
+	}
+	// The signature held: now the parts can be read.
+	jws, err := vc.SplitLargeJWS(string(data), maxBundle)
+	if err != nil {
+		return nil, err
+	}
+	var p check.BundlePayload
+	if err := json.Unmarshal(jws.PayloadUnverified(), &p); err != nil {
+		return nil, err
+	}
+	err = v.book.publish(ctx, edition{id: b.ID, hub: jws.Header.Kid, sequence: b.Sequence, created: b.CreatedAt, body: data,
+		trust: p.TrustList, list: b.Trust.Sequence, vouched: vouched})
+	if err != nil {
+		return nil, err
+	}
+	return v.Latest(ctx)
+}
+
+// Latest gives the bundle in force, or ErrNoBundle. Another replica may have
+// put it there; what the database gives is verified again before it is used.
+func (v *Verifier) Latest(ctx context.Context) (*Bundle, error) {
+	pos, _, err := v.book.inForce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if pos == 0 {
+		return nil, ErrNoBundle
+	}
+	if b := v.current.Load(); b != nil && b.pos >= pos {
+		return b, nil
+	}
+	e, err := v.book.bundle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := check.Open(e.body, v.cfg.Anchors)
+	if err != nil {
+		return nil, ErrNoBundle.WithDetail("the stored border bundle does not verify").With(err)
+	}
+	b := &Bundle{Bundle: opened, Bytes: e.body, pos: e.pos}
+	v.current.Store(b)
+	return b, nil
+}
+
+// readTrust gives the newest trust list: that of the source, or, if the source
+// is broken, silent or older, the last one seen, with a problem in the report.
+func (v *Verifier) readTrust(ctx context.Context, r *Report) (string, *vc.TrustList, error) {
+	text, err := v.book.lastTrust(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	var last *vc.TrustList
+	if text != "" {
+		if last, err = vc.OpenTrustList(text, v.cfg.Anchors); err != nil {
+			last = nil // the anchors were changed since
+		}
+	}
+	signed, list, err := v.fetchTrust(ctx, last)
+	if err == nil {
+		err = v.book.keepTrust(ctx, list.Sequence, signed)
+	}
+	switch {
+	case err == nil:
+		text, last = signed, list
+	case last != nil:
+		r.Problems = append(r.Problems, problem("", "", err))
+	default:
+		return "", nil, ErrNoTrust.With(err)
+	}
+	if !last.Next.IsZero() && v.now().After(last.Next) {
+		r.Problems = append(r.Problems, Problem{Code: "trust-list-overdue", Detail: "the next trust list should have come"})
+	}
+	return text, last, nil
+}
+
+func (v *Verifier) fetchTrust(ctx context.Context, last *vc.TrustList) (string, *vc.TrustList, error) {
+	var data []byte
+	var err error
+	if strings.HasPrefix(v.cfg.TrustSource, "https://") || strings.HasPrefix(v.cfg.TrustSource, "http://") {
+		data, err = v.fetch.get(ctx, v.cfg.TrustSource, maxTrust)
+	} else {
+		data, err = readFile(v.cfg.TrustSource, maxTrust)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	signed := strings.TrimSpace(string(data))
+	list, err := vc.OpenTrustList(signed, v.cfg.Anchors)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := trust.Validate(list); err != nil {
+		return "", nil, err
+	}
+	if list.IssuedAt.After(v.now().Add(skew)) {
+		return "", nil, ErrNoTrust.WithDetail("the trust list was signed after this device's time")
+	}
+	if last != nil && list.Sequence > last.Sequence {
+		if err := trust.Follows(last, list); err != nil {
+			return "", nil, err
+		}
+	}
+	return signed, list, nil
+}
+
+func readFile(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, ErrNoTrust.With(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, ErrNoTrust.With(err)
+	}
+	if int64(len(data)) > limit {
+		return nil, ErrTooLarge
+	}
+	return data, nil
+}
+
+// hubKey finds the key of this verifier that the trust list names as a hub
+// now. The identifier that the list gives it goes into the bundle.
+func (v *Verifier) hubKey(l *vc.TrustList, now time.Time) (keys.Signer, error) {
+	for _, k := range slices.Backward(v.cfg.Ring.Of(keys.UseHub)) {
+		if !k.ValidAt(now) {
+			continue
+		}
+		own, err := vc.PublicJWK(k.Public(), "", "")
+		if err != nil {
+			return keys.Signer{}, err
+		}
+		for i := range l.Hubs {
+			h := &l.Hubs[i]
+			if h.Role == vc.RoleHub && h.ValidAt(now) && h.CutOff.IsZero() && trust.SameKey(h.JWK, own) {
+				return k.Signer(h.ID), nil
+			}
+		}
+	}
+	return keys.Signer{}, ErrNoHub
+}
+
+func notCut(k *vc.TrustKey, at time.Time) bool { return k.CutOff.IsZero() || at.Before(k.CutOff) }
+
+// collect reads all shelves and gives the lists for the bundle, sorted by
+// address.
+func (v *Verifier) collect(ctx context.Context, l *vc.TrustList, r *Report) ([]held, error) {
+	before, err := v.book.heldLists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	had := map[string][]held{}
+	for _, h := range before {
+		had[h.issuer] = append(had[h.issuer], h)
+	}
+	shelves := make([]*shelf, len(l.Issuers))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, issuersAtRun)
+	for i := range l.Issuers {
+		is := &l.Issuers[i]
+		s := &shelf{issuer: is, fetch: v.fetch, clock: v.now, now: v.now()}
+		shelves[i] = s
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			ctx, cancel := context.WithTimeout(ctx, issuerTime)
+			defer cancel()
+			s.read(ctx, had[is.DID])
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err // the caller went away: its missing answers are nobody's fault
+	}
+	var offsets []time.Duration
+	for _, s := range shelves {
+		r.Problems = append(r.Problems, s.problems...)
+		offsets = append(offsets, s.offset...)
+	}
+	if v.vouch(offsets).Abs() > skew {
+		r.Problems = append(r.Problems, Problem{Code: "clock-differs", Detail: "the clock of this device differs from that of the issuers"})
+	}
+	// Small issuers first: one that publishes without measure crowds out none
+	// but itself.
+	slices.SortStableFunc(shelves, func(a, b *shelf) int { return a.size() - b.size() })
+	var lists []held
+	listed := map[string]bool{}
+	room := maxBundle - 2*maxTrust
+	for _, s := range shelves {
+		for _, h := range s.lists {
+			if room -= len(h.credential) * 4 / 3; room < 0 || len(lists) == maxAll {
+				r.Problems = append(r.Problems, problem(s.issuer.DID, h.url, ErrFull))
+				continue
+			}
+			listed[h.url] = true
+			lists = append(lists, h)
+		}
+	}
+	slices.SortFunc(lists, func(a, b held) int { return strings.Compare(a.url, b.url) })
+	var gone []string
+	for _, h := range before {
+		if !listed[h.url] {
+			gone = append(gone, h.url)
+		}
+	}
+	if err := v.book.keepLists(ctx, lists); err != nil {
+		return nil, err
+	}
+	if r.Problems == nil {
+		r.Problems = []Problem{}
+	}
+	return lists, v.book.dropLists(ctx, gone)
+}
+
+// shelf is the reading of one issuer's published files.
+type shelf struct {
+	issuer   *vc.TrustIssuer
+	fetch    *fetcher
+	clock    func() time.Time
+	now      time.Time
+	offset   []time.Duration // of the issuer's clock from ours; at most one
+	mu       sync.Mutex
+	lists    []held
+	problems []Problem
+}
+
+// size is the number of bytes of the issuer's lists.
+func (s *shelf) size() int {
+	n := 0
+	for _, h := range s.lists {
+		n += len(h.credential)
+	}
+	return n
+}
+
+func (s *shelf) report(list string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.problems) < 100 {
+		s.problems = append(s.problems, problem(s.issuer.DID, list, err))
+	}
+}
+
+// read fetches the issuer's keys, index and lists. before holds its last good
+// lists.
+func (s *shelf) read(ctx context.Context, before []held) {
+	// What was held is good only as far as today's trust list says so.
+	kept := map[string]held{}
+	for _, h := range before {
+		if h, err := s.open(h.credential, h.url, false); err == nil {
+			kept[h.url] = h
+		}
+	}
+	keepAll := func() {
+		for _, h := range kept {
+			s.lists = append(s.lists, h)
+		}
+	}
+	err := s.matchKeys(ctx)
+	if err != nil {
+		s.report("", err)
+		if !fault.As(err).Is(ErrKeyMismatch) {
+			keepAll()
+		}
+		return
+	}
+	urls, err := s.index(ctx)
+	if err != nil {
+		s.report("", err)
+		keepAll()
+		return
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, listsAtRun)
+	for _, u := range urls {
+		old, had := kept[u]
+		delete(kept, u)
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			h, err := s.list(ctx, u)
+			if err == nil && had && h.validFrom.Before(old.validFrom) {
+				err = ErrListOlder
+			}
+			if err != nil {
+				s.report(u, err)
+				if !had {
+					return
+				}
+				h = old
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.lists = append(s.lists, h)
+		})
+	}
+	wg.Wait()
+	// An issuer takes a list off its index when all credentials on it have
+	// ended. One that does so too early must not make revoked credentials
+	// unknown: the list stays for as long as it was signed for.
+	for u, h := range kept {
+		if !h.until.After(s.now) {
+			continue
+		}
+		s.report(u, ErrListGone)
+		s.lists = append(s.lists, h)
+	}
+	slices.SortFunc(s.problems, func(a, b Problem) int { return strings.Compare(a.List, b.List) })
+}
+
+// matchKeys compares the keys on the trust list with those that the issuer
+// publishes. One that differs is ErrKeyMismatch: somebody changed either side.
+func (s *shelf) matchKeys(ctx context.Context) error {
+	if _, err := did.ParseKey(s.issuer.DID); err == nil {
+		return nil // a did:key is its own document; trust.Validate compared it
+	}
+	data, date, err := s.fetch.dated(ctx, s.issuer.Shelf+"/.well-known/did.json", maxDocument)
+	if err != nil {
+		return err
+	}
+	if !date.IsZero() {
+		s.offset = append(s.offset, date.Sub(s.clock().Truncate(time.Second)))
+	}
+	doc, err := did.ParseDocument(data, s.issuer.DID)
+	if err != nil {
+		return ErrKeyMismatch.With(err)
+	}
+	published := false
+	for i := range s.issuer.Keys {
+		k := &s.issuer.Keys[i]
+		m := doc.Method(k.ID)
+		switch {
+		case m == nil:
+		case !trust.SameKey(k.JWK, m.PublicKeyJwk):
+			return ErrKeyMismatch
+		case k.May(vc.TypeStatusList) && k.ValidAt(s.now) && notCut(k, s.now):
+			published = true
+		}
+	}
+	if !published {
+		return ErrKeyHidden
+	}
+	return nil
+}
+
+// index reads the addresses of the issuer's status lists. All of them are on
+// its own shelf.
+func (s *shelf) index(ctx context.Context) ([]string, error) {
+	data, err := s.fetch.get(ctx, s.issuer.Shelf+"/status", maxIndex)
+	if err != nil {
+		return nil, err
+	}
+	var index struct {
+		Lists []string `json:"lists"`
+	}
+	if err := vc.StrictJSON(data, &index, 4); err != nil {
+		return nil, ErrIndex.With(err)
+	}
+	if len(index.Lists) > maxLists {
+		return nil, ErrIndex
+	}
+	slices.Sort(index.Lists)
+	urls := slices.Compact(index.Lists)
+	for _, u := range urls {
+		name, ok := strings.CutPrefix(u, s.issuer.Shelf+"/status/")
+		if !ok || name == "" || strings.ContainsAny(name, "?#%\\") || strings.Contains(name, "..") {
+			return nil, ErrIndex
+		}
+	}
+	return urls, nil
+}
+
+func (s *shelf) list(ctx context.Context, url string) (held, error) {
+	data, err := s.fetch.get(ctx, url, maxList)
+	if err != nil {
+		return held{}, err
+	}
+	return s.open(strings.TrimSpace(string(data)), url, true)
+}
+
+// open verifies a status list credential. A fresh one must be valid now and be
+// signed by a key that may sign now: with a stolen key, a list could be dated
+// back to before the cut-off. One that is held needs a key that could sign when
+// the list was made.
+func (s *shelf) open(compact, url string, fresh bool) (held, error) {
+	jws, err := vc.SplitLargeJWS(compact, maxList)
+	if err != nil || jws.Header.Typ != vc.TypCredential {
+		return held{}, ErrList.With(err)
+	}
+	var key *vc.TrustKey
+	for i := range s.issuer.Keys {
+		if s.issuer.Keys[i].ID == jws.Header.Kid {
+			key = &s.issuer.Keys[i]
+		}
+	}
+	if key == nil || !key.May(vc.TypeStatusList) {
+		return held{}, ErrListSigner
+	}
+	pub, err := vc.ParseJWK(key.JWK)
+	if err != nil {
+		return held{}, ErrListSigner.With(err)
+	}
+	payload, err := jws.Verify(pub)
+	if err != nil {
+		return held{}, ErrListSigner.With(err)
+	}
+	c, err := vc.ParseCredential(payload)
+	if err != nil {
+		return held{}, ErrList.With(err)
+	}
+	if !key.ValidAt(c.ValidFrom) || !notCut(key, c.ValidFrom) || fresh && (!key.ValidAt(s.now) || !notCut(key, s.now)) {
+		return held{}, ErrListSigner
+	}
+	if fresh && (c.ValidFrom.After(s.now.Add(skew)) || !c.ValidTo.IsZero() && !s.now.Before(c.ValidTo)) {
+		return held{}, ErrList.WithDetail("a status list is not valid now")
+	}
+	var subject struct {
+		ID      string `json:"id"`
+		Type    string `json:"type"`
+		Purpose string `json:"statusPurpose"`
+		Encoded string `json:"encodedList"`
+	}
+	if err := vc.StrictJSON(c.Subject, &subject, 2); err != nil {
+		return held{}, ErrList.With(err)
+	}
+	switch {
+	case c.Issuer != s.issuer.DID, len(c.Type) != 2, !c.Is(vc.TypeStatusList),
+		c.ID != "" && c.ID != url,
+		strings.TrimSuffix(subject.ID, "#list") != url, subject.Type != "BitstringStatusList",
+		subject.Purpose != vc.PurposeRevocation && subject.Purpose != vc.PurposeSuspension:
+		return held{}, ErrList
+	}
+	if fresh {
+		if _, err := status.Decode(subject.Encoded, maxListBits); err != nil {
+			return held{}, ErrList.With(err)
+		}
+	}
+	return held{url: url, issuer: s.issuer.DID, validFrom: c.ValidFrom, until: c.ValidTo, credential: compact}, nil
+}

@@ -1,0 +1,282 @@
+package verifier
+
+import (
+	"bytes"
+	"image"
+	_ "image/jpeg" // pictures that officers take
+	_ "image/png"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/qr"
+	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/verifier/check"
+)
+
+// Faults of requests.
+var (
+	ErrBody  = fault.New(fault.Invalid, "body-invalid", "the request's body is not what the API describes")
+	ErrImage = fault.New(fault.Invalid, "image-invalid", "not a PNG or JPEG image that can be read")
+)
+
+// Bounds of a check, in bytes.
+const (
+	maxFacts = 512 << 10
+	maxImage = 12 << 20
+)
+
+// routes are the verifier's routes.
+type routes struct{ *Verifier }
+
+// Routes adds the verifier's routes to a server: checks for officers, records
+// for auditors too, and the bundle for every post that wants it.
+func Routes(s *serve.Server, v *Verifier) {
+	h := routes{v}
+	e, officer := s.Echo, s.Auth(RoleOfficer)
+	e.POST("/checks", h.check, officer)
+	e.GET("/verifier/checks", h.records, s.Auth(RoleOfficer, RoleAuditor))
+	e.POST("/verifier/challenges", h.challenge, officer)
+	e.POST("/verifier/bundles", h.build, officer, s.Limit(30, time.Minute))
+	e.PUT("/verifier/bundle", h.apply, officer)
+	e.GET("/bundle", h.bundle, s.Limit(120, time.Minute))
+}
+
+// checkRequest is the body of POST /checks.
+type checkRequest struct {
+	Presentation       string   `json:"presentation"`
+	Presentations      []string `json:"presentations"`
+	Confirm            []string `json:"confirm"`
+	Deny               []string `json:"deny"`
+	AdultDocuments     []string `json:"adultDocuments"`
+	Exit               string   `json:"exit"`
+	Entry              string   `json:"entry"`
+	Date               string   `json:"date"`
+	ReturnBy           string   `json:"returnBy"`
+	ChildNationality   string   `json:"childNationality"`
+	Residence          string   `json:"residence"`
+	CompanionResidence string   `json:"companionResidence"`
+	Session            string   `json:"session"`
+	Post               string   `json:"post"`
+	Challenge          string   `json:"challenge"`
+}
+
+// facts turns the request into what the decision takes.
+func (r *checkRequest) facts() (check.Facts, error) {
+	f := check.Facts{Confirm: r.Confirm, Deny: r.Deny, AdultDocuments: r.AdultDocuments, Exit: r.Exit, Entry: r.Entry,
+		ChildNationality: r.ChildNationality, Residence: r.Residence, CompanionResidence: r.CompanionResidence,
+		Session: r.Session, Post: r.Post, Challenge: r.Challenge}
+	for _, d := range []struct {
+		name, text string
+		to         *vc.Date
+	}{{"date", r.Date, &f.Date}, {"returnBy", r.ReturnBy, &f.ReturnBy}} {
+		if d.text == "" {
+			continue
+		}
+		var err error
+		if *d.to, err = vc.ParseDate(d.text); err != nil {
+			return check.Facts{}, ErrBody.WithFields(fault.Field{Path: "/" + d.name, Rule: "is YYYY-MM-DD"})
+		}
+	}
+	if len(f.Session) > 128 || len(f.Challenge) > 128 || len(f.Post) > 128 || len(f.AdultDocuments) > 8 {
+		return check.Facts{}, ErrBody
+	}
+	for _, m := range f.AdultDocuments {
+		if len(m) > 1024 {
+			return check.Facts{}, ErrBody.WithFields(fault.Field{Path: "/adultDocuments", Rule: "is at most 1024 bytes each"})
+		}
+	}
+	return f, nil
+}
+
+// check takes what was scanned as text in JSON, as an image, or as images and
+// facts in a form.
+func (h routes) check(c echo.Context) error {
+	media, _, err := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
+	if err != nil {
+		return serve.ErrMediaType
+	}
+	var in checkRequest
+	var shown []string
+	switch media {
+	case "application/json":
+		data, err := read(c.Request().Body, maxFacts)
+		if err != nil {
+			return err
+		}
+		if err := vc.StrictJSON(data, &in, 3); err != nil {
+			return ErrBody.With(err)
+		}
+	case "image/png", "image/jpeg":
+		data, err := read(c.Request().Body, maxImage)
+		if err != nil {
+			return err
+		}
+		text, err := scan(data)
+		if err != nil {
+			return err
+		}
+		shown = append(shown, text)
+	case "multipart/form-data":
+		if shown, err = h.form(c, &in); err != nil {
+			return err
+		}
+	default:
+		return serve.ErrMediaType
+	}
+	if in.Presentation != "" {
+		shown = append(shown, in.Presentation)
+	}
+	shown = append(shown, in.Presentations...)
+	f, err := in.facts()
+	if err != nil {
+		return err
+	}
+	r, err := h.Check(c.Request().Context(), shown, f)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, r)
+}
+
+// form reads parts "image" (one for each holder) and "facts" (JSON). Parts are
+// read one after the other and never written to a disk.
+func (h routes) form(c echo.Context, in *checkRequest) (shown []string, err error) {
+	parts, err := c.Request().MultipartReader()
+	if err != nil {
+		return nil, ErrBody.With(err)
+	}
+	facts := false
+	for range 8 {
+		p, err := parts.NextPart()
+		if err == io.EOF {
+			return shown, nil
+		}
+		if err != nil {
+			return nil, ErrBody.With(err)
+		}
+		switch p.FormName() {
+		case "image":
+			data, err := read(p, maxImage)
+			if err != nil {
+				return nil, err
+			}
+			text, err := scan(data)
+			if err != nil {
+				return nil, err
+			}
+			shown = append(shown, text)
+		case "facts":
+			data, err := read(p, maxFacts)
+			if err != nil {
+				return nil, err
+			}
+			if err := vc.StrictJSON(data, in, 3); err != nil || facts {
+				return nil, ErrBody.With(err)
+			}
+			facts = true
+		default:
+			return nil, ErrBody
+		}
+	}
+	return nil, ErrBody
+}
+
+// scan reads the code in an image. An image without one is something shown
+// that cannot be read, which is a result: it gives "".
+func scan(data []byte) (string, error) {
+	size, _, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return "", ErrImage.With(err)
+	}
+	if size.Width <= 0 || size.Height <= 0 || size.Width > qr.MaxPixels/size.Height {
+		return "", qr.ErrImageLarge
+	}
+	img, _, err := image.Decode(bytes.NewReader(data))
+	if err != nil {
+		return "", ErrImage.With(err)
+	}
+	text, err := qr.Read(img)
+	if err != nil {
+		return "", nil
+	}
+	return text, nil
+}
+
+func read(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, ErrBody.With(err)
+	}
+	if int64(len(data)) > limit {
+		return nil, serve.ErrTooLarge
+	}
+	return data, nil
+}
+
+func (h routes) records(c echo.Context) error {
+	limit := 100
+	if q := c.QueryParam("limit"); q != "" {
+		n, err := strconv.Atoi(q)
+		if err != nil || n < 1 || n > 500 {
+			return ErrBody.WithFields(fault.Field{Path: "/query/limit", Rule: "is 1 to 500"})
+		}
+		limit = n
+	}
+	list, err := h.Records(c.Request().Context(), c.QueryParam("before"), limit)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, struct {
+		Checks []Record `json:"checks"`
+	}{list})
+}
+
+func (h routes) challenge(c echo.Context) error {
+	nonce, expires, err := h.Challenge(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusCreated, struct {
+		Nonce   string    `json:"nonce"`
+		Expires time.Time `json:"expiresAt"`
+	}{nonce, expires})
+}
+
+func (h routes) build(c echo.Context) error {
+	r, err := h.Build(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusCreated, r)
+}
+
+func (h routes) apply(c echo.Context) error {
+	data, err := read(c.Request().Body, maxBundle)
+	if err != nil {
+		return err
+	}
+	b, err := h.Apply(c.Request().Context(), data)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, struct {
+		ID        string    `json:"id"`
+		Sequence  int64     `json:"sequence"`
+		CreatedAt time.Time `json:"createdAt"`
+	}{b.ID, b.Sequence, b.CreatedAt})
+}
+
+func (h routes) bundle(c echo.Context) error {
+	b, err := h.Latest(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return serve.Bytes(c, http.StatusOK, "application/octet-stream", b.Bytes, "public, max-age=60, must-revalidate")
+}

@@ -1,0 +1,338 @@
+package verifier
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/store"
+)
+
+// book is what a verifier remembers: the bundle in force, the lists it was
+// made of, and a line per check that names nobody. Each method is a whole
+// step; replicas share one book.
+type book struct{ db *store.DB }
+
+// held is a status list that was verified.
+type held struct {
+	url, issuer string
+	validFrom   time.Time
+	until       time.Time // read from the credential, not stored
+	credential  string    // vc+jwt
+}
+
+// edition is a bundle with what orders it among others.
+type edition struct {
+	pos      int64 // place in the order in which bundles came into force; 0: none
+	id       string
+	hub      string // kid of the key that signed it
+	sequence int64
+	created  time.Time
+	body     []byte
+	trust    string    // the signed trust list inside
+	list     int64     // its sequence
+	vouched  time.Time // the latest time that a signature inside vouches for
+}
+
+// keepTrust remembers a verified trust list. An older one than the newest seen
+// is ErrTrustOlder; so is another one with the same number: an anchor that
+// signs two lists under one number must not split the posts.
+func (b book) keepTrust(ctx context.Context, sequence int64, signed string) error {
+	return b.db.Write(ctx, func(tx *sql.Tx) error { return keepTrust(tx, sequence, signed) })
+}
+
+func keepTrust(tx *sql.Tx, sequence int64, signed string) error {
+	var have int64
+	var text string
+	// The update comes first: it locks the row, on both engines.
+	err := tx.QueryRow(`UPDATE post SET bundles = bundles WHERE id = 1 RETURNING trust_sequence, trust`).Scan(&have, &text)
+	switch {
+	case err != nil:
+		return err
+	case sequence < have, sequence == have && payload(text) != payload(signed):
+		return ErrTrustOlder
+	case sequence == have:
+		return nil
+	}
+	_, err = tx.Exec(`UPDATE post SET trust_sequence = $1, trust = $2 WHERE id = 1`, sequence, signed)
+	return err
+}
+
+// payload is the part of a compact JWS that was signed: two signatures over
+// one list are the same list.
+func payload(compact string) string {
+	_, rest, _ := strings.Cut(compact, ".")
+	p, _, _ := strings.Cut(rest, ".")
+	return p
+}
+
+// lastTrust gives the newest trust list that was seen, "" if none was.
+func (b book) lastTrust(ctx context.Context) (signed string, err error) {
+	err = b.db.QueryRowContext(ctx, `SELECT trust FROM post WHERE id = 1`).Scan(&signed)
+	return signed, err
+}
+
+// heldLists gives the last good status lists.
+func (b book) heldLists(ctx context.Context) ([]held, error) {
+	rows, err := b.db.QueryContext(ctx, `SELECT url, issuer, valid_from, credential FROM lists ORDER BY url`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []held
+	for rows.Next() {
+		var h held
+		var from int64
+		if err := rows.Scan(&h.url, &h.issuer, &from, &h.credential); err != nil {
+			return nil, err
+		}
+		h.validFrom = fromMicro(from)
+		out = append(out, h)
+	}
+	return out, rows.Err()
+}
+
+// keepLists makes these the last good lists, except where another replica
+// stored a newer one meanwhile.
+func (b book) keepLists(ctx context.Context, lists []held) error {
+	return b.db.Write(ctx, func(tx *sql.Tx) error {
+		for _, h := range lists {
+			_, err := tx.Exec(`INSERT INTO lists (url, issuer, valid_from, credential) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (url) DO UPDATE SET issuer = excluded.issuer, valid_from = excluded.valid_from, credential = excluded.credential
+				WHERE lists.valid_from < excluded.valid_from OR lists.issuer <> excluded.issuer`, h.url, h.issuer, h.validFrom.UnixMicro(), h.credential)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// dropLists forgets the lists at these addresses.
+func (b book) dropLists(ctx context.Context, urls []string) error {
+	if len(urls) == 0 {
+		return nil
+	}
+	return b.db.Write(ctx, func(tx *sql.Tx) error {
+		for _, u := range urls {
+			if _, err := tx.Exec(`DELETE FROM lists WHERE url = $1`, u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// reserveSequence gives a hub key its next number: higher than any that was
+// given out or taken in, and at least floor, so that a hub whose database was
+// lost does not start below what the posts have seen.
+func (b book) reserveSequence(ctx context.Context, hub string, floor int64) (n int64, err error) {
+	err = b.db.Write(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRow(`INSERT INTO hubs (id, reserved, published) VALUES ($1, $2, 0)
+			ON CONFLICT (id) DO UPDATE SET reserved = CASE WHEN hubs.reserved + 1 > $2 THEN hubs.reserved + 1 ELSE $2 END
+			RETURNING reserved`, hub, floor).Scan(&n)
+	})
+	return n, err
+}
+
+// publish puts a verified bundle in force. One that is not newer than the
+// bundle in force is ErrRollback: a lower or equal number from the same hub, or
+// made earlier, or with an older trust list (ErrTrustOlder).
+func (b book) publish(ctx context.Context, e edition) error {
+	return b.db.Write(ctx, func(tx *sql.Tx) error {
+		if err := keepTrust(tx, e.list, e.trust); err != nil {
+			return err
+		}
+		var made sql.NullInt64
+		if err := tx.QueryRow(`SELECT MAX(created) FROM bundles`).Scan(&made); err != nil {
+			return err
+		}
+		if made.Valid && e.created.UnixMicro() < made.Int64 {
+			return ErrRollback
+		}
+		var published int64
+		err := tx.QueryRow(`SELECT published FROM hubs WHERE id = $1`, e.hub).Scan(&published)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if e.sequence <= published {
+			return ErrRollback
+		}
+		if _, err := tx.Exec(`INSERT INTO hubs (id, reserved, published) VALUES ($1, $2, $2)
+			ON CONFLICT (id) DO UPDATE SET published = $2, reserved = CASE WHEN hubs.reserved > $2 THEN hubs.reserved ELSE $2 END`,
+			e.hub, e.sequence); err != nil {
+			return err
+		}
+		var pos int64
+		if err := tx.QueryRow(`UPDATE post SET bundles = bundles + 1, clock = CASE WHEN clock > $1 THEN clock ELSE $1 END
+			WHERE id = 1 RETURNING bundles`, e.vouched.UnixMicro()).Scan(&pos); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`INSERT INTO bundles (pos, id, hub, sequence, created, body) VALUES ($1, $2, $3, $4, $5, $6)`,
+			pos, e.id, e.hub, e.sequence, e.created.UnixMicro(), e.body); err != nil {
+			if store.IsUnique(err) {
+				return ErrRollback // the same bundle again under another number
+			}
+			return err
+		}
+		_, err = tx.Exec(`UPDATE bundles SET body = NULL WHERE pos < $1 AND body IS NOT NULL`, pos-1)
+		return err
+	})
+}
+
+// inForce gives the place of the bundle in force, 0 if there is none, and the
+// latest time that a signature or a source vouched for.
+func (b book) inForce(ctx context.Context) (pos int64, vouched time.Time, err error) {
+	var clock int64
+	err = b.db.QueryRowContext(ctx, `SELECT bundles, clock FROM post WHERE id = 1`).Scan(&pos, &clock)
+	return pos, fromMicro(clock), err
+}
+
+// bundle gives the bundle in force, or ErrNoBundle.
+func (b book) bundle(ctx context.Context) (edition, error) {
+	var e edition
+	var created int64
+	err := b.db.QueryRowContext(ctx, `SELECT pos, id, hub, sequence, created, body FROM bundles ORDER BY pos DESC LIMIT 1`).
+		Scan(&e.pos, &e.id, &e.hub, &e.sequence, &created, &e.body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return edition{}, ErrNoBundle
+	}
+	e.created = fromMicro(created)
+	return e, err
+}
+
+// Record is what is kept of a check: nothing in it leads to a person.
+// StatusAge is -1 where no status list was used.
+type Record struct {
+	ID        string    `json:"id"`
+	At        time.Time `json:"at"`
+	Colour    string    `json:"colour"`
+	Codes     []string  `json:"codes"`
+	Bundle    string    `json:"bundle,omitempty"`
+	StatusAge int64     `json:"statusAgeSeconds"`
+}
+
+// use is one nonce that a check meets, and the session it is used in, as
+// hashes.
+type use struct {
+	nonce, session []byte
+	expires        time.Time
+}
+
+// record finishes a check: it claims the nonces for their sessions, asks decide
+// with those that another session has claimed (by their place in uses), and
+// stores the record that decide gives, all or nothing. Of two replicas that
+// check the same presentation at the same time, one sees the other's claim.
+// decide may be called again and must depend on its argument alone.
+func (b book) record(ctx context.Context, now time.Time, uses []use, decide func(repeated []int) (Record, error)) error {
+	return b.db.Write(ctx, func(tx *sql.Tx) error {
+		var repeated []int
+		for i, u := range uses {
+			var session []byte
+			// DO UPDATE, not DO NOTHING: it waits for a rival transaction and
+			// then gives what that one stored. A claim that expired is free.
+			err := tx.QueryRow(`INSERT INTO nonces (hash, session, expires) VALUES ($1, $2, $3)
+				ON CONFLICT (hash) DO UPDATE SET
+					session = CASE WHEN nonces.expires > $4 THEN nonces.session ELSE excluded.session END,
+					expires = CASE WHEN nonces.expires > excluded.expires THEN nonces.expires ELSE excluded.expires END
+				RETURNING session`, u.nonce, u.session, u.expires.UnixMicro(), now.UnixMicro()).Scan(&session)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(session, u.session) {
+				repeated = append(repeated, i)
+			}
+		}
+		r, err := decide(repeated)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO checks (id, at, colour, codes, bundle, status_age) VALUES ($1, $2, $3, $4, $5, $6)`,
+			r.ID, r.At.UnixMicro(), r.Colour, strings.Join(r.Codes, " "), r.Bundle, r.StatusAge)
+		return err
+	})
+}
+
+// records lists checks, newest first, that come after the one named before in
+// that order; "" begins at the newest.
+func (b book) records(ctx context.Context, before string, limit int) ([]Record, error) {
+	at, id := int64(1)<<62, ""
+	if before != "" {
+		id = before
+		err := b.db.QueryRowContext(ctx, `SELECT at FROM checks WHERE id = $1`, before).Scan(&at)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, ErrNoSuchCheck
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	rows, err := b.db.QueryContext(ctx, `SELECT id, at, colour, codes, bundle, status_age FROM checks
+		WHERE at < $1 OR (at = $1 AND id < $2) ORDER BY at DESC, id DESC LIMIT $3`, at, id, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := []Record{}
+	for rows.Next() {
+		var r Record
+		var at int64
+		var codes string
+		if err := rows.Scan(&r.ID, &at, &r.Colour, &codes, &r.Bundle, &r.StatusAge); err != nil {
+			return nil, err
+		}
+		r.At, r.Codes = fromMicro(at), strings.Fields(codes)
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// ask stores the hash of a nonce that this verifier hands out.
+func (b book) ask(ctx context.Context, hash []byte, expires time.Time) error {
+	return b.db.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO challenges (hash, expires) VALUES ($1, $2)`, hash, expires.UnixMicro())
+		return err
+	})
+}
+
+// asked reports whether this verifier handed the nonce out and it has not
+// expired.
+func (b book) asked(ctx context.Context, hash []byte, now time.Time) (bool, error) {
+	var n int
+	err := b.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM challenges WHERE hash = $1 AND expires > $2`, hash, now.UnixMicro()).Scan(&n)
+	return n == 1, err
+}
+
+// purge deletes records of checks made before since and what expired before
+// now. It gives the number of records.
+func (b book) purge(ctx context.Context, since, now time.Time) (n int64, err error) {
+	err = b.db.Write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.Exec(`DELETE FROM checks WHERE at < $1`, since.UnixMicro())
+		if err != nil {
+			return err
+		}
+		if n, err = res.RowsAffected(); err != nil {
+			return err
+		}
+		for _, q := range []string{`DELETE FROM nonces WHERE expires <= $1`, `DELETE FROM challenges WHERE expires <= $1`} {
+			if _, err := tx.Exec(q, now.UnixMicro()); err != nil {
+				return err
+			}
+		}
+		// Bundles stay known as long as a record may name them.
+		_, err = tx.Exec(`DELETE FROM bundles WHERE body IS NULL AND created < $1
+			AND NOT EXISTS (SELECT 1 FROM checks WHERE checks.bundle = bundles.id)`, since.UnixMicro())
+		return err
+	})
+	return n, err
+}
+
+func fromMicro(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}

@@ -1,0 +1,286 @@
+// Package verifier is the border post: it builds or takes in border bundles,
+// checks what guardians show against them, and keeps a line per check that
+// names nobody.
+//
+// Two halves share the package and meet in one file. A hub builds bundles: it
+// reads the trust list and the shelves of all issuers on it, and signs what it
+// found. A post checks: it holds one bundle and needs no network. A Verifier
+// can be either or both; how a decision is made is verifier/check.
+//
+// No issuer is ever asked about a child: the builder fetches every list of
+// every issuer, whoever is being checked.
+package verifier
+
+import (
+	"context"
+	"crypto"
+	"crypto/hmac"
+	"crypto/sha256"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/verifier/check"
+)
+
+// Faults of checking.
+var (
+	ErrNoSuchCheck     = fault.New(fault.NotFound, "no-such-check", "there is no such check")
+	ErrNoSuchChallenge = fault.New(fault.Unprocessable, "no-such-challenge", "this verifier did not ask with this nonce, or it has expired").
+				WithHint("make a new one with POST /verifier/challenges")
+	ErrPresentations = fault.New(fault.Invalid, "presentations-count", "one to four presentations, one for each holder")
+)
+
+// Roles of a verifier's tokens.
+const (
+	RoleOfficer = "officer"
+	RoleAuditor = "auditor"
+)
+
+// Config says what a verifier needs. DB, Ring and Anchors must be set.
+type Config struct {
+	DB *store.DB
+	// Ring holds the secret "history" and, for a verifier that builds bundles,
+	// a key of use "hub" that the trust list names.
+	Ring        *keys.Ring
+	Base        string             // public URL without a final slash
+	Anchors     []crypto.PublicKey // who may sign a trust list
+	TrustSource string             // file or URL of the signed trust list; "" for a post that only takes bundles in
+	HTTP        HTTPPolicy         // where the builder may connect to
+	Keep        time.Duration      // how long records of checks are kept; default 30 days
+	Now         func() time.Time   // default time.Now
+	Log         *slog.Logger       // default: nothing is logged
+}
+
+// BodyLimit is how large a request to a verifier may be, in bytes: a border
+// bundle is the largest.
+const BodyLimit = maxBundle
+
+// challengeLife is how long a nonce that this verifier handed out is good.
+const challengeLife = 5 * time.Minute
+
+// Verifier is a post, a hub, or both. It is safe for concurrent use, and
+// several may share one database.
+type Verifier struct {
+	cfg      Config
+	book     book
+	fetch    *fetcher
+	secret   []byte
+	building chan struct{}
+	current  atomic.Pointer[Bundle]
+	elapsed  func() time.Duration // a clock that nobody sets
+
+	mu      sync.Mutex
+	trusted time.Time     // a time that others vouched for
+	since   time.Duration // elapsed at that time
+}
+
+// New makes a verifier over a migrated database. It fetches nothing.
+func New(cfg Config) (*Verifier, error) {
+	if cfg.DB == nil || cfg.Ring == nil || len(cfg.Anchors) == 0 {
+		return nil, fault.New(fault.Internal, "verifier-config", "a verifier needs a database, keys and at least one trust anchor")
+	}
+	if len(cfg.Ring.Secret("history")) != 32 {
+		return nil, fault.New(fault.Unavailable, "no-secret", "the key ring of the verifier lacks a secret")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if cfg.Keep <= 0 {
+		cfg.Keep = 30 * 24 * time.Hour
+	}
+	start := time.Now()
+	return &Verifier{
+		cfg: cfg, book: book{cfg.DB}, fetch: newFetcher(cfg.HTTP), secret: cfg.Ring.Secret("history"),
+		building: make(chan struct{}, 1), elapsed: func() time.Duration { return time.Since(start) },
+	}, nil
+}
+
+func (v *Verifier) now() time.Time { return v.cfg.Now().UTC() }
+
+// hash gives what the book keeps instead of a value. Equal values of different
+// purposes have different hashes.
+func (v *Verifier) hash(purpose string, value []byte) []byte {
+	m := hmac.New(sha256.New, v.secret)
+	m.Write([]byte("kinpass/verifier/" + purpose + "/v1\x00"))
+	m.Write(value)
+	return m.Sum(nil)
+}
+
+// Result is a decision with the name of its record. A check that goes on (the
+// officer compared the portrait) repeats Session, so that the presentation does
+// not count as used twice.
+type Result struct {
+	ID      string    `json:"id"`
+	At      time.Time `json:"at"`
+	Session string    `json:"session"`
+	check.Decision
+}
+
+// Check decides about one to four presentations, the first that of the
+// companion, and records the decision. Facts.Others and LastTrustedTime are
+// filled in here. The errors are those of check.Check, ErrNoBundle,
+// ErrPresentations and ErrNoSuchChallenge; whatever is wrong with a
+// presentation is in the decision.
+func (v *Verifier) Check(ctx context.Context, shown []string, f check.Facts) (Result, error) {
+	if len(shown) == 0 || len(shown) > 4 {
+		return Result{}, ErrPresentations
+	}
+	now := v.now()
+	b, err := v.Latest(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if f.Challenge != "" {
+		ours, err := v.book.asked(ctx, v.hash("challenge", []byte(f.Challenge)), now)
+		if err != nil {
+			return Result{}, err
+		}
+		if !ours {
+			return Result{}, ErrNoSuchChallenge
+		}
+	}
+	if f.Session == "" {
+		f.Session = store.Random(16)
+	}
+	f.Others = shown[1:]
+	if f.LastTrustedTime, err = v.trustedTime(ctx, now); err != nil {
+		return Result{}, err
+	}
+	// The first look finds out which nonces are shown; the book says which of
+	// them another session has used; only then is it decided.
+	first, seen, err := check.Check(shown[0], b.Bundle, f, check.History{}, now)
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{ID: store.Random(16), At: now, Session: f.Session}
+	uses := make([]use, len(seen.Seen))
+	session := v.hash("session", []byte(f.Session))
+	for i, s := range seen.Seen {
+		uses[i] = use{v.hash("nonce", []byte(s.Hash)), session, s.Until}
+	}
+	err = v.book.record(ctx, now, uses, func(repeated []int) (Record, error) {
+		r.Decision = first
+		if len(repeated) > 0 {
+			var h check.History
+			for _, i := range repeated {
+				s := seen.Seen[i]
+				s.Session = f.Session + " and another"
+				h.Seen = append(h.Seen, s)
+			}
+			var err error
+			if r.Decision, _, err = check.Check(shown[0], b.Bundle, f, h, now); err != nil {
+				return Record{}, err
+			}
+		}
+		return Record{ID: r.ID, At: now, Colour: r.Colour.String(), Codes: r.Codes(), Bundle: r.Bundle.ID, StatusAge: r.StatusAgeSeconds}, nil
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	return r, nil
+}
+
+// Records lists the records of checks, newest first, at most limit (1 to 500)
+// of them; before is the ID after which to go on, "" to begin.
+func (v *Verifier) Records(ctx context.Context, before string, limit int) ([]Record, error) {
+	return v.book.records(ctx, before, min(max(limit, 1), 500))
+}
+
+// Challenge makes a nonce for a presentation that this verifier asks for. It
+// expires after five minutes.
+func (v *Verifier) Challenge(ctx context.Context) (nonce string, expires time.Time, err error) {
+	nonce, expires = store.Random(16), v.now().Add(challengeLife).Truncate(time.Second)
+	return nonce, expires, v.book.ask(ctx, v.hash("challenge", []byte(nonce)), expires)
+}
+
+// Ready reports whether the verifier can decide.
+func (v *Verifier) Ready(ctx context.Context) error {
+	_, err := v.Latest(ctx)
+	return err
+}
+
+// Purge deletes the records whose time is over and nonces that have expired.
+func (v *Verifier) Purge(ctx context.Context) error {
+	now := v.now()
+	n, err := v.book.purge(ctx, now.Add(-v.cfg.Keep), now)
+	if n > 0 {
+		v.cfg.Log.Info("records purged", "count", n)
+	}
+	return err
+}
+
+// Run builds a bundle at once and then each interval, and purges, until ctx
+// ends. A build that fails leaves the bundle in force and is tried again a
+// minute later, or after the interval if that is shorter. A verifier without a
+// trust source only purges.
+func (v *Verifier) Run(ctx context.Context, interval time.Duration) {
+	for {
+		wait := interval
+		if v.cfg.TrustSource != "" {
+			r, err := v.Build(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				v.cfg.Log.Error("bundle not built", "code", fault.As(err).Code)
+				wait = min(interval, time.Minute)
+			default:
+				v.cfg.Log.Info("bundle built", "bundle", r.ID, "sequence", r.Sequence, "lists", r.Lists, "bytes", r.Bytes, "problems", len(r.Problems))
+				for _, p := range r.Problems {
+					v.cfg.Log.Warn("bundle incomplete", "issuer", p.Issuer, "list", p.List, "code", p.Code)
+				}
+			}
+		}
+		if err := v.Purge(ctx); err != nil && ctx.Err() == nil {
+			v.cfg.Log.Error("records not purged", "code", fault.As(err).Code)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// vouch takes the median of what issuers said, as offsets from this device's
+// clock, for the present, until the next time. It is not stored: one issuer
+// with a wrong clock must not do lasting harm.
+func (v *Verifier) vouch(offsets []time.Duration) (offset time.Duration) {
+	if len(offsets) == 0 {
+		return 0
+	}
+	slices.Sort(offsets)
+	offset = offsets[len(offsets)/2]
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.trusted, v.since = v.now().Add(offset), v.elapsed()
+	return offset
+}
+
+// trustedTime gives the present as others vouched for it: the last time that
+// issuers answered over TLS, carried on by a clock that nobody sets. After a
+// restart only what was signed is known, a lower bound; it is given if now is
+// before it.
+func (v *Verifier) trustedTime(ctx context.Context, now time.Time) (time.Time, error) {
+	v.mu.Lock()
+	at, since := v.trusted, v.since
+	v.mu.Unlock()
+	if !at.IsZero() {
+		return at.Add(v.elapsed() - since), nil
+	}
+	_, vouched, err := v.book.inForce(ctx)
+	if err != nil || !now.Before(vouched) {
+		return time.Time{}, err
+	}
+	return vouched, nil
+}
