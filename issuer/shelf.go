@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -178,11 +177,6 @@ func (i *Issuer) StatusIndex(ctx context.Context) (Published, error) {
 
 // purposes of a status list, in the order of a credential's entries.
 var purposes = []string{vc.PurposeRevocation, vc.PurposeSuspension}
-
-// listURL is the address and id of a status list.
-func (i *Issuer) listURL(purpose string, n int64) string {
-	return i.cfg.Base + "/status/" + purpose + "/" + strconv.FormatInt(n, 10)
-}
 
 // shelf keeps the status lists in memory: their bits, and each as it was last
 // signed. The database stays the truth; a list is read whole once and then

@@ -125,7 +125,7 @@ func statusCommitment(salt []byte, credential, act string, at time.Time) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	return sum([]byte("kinpass/commit/v1"), salt, sum(entry)), nil
+	return commitment(salt, entry), nil
 }
 
 // closeProposals denies what still waits on a record that was revoked, but for
