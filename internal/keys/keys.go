@@ -188,9 +188,15 @@ type ringJSON struct {
 	Secrets map[string][]byte `json:"secrets,omitempty"`
 }
 
-// scryptWork is the age work factor, log2 of N: 2^17 costs about half a second
-// and 128 MB once per start, and as much per guess for whoever copied the file.
-const scryptWork = 17
+// Work factors of age, log2 of scrypt's N. 2^17 costs about half a second and
+// 128 MB once per start, and as much per guess for whoever copied the file. A
+// passphrase of 40 characters or more, as Kinpass generates them, cannot be
+// guessed whatever a guess costs.
+const (
+	scryptWork     = 17
+	scryptWorkLong = 12
+	longPassphrase = 40
+)
 
 // Seal encrypts the ring under a passphrase.
 func (r *Ring) Seal(passphrase []byte) ([]byte, error) {
@@ -215,6 +221,9 @@ func (r *Ring) Seal(passphrase []byte) ([]byte, error) {
 		return nil, err
 	}
 	rec.SetWorkFactor(scryptWork)
+	if len(p) >= longPassphrase {
+		rec.SetWorkFactor(scryptWorkLong)
+	}
 	var out bytes.Buffer
 	w, err := age.Encrypt(&out, rec)
 	if err != nil {

@@ -1,0 +1,347 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/trust"
+	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/issuer"
+)
+
+//go:embed samples/births.jsonl
+var sampleBirths []byte
+
+//go:embed samples/guardianships.jsonl
+var sampleGuardianships []byte
+
+// demoTokens are the tokens of the demonstration's people, kept in the data
+// directory so that a restart keeps them.
+type demoTokens struct {
+	Registrar string `json:"registrar"`
+	Colleague string `json:"secondRegistrar"`
+	Guardian  string `json:"guardian"`
+	Officer   string `json:"officer"`
+}
+
+const demoFile = "demo-tokens.json"
+
+func newDemo(h *home) *cobra.Command {
+	var listen, out string
+	var once, asJSON, verbose bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Run everything on this machine and play the story once",
+		Long: `Starts issuer, wallet and verifier in one process on SQLite, on three
+consecutive ports, loads sample registrations and plays a story: a birth and a
+guardianship are registered, a guardian takes the credentials and shows a QR
+code, an officer checks it; then eight things that go wrong.
+
+It stays up until Ctrl-C, and starting again on the same data directory keeps
+everything. With --once it stops after the story, works in a fresh temporary
+directory unless --data is given, and exits 0 only if every decision was as
+expected.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx := c.Context()
+			if once && !c.Flag("data").Changed {
+				dir, err := os.MkdirTemp("", "kinpass-demo-*")
+				if err != nil {
+					return err
+				}
+				defer os.RemoveAll(dir)
+				h.dir = dir
+			}
+			if once && !c.Flag("listen").Changed {
+				listen = "127.0.0.1:0" // any free ports: it must not collide with a demonstration that is up
+			}
+			level := slog.LevelWarn
+			if verbose {
+				level = slog.LevelDebug
+			}
+			text := c.OutOrStdout()
+			if asJSON {
+				text = io.Discard
+			}
+			d, err := h.startDemo(ctx, listen, newLog(c.ErrOrStderr(), level))
+			if err != nil {
+				return err
+			}
+			defer d.stop()
+			d.say(text)
+			steps, err := d.play(ctx, text)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := writeStory(out, d, steps); err != nil {
+					return err
+				}
+				fmt.Fprintf(text, "\nWritten to %s; check any of it again with:\n  kinpass check --at AT --bundle %s/BUNDLE --anchor %s/anchor.json %s/FILE\n", out, out, out, out)
+			}
+			if asJSON {
+				if err := printJSON(c.OutOrStdout(), steps); err != nil {
+					return err
+				}
+			}
+			wrong := 0
+			for _, s := range steps {
+				if !s.asExpected() {
+					wrong++
+				}
+			}
+			if wrong > 0 {
+				return fmt.Errorf("%d of %d decisions were not as expected", wrong, len(steps))
+			}
+			fmt.Fprintf(text, "\nAll %d decisions were as expected.\n", len(steps))
+			if once {
+				return nil
+			}
+			d.tell(text)
+			<-ctx.Done()
+			fmt.Fprintln(text, "\nStopped. Everything is kept in", h.dir)
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:8080", "address of the issuer; wallet and verifier take the next two ports")
+	f.BoolVar(&once, "once", false, "play the story and stop")
+	f.BoolVar(&asJSON, "json", false, "print the decisions as JSON")
+	f.StringVar(&out, "out", "", "write codes, pictures, bundles and story.json to this directory")
+	f.BoolVar(&verbose, "verbose", false, "log every request")
+	return c
+}
+
+// demo is the running demonstration.
+type demo struct {
+	home     *home
+	issuer   *running
+	wallet   *running
+	verifier *running
+	tokens   demoTokens
+	log      *slog.Logger
+	loaded   issuer.Summary
+}
+
+// startDemo brings the three services up with keys, trust list and tokens.
+func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (*demo, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, usage{errors.New("--listen takes HOST:PORT")}
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, usage{errors.New("the demonstration listens on this machine only, such as 127.0.0.1:8080")}
+	}
+	first, err := strconv.Atoi(port)
+	if err != nil || first < 0 || first > 65533 {
+		return nil, usage{errors.New("--listen takes HOST:PORT with a port up to 65533")}
+	}
+	if first == 0 {
+		if first, err = freePorts(host); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := h.initTrust(); err != nil {
+		return nil, err
+	}
+	d := &demo{home: h, log: log}
+	at := func(n int) options {
+		return options{listen: net.JoinHostPort(host, strconv.Itoa(first+n)), public: "http://localhost:" + strconv.Itoa(first+n),
+			alg: keys.EdDSA, loopback: true, log: log}
+	}
+	if d.issuer, err = h.start(ctx, issuerRole, at(0)); err != nil {
+		return nil, err
+	}
+	if err := d.trustIssuer(); err != nil {
+		d.stop()
+		return nil, err
+	}
+	if d.wallet, err = h.start(ctx, walletRole, at(1)); err != nil {
+		d.stop()
+		return nil, err
+	}
+	if d.verifier, err = h.start(ctx, verifierRole, at(2)); err != nil {
+		d.stop()
+		return nil, err
+	}
+	if err := d.people(ctx); err != nil {
+		d.stop()
+		return nil, err
+	}
+	d.loaded, err = d.issuer.issuer.Import(ctx, issuer.ImportConfig{At: now().UTC(), Births: bytes.NewReader(sampleBirths),
+		Guardianships: bytes.NewReader(sampleGuardianships), Operator: "sample operator", Approver: "sample approver"})
+	if err != nil {
+		d.stop()
+		return nil, err
+	}
+	return d, nil
+}
+
+// freePorts finds three consecutive ports that nobody listens on now.
+func freePorts(host string) (int, error) {
+	for range 50 {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			return 0, err
+		}
+		p := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		ok := p <= 65533
+		for n := 1; ok && n < 3; n++ {
+			l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(p+n)))
+			if ok = err == nil; ok {
+				l.Close()
+			}
+		}
+		if ok {
+			return p, nil
+		}
+	}
+	return 0, errors.New("no three free ports in a row")
+}
+
+// trustIssuer puts the issuer's keys and the hub key on the trust list, unless
+// they are there.
+func (d *demo) trustIssuer() error {
+	h := d.home
+	pub, err := d.issuer.issuer.DIDDocument()
+	if err != nil {
+		return err
+	}
+	doc, err := did.ParseDocument(pub.Body, d.issuer.issuer.DID())
+	if err != nil {
+		return err
+	}
+	hubRing, err := h.ensureRing(verifierRole, keys.EdDSA)
+	if err != nil {
+		return err
+	}
+	hub, err := hubRing.Current(keys.UseHub, now())
+	if err != nil {
+		return err
+	}
+	l, err := h.openTrust()
+	if err != nil {
+		return err
+	}
+	if trusted(l, doc, hub) && l.Next.After(now().Add(24*time.Hour)) {
+		return nil
+	}
+	_, err = h.editTrust(func(l *vc.TrustList) error {
+		from := now().UTC().AddDate(0, 0, -1).Truncate(time.Hour)
+		err := trust.AddIssuer(l, trust.Entry{Document: doc, Name: "Civil registry (demonstration)", Shelf: d.issuer.base,
+			Role: vc.RoleRegistrar, Types: trustTypes[vc.RoleRegistrar], From: from})
+		if err != nil {
+			return err
+		}
+		if _, err := trust.AddHub(l, hub.Public(), hub.NotBefore, hub.NotAfter); err != nil && !errors.Is(err, trust.ErrExists) {
+			return err
+		}
+		return nil
+	})
+	return err
+}
+
+// trusted reports whether the list has every key of the document and the hub.
+func trusted(l *vc.TrustList, doc *did.Document, hub *keys.Key) bool {
+	hubDID, err := did.EncodeKey(hub.Public())
+	if err != nil {
+		return false
+	}
+	have := map[string]bool{}
+	for _, i := range l.Issuers {
+		for _, k := range i.Keys {
+			have[k.ID] = true
+		}
+	}
+	for _, k := range l.Hubs {
+		have[k.ID] = true
+	}
+	for _, m := range doc.VerificationMethod {
+		if !have[m.ID] {
+			return false
+		}
+	}
+	return have[did.KeyID(hubDID)]
+}
+
+// people makes the tokens of the story's people, or reads them back.
+func (d *demo) people(ctx context.Context) error {
+	b, err := os.ReadFile(d.home.path(demoFile))
+	if err == nil {
+		return json.Unmarshal(b, &d.tokens)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, p := range []struct {
+		at         *running
+		name, role string
+		to         *string
+	}{
+		{d.issuer, "first registrar", "registrar", &d.tokens.Registrar},
+		{d.issuer, "second registrar", "registrar", &d.tokens.Colleague},
+		{d.wallet, "guardian", "guardian", &d.tokens.Guardian},
+		{d.verifier, "border officer", "officer", &d.tokens.Officer},
+	} {
+		if *p.to, _, err = p.at.db.AddToken(ctx, p.name, p.role, time.Time{}); err != nil {
+			return err
+		}
+	}
+	b, err = json.MarshalIndent(d.tokens, "", "  ")
+	if err != nil {
+		return err
+	}
+	return d.home.write(demoFile, append(b, '\n'), 0o600)
+}
+
+// stop ends the services and waits for them.
+func (d *demo) stop() {
+	for _, r := range []*running{d.verifier, d.wallet, d.issuer} {
+		if r == nil {
+			continue
+		}
+		r.stop()
+		<-r.done
+	}
+}
+
+// say introduces the demonstration.
+func (d *demo) say(w io.Writer) {
+	fmt.Fprintf(w, "Kinpass demonstration\n\n  issuer    %s\n  wallet    %s\n  verifier  %s\n\n", d.issuer.base, d.wallet.base, d.verifier.base)
+	fmt.Fprintf(w, "Sample registrations: %d accepted, %d held.\n\n", d.loaded.Accepted, d.loaded.Held)
+}
+
+// tell says what one can do while it is up.
+func (d *demo) tell(w io.Writer) {
+	fmt.Fprintf(w, `
+The services are up. Tokens (in %s):
+
+  registrar         %s
+  second registrar  %s
+  guardian          %s
+  officer           %s
+
+Try:
+  curl -s %s/.well-known/did.json
+  curl -s -H "Authorization: Bearer GUARDIAN" %s/wallet/children
+  curl -s %s/bundle -o border.kpb
+
+Ctrl-C stops; "kinpass demo --data %s" goes on with the same data.
+`, d.home.path(demoFile), d.tokens.Registrar, d.tokens.Colleague, d.tokens.Guardian, d.tokens.Officer,
+		d.issuer.base, d.wallet.base, d.verifier.base, d.home.dir)
+}

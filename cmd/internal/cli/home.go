@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/store"
+)
+
+// Roles, spelled the same everywhere.
+const (
+	issuerRole   = "issuer"
+	walletRole   = "wallet"
+	verifierRole = "verifier"
+)
+
+var roles = []string{issuerRole, walletRole, verifierRole}
+
+// home is where a machine keeps its keys and databases.
+type home struct {
+	dir      string
+	dbFile   string
+	passFile string
+}
+
+func (h *home) path(name string) string { return filepath.Join(h.dir, name) }
+
+// dbURL gives the database URL of a role: from --db-file, or a SQLite file in
+// the data directory.
+func (h *home) dbURL(role string) (string, error) {
+	if h.dbFile == "" {
+		return "sqlite:" + h.path(role+".db"), nil
+	}
+	b, err := os.ReadFile(h.dbFile)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "db-file", "the file named by --db-file cannot be read").With(err)
+	}
+	url := strings.TrimSpace(string(b))
+	if p, ok := strings.CutPrefix(url, "sqlite:"); ok && strings.HasSuffix(p, "/") {
+		return "sqlite:" + p + role + ".db", nil
+	}
+	return url, nil
+}
+
+// open opens and migrates the database of a role.
+func (h *home) open(ctx context.Context, role string) (*store.DB, error) {
+	url, err := h.dbURL(role)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, url, role)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// passphrase reads the passphrase of the key files. Without --passphrase-file
+// it is DATA/passphrase, made with 256 random bits when it is missing: right
+// for a demonstration, and for production only if that file is kept elsewhere.
+func (h *home) passphrase() ([]byte, error) {
+	file, generate := h.passFile, false
+	if file == "" {
+		file, generate = h.path("passphrase"), true
+	}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && generate {
+		b = []byte(store.Random(32) + "\n")
+		if err := h.write("passphrase", b, 0o600); err != nil {
+			return nil, err
+		}
+		return b, nil
+	}
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "passphrase-file", "the passphrase file cannot be read").With(err).
+			WithHint("name it with --passphrase-file")
+	}
+	return b, nil
+}
+
+// ring opens the sealed key file of a role ("issuer.keys"); absent gives nil.
+func (h *home) ring(name string) (*keys.Ring, error) {
+	sealed, err := os.ReadFile(h.path(name + ".keys"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	pass, err := h.passphrase()
+	if err != nil {
+		return nil, err
+	}
+	r, err := keys.Open(sealed, pass)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name+".keys", err)
+	}
+	return r, nil
+}
+
+// saveRing seals a ring into its file, atomically.
+func (h *home) saveRing(name string, r *keys.Ring) error {
+	pass, err := h.passphrase()
+	if err != nil {
+		return err
+	}
+	sealed, err := r.Seal(pass)
+	if err != nil {
+		return err
+	}
+	return h.write(name+".keys", sealed, 0o600)
+}
+
+// secretsOf names the secrets each role needs beside its signing keys.
+var secretsOf = map[string][]string{
+	issuerRole:   {"index", "dedup", "oauth"},
+	walletRole:   {"wrap"},
+	verifierRole: {"history"},
+}
+
+// useOf gives the use of a role's signing keys; wallets sign with their
+// guardians' keys, which are in the database.
+var useOf = map[string]string{issuerRole: keys.UseCredentials, verifierRole: keys.UseHub, anchorName: keys.UseAnchor}
+
+const anchorName = "anchor"
+
+// ensureRing opens a role's ring and makes what is missing: the file, a first
+// signing key, the secrets.
+func (h *home) ensureRing(role, alg string) (*keys.Ring, error) {
+	r, err := h.ring(role)
+	if err != nil {
+		return nil, err
+	}
+	changed := false
+	if r == nil {
+		r, changed = &keys.Ring{}, true
+	}
+	if use := useOf[role]; use != "" && len(r.Of(use)) == 0 {
+		// Valid from the day before, so that a clock that is a little slow does
+		// not find its own key to be from the future.
+		k, err := keys.New("key-1", use, alg, now().UTC().AddDate(0, 0, -1).Truncate(time.Hour), time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		if err := r.Add(k); err != nil {
+			return nil, err
+		}
+		changed = true
+	}
+	for _, s := range secretsOf[role] {
+		made, err := r.EnsureSecret(s)
+		if err != nil {
+			return nil, err
+		}
+		changed = changed || made
+	}
+	if changed {
+		if err := h.saveRing(role, r); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// write puts a file into the data directory so that a crash leaves the old or
+// the new one, never half of it.
+func (h *home) write(name string, data []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return err
+	}
+	return writeFile(h.path(name), data, mode)
+}
+
+func writeFile(path string, data []byte, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // does nothing after the rename
+	if err := f.Chmod(mode); err != nil {
+		f.Close()
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

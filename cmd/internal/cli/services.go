@@ -1,0 +1,350 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/issuer"
+	"github.com/kinpass/kinpass/verifier"
+	"github.com/kinpass/kinpass/wallet"
+)
+
+// defaultPublic is the issuer's address when nobody says otherwise: that of
+// the demonstration.
+const defaultPublic = "http://localhost:8080"
+
+type issuerOptions struct {
+	public string
+	alg    string
+	clock  func() time.Time
+	log    *slog.Logger
+}
+
+// newIssuer opens the issuer's keys and database. The function that comes back
+// closes the database.
+func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, func(), error) {
+	public, err := publicURL(o.public)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.clock == nil {
+		o.clock = now
+	}
+	r, err := h.ensureRing(issuerRole, o.alg)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := h.open(ctx, issuerRole)
+	if err != nil {
+		return nil, nil, err
+	}
+	i, err := issuer.New(issuer.Config{Base: public, DB: db, Ring: r, Now: o.clock, Log: o.log, Alg: o.alg,
+		TrustList: func() ([]byte, error) { return os.ReadFile(h.path(trustFile)) }})
+	if err != nil {
+		db.Close()
+		return nil, nil, err
+	}
+	return i, func() { db.Close() }, nil
+}
+
+// publicURL checks the address under which a service is reached. Only loopback
+// may go without TLS.
+func publicURL(s string) (string, error) {
+	u, err := url.Parse(strings.TrimRight(s, "/"))
+	bad := usage{errors.New("--public takes an address such as https://registry.example (http only for localhost)")}
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Path != "" {
+		return "", bad
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+		return "", bad
+	}
+	return u.String(), nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// trustSource gives the newest verified trust list of a file or an address. It
+// asks at most once a minute and never goes back to a lower number.
+type trustSource struct {
+	home   *home
+	from   string // path or URL; "" is DATA/trust.jws
+	anchor string
+	clock  func() time.Time
+
+	mu   sync.Mutex
+	list *vc.TrustList
+	read time.Time
+}
+
+func (t *trustSource) List(ctx context.Context) (*vc.TrustList, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.list != nil && t.clock().Sub(t.read) < time.Minute && !t.clock().Before(t.read) {
+		return t.list, nil
+	}
+	l, err := t.fetch(ctx)
+	if err != nil {
+		if t.list != nil {
+			return t.list, nil // the last good one; its age is judged by who uses it
+		}
+		return nil, err
+	}
+	if t.list == nil || l.Sequence >= t.list.Sequence {
+		t.list = l
+	}
+	t.read = t.clock()
+	return t.list, nil
+}
+
+func (t *trustSource) fetch(ctx context.Context) (*vc.TrustList, error) {
+	anchors, err := t.home.anchors(t.anchor)
+	if err != nil {
+		return nil, err
+	}
+	data, err := t.Bytes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return vc.OpenTrustList(strings.TrimSpace(string(data)), anchors)
+}
+
+// Bytes reads the signed list, unverified.
+func (t *trustSource) Bytes(ctx context.Context) ([]byte, error) {
+	if !strings.HasPrefix(t.from, "http://") && !strings.HasPrefix(t.from, "https://") {
+		name := t.from
+		if name == "" {
+			name = t.home.path(trustFile)
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fault.New(fault.Unavailable, "trust-list-missing", "the trust list cannot be read").With(err).
+				WithHint("make one with: kinpass trust init, or name it with --trust-list")
+		}
+		return b, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.from, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "trust-list-unreachable", "the trust list cannot be fetched").With(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 8<<20))
+	if err != nil || res.StatusCode != http.StatusOK {
+		return nil, fault.New(fault.Unavailable, "trust-list-unreachable", "the trust list cannot be fetched").With(err)
+	}
+	return b, nil
+}
+
+// options of a running service.
+type options struct {
+	listen    string
+	public    string
+	trustList string
+	anchor    string
+	proxies   []string
+	alg       string
+	verbose   bool
+	loopback  bool // issuers on this machine may be called
+	clock     func() time.Time
+	log       *slog.Logger
+}
+
+// running is one service that answers.
+type running struct {
+	role string
+	base string
+	addr net.Addr
+	done chan error
+	stop func()
+
+	issuer   *issuer.Issuer
+	wallet   *wallet.Wallet
+	verifier *verifier.Verifier
+	db       *store.DB
+}
+
+// start brings a role up on its address. It answers when start returns, and
+// until ctx ends or stop is called.
+func (h *home) start(ctx context.Context, role string, o options) (*running, error) {
+	if o.clock == nil {
+		o.clock = now
+	}
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "address-in-use", "the address cannot be listened on").With(err).
+			WithHint("choose another with --listen, such as 127.0.0.1:9080")
+	}
+	if o.public == "" {
+		o.public = "http://localhost:" + fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	}
+	r, err := h.startOn(ctx, role, l, o)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (h *home) startOn(ctx context.Context, role string, l net.Listener, o options) (*running, error) {
+	public, err := publicURL(o.public)
+	if err != nil {
+		return nil, err
+	}
+	db, err := h.open(ctx, role)
+	if err != nil {
+		return nil, err
+	}
+	r := &running{role: role, base: public, addr: l.Addr(), db: db, done: make(chan error, 1)}
+	cfg := serve.Config{Role: role, Log: o.log, Now: o.clock,
+		Ready: db.PingContext,
+		Token: func(ctx context.Context, secret string) (serve.Caller, error) {
+			t, err := db.TokenBySecret(ctx, secret, o.clock())
+			return serve.Caller{ID: t.ID, Name: t.Name, Role: t.Role}, err
+		}}
+	if role == verifierRole {
+		cfg.BodyLimit = 64 << 20 // a bundle brought by hand, or a photograph
+	}
+	for _, p := range o.proxies {
+		_, n, err := net.ParseCIDR(p)
+		if err != nil {
+			db.Close()
+			return nil, usage{errors.New("--trusted-proxy takes a network such as 10.0.0.0/8")}
+		}
+		cfg.TrustedProxies = append(cfg.TrustedProxies, n)
+	}
+	s, err := serve.New(cfg)
+	if err == nil {
+		err = h.build(r, s, o)
+	}
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	ctx, r.stop = context.WithCancel(ctx)
+	go r.background(ctx)
+	go func() {
+		err := s.Serve(ctx, l)
+		db.Close()
+		r.done <- err
+	}()
+	o.log.Info("serving", "role", role, "address", l.Addr().String(), "public", public, "database", db.Engine)
+	return r, nil
+}
+
+// build makes the role itself and adds its routes.
+func (h *home) build(r *running, s *serve.Server, o options) error {
+	ring, err := h.ensureRing(r.role, o.alg)
+	if err != nil {
+		return err
+	}
+	source := &trustSource{home: h, from: o.trustList, anchor: o.anchor, clock: o.clock}
+	switch r.role {
+	case issuerRole:
+		r.issuer, err = issuer.New(issuer.Config{Base: r.base, DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Alg: o.alg,
+			TrustList: func() ([]byte, error) { return source.Bytes(context.Background()) }})
+		if err == nil {
+			issuer.Routes(s, r.issuer)
+		}
+	case walletRole:
+		r.wallet, err = wallet.New(wallet.Config{DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Base: r.base,
+			TrustList: source.List, AllowLoopback: o.loopback})
+		if err == nil {
+			wallet.Routes(s, r.wallet)
+		}
+	case verifierRole:
+		anchors, aerr := h.anchors(o.anchor)
+		if aerr != nil {
+			return aerr
+		}
+		trustFrom := o.trustList
+		if trustFrom == "" {
+			trustFrom = h.path(trustFile)
+		}
+		r.verifier, err = verifier.New(verifier.Config{DB: r.db, Ring: ring, Base: r.base, Now: o.clock, Log: o.log,
+			Anchors: anchors, TrustSource: trustFrom, HTTP: verifier.HTTPPolicy{Loopback: o.loopback}})
+		if err == nil {
+			verifier.Routes(s, r.verifier)
+		}
+	}
+	return err
+}
+
+// background is what a service does between requests.
+func (r *running) background(ctx context.Context) {
+	switch {
+	case r.issuer != nil:
+		r.issuer.Run(ctx)
+	case r.verifier != nil:
+		r.verifier.Run(ctx, 5*time.Minute)
+	}
+}
+
+func newServe(h *home) *cobra.Command {
+	o := options{}
+	c := &cobra.Command{
+		Use:   "serve issuer|wallet|verifier",
+		Short: "Run one of the services",
+		Long: `Runs a service until it is stopped. Keys and, unless --db-file names another
+database, data are in the data directory.
+
+Put a reverse proxy with TLS in front of it and name the outside address with
+--public: an issuer's did:web is made from it.`,
+		ValidArgs: roles,
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			level := slog.LevelInfo
+			if o.verbose {
+				level = slog.LevelDebug
+			}
+			o.log = newLog(c.ErrOrStderr(), level)
+			if o.alg != keys.EdDSA && o.alg != keys.ES256 {
+				return usage{errors.New("--alg must be EdDSA or ES256")}
+			}
+			r, err := h.start(c.Context(), args[0], o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s: %s (listening on %s)\n", r.role, r.base, r.addr)
+			err = <-r.done
+			if errors.Is(err, http.ErrServerClosed) {
+				err = nil
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
+	f.StringVar(&o.public, "public", "", "public address (default http://localhost:PORT)")
+	f.StringVar(&o.trustList, "trust-list", "", "signed trust list, a file or an address (default DATA/trust.jws)")
+	f.StringVar(&o.anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
+	f.StringArrayVar(&o.proxies, "trusted-proxy", nil, "network whose X-Forwarded-For is believed (can be repeated)")
+	f.StringVar(&o.alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
+	f.BoolVar(&o.loopback, "allow-loopback", false, "issuers on this machine may be called, over http")
+	f.BoolVar(&o.verbose, "verbose", false, "log every request")
+	return c
+}

@@ -1,0 +1,307 @@
+package cli
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/didweb"
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/trust"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+const trustFile = "trust.jws"
+
+// trustTypes are the credential types that an issuer of each role signs.
+var trustTypes = map[string][]string{
+	vc.RoleRegistrar:  {vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList},
+	vc.RoleCourt:      {vc.TypeGuardianship, vc.TypeStatusList},
+	vc.RoleProtection: {vc.TypeGuardianship, vc.TypeStatusList},
+}
+
+// trustTerm is how long a trust list is good before the next one is due.
+const trustTerm = 30 * 24 * time.Hour
+
+// openTrust reads DATA/trust.jws and verifies it with the anchor ring's keys.
+func (h *home) openTrust() (*vc.TrustList, error) {
+	b, err := os.ReadFile(h.path(trustFile))
+	if err != nil {
+		return nil, fault.New(fault.NotFound, "trust-list-missing", "there is no trust list in the data directory").With(err).
+			WithHint("make one with: kinpass trust init")
+	}
+	data, err := h.readAnchor("")
+	if err != nil {
+		return nil, err
+	}
+	anchors, err := vc.ParseAnchors(data)
+	if err != nil {
+		return nil, err
+	}
+	return vc.OpenTrustList(strings.TrimSpace(string(b)), anchors)
+}
+
+// editTrust changes the trust list and signs it anew.
+func (h *home) editTrust(edit func(*vc.TrustList) error) (*vc.TrustList, error) {
+	r, err := h.ring(anchorName)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, fault.New(fault.NotFound, "anchor-key-missing", "there is no anchor key in the data directory").
+			WithHint("make one with: kinpass trust init")
+	}
+	k, err := r.Current(keys.UseAnchor, now())
+	if err != nil {
+		return nil, err
+	}
+	l, err := h.openTrust()
+	if errors.Is(err, fault.New(fault.NotFound, "trust-list-missing", "")) {
+		l, err = trust.New(k.Public())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := edit(l); err != nil {
+		return nil, err
+	}
+	signed, err := trust.Sign(l, k.Signer("anchor#"+k.Name), now(), trustTerm)
+	if err != nil {
+		return nil, err
+	}
+	return l, h.write(trustFile, []byte(signed+"\n"), 0o644)
+}
+
+// initTrust makes the anchor key and an empty, signed list if they are
+// missing.
+func (h *home) initTrust() (*vc.TrustList, error) {
+	r, err := h.ensureRing(anchorName, keys.EdDSA)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.writeAnchor(r); err != nil {
+		return nil, err
+	}
+	l, err := h.openTrust()
+	if err == nil {
+		return l, nil
+	}
+	if !errors.Is(err, fault.New(fault.NotFound, "trust-list-missing", "")) {
+		return nil, err
+	}
+	return h.editTrust(func(*vc.TrustList) error { return nil })
+}
+
+func newTrust(h *home) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "trust",
+		Short: "Keep the trust list: which key may sign which credential, from when to when",
+		Long: `The trust list is signed by the trust anchor (DATA/anchor.keys); every change
+makes a new, signed list with a higher number in DATA/trust.jws. Officers and
+wallets need DATA/anchor.json, which holds only public keys.`,
+	}
+	init := &cobra.Command{
+		Use: "init", Short: "Make the trust anchor and an empty list",
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := h.initTrust()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "trust list %d in %s; give %s to those who verify\n", l.Sequence, h.path(trustFile), h.path("anchor.json"))
+			return nil
+		},
+	}
+	var docFile, name, country, shelf, role, from, until string
+	add := &cobra.Command{
+		Use:   "add DID",
+		Short: "Put an issuer on the list, or the keys it has gained",
+		Long: `Reads the issuer's DID document (from --document, or over the network for
+did:web) and puts its keys on the list with the given role. Compare the
+document with its owner by another way first: this act is what trust rests on.`,
+		Example: "  kinpass trust add did:web:registry.example --role registrar --name \"Civil registry\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			types, ok := trustTypes[role]
+			if !ok {
+				return usage{errors.New("--role must be registrar, court or protectionAuthority")}
+			}
+			nb, err := parseAt(from)
+			if err != nil {
+				return err
+			}
+			var na time.Time
+			if until != "" {
+				if na, err = parseAt(until); err != nil {
+					return err
+				}
+			}
+			doc, err := readDocument(c.Context(), args[0], docFile)
+			if err != nil {
+				return err
+			}
+			if shelf == "" {
+				u, err := did.WebURL(args[0])
+				if err != nil {
+					return err
+				}
+				shelf = strings.TrimSuffix(strings.TrimSuffix(u, "/did.json"), "/.well-known")
+			}
+			if u, err := url.Parse(shelf); err != nil || u.Host == "" {
+				return usage{errors.New("--shelf takes the address of the issuer's published files")}
+			}
+			l, err := h.editTrust(func(l *vc.TrustList) error {
+				return trust.AddIssuer(l, trust.Entry{Document: doc, Name: name, Country: country, Shelf: strings.TrimRight(shelf, "/"), Role: role, Types: types, From: nb, Until: na})
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "trust list %d: %s may sign as %s\n", l.Sequence, args[0], role)
+			return nil
+		},
+	}
+	add.Flags().StringVar(&docFile, "document", "", "file with the DID document (default: fetched, for did:web)")
+	add.Flags().StringVar(&name, "name", "", "name shown to officers")
+	add.Flags().StringVar(&country, "country", "", "ISO 3166-1 alpha-3 code")
+	add.Flags().StringVar(&shelf, "shelf", "", "address of its published files (default: from the did:web)")
+	add.Flags().StringVar(&role, "role", vc.RoleRegistrar, "registrar, court or protectionAuthority")
+	add.Flags().StringVar(&from, "from", "", "RFC 3339 time from which its keys are believed (default now)")
+	add.Flags().StringVar(&until, "until", "", "RFC 3339 time at which that ends (default none)")
+
+	hub := &cobra.Command{
+		Use: "add-hub", Short: "Let this verifier's hub key sign border bundles",
+		RunE: func(c *cobra.Command, _ []string) error {
+			r, err := h.ensureRing(verifierRole, keys.EdDSA)
+			if err != nil {
+				return err
+			}
+			k, err := r.Current(keys.UseHub, now())
+			if err != nil {
+				return err
+			}
+			var id string
+			l, err := h.editTrust(func(l *vc.TrustList) error {
+				id, err = trust.AddHub(l, k.Public(), k.NotBefore, k.NotAfter)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "trust list %d: %s may sign bundles\n", l.Sequence, id)
+			return nil
+		},
+	}
+	remove := &cobra.Command{
+		Use: "remove DID|KEY", Short: "Take an issuer, or one key, off the list", Args: cobra.ExactArgs(1),
+		RunE: h.trustEdit("removed", func(l *vc.TrustList, id string, _ time.Time) error { return trust.Remove(l, id) }, nil),
+	}
+	var cutAt, endAt string
+	cut := &cobra.Command{
+		Use: "cutoff KEY", Short: "A key was compromised: believe nothing it signed from --at on", Args: cobra.ExactArgs(1),
+		RunE: h.trustEdit("cut off", trust.CutOff, &cutAt),
+	}
+	cut.Flags().StringVar(&cutAt, "at", "", "RFC 3339 time of the compromise (default now)")
+	end := &cobra.Command{
+		Use: "end KEY", Short: "Retire a key: what it signed stays good, it signs nothing after --at", Args: cobra.ExactArgs(1),
+		RunE: h.trustEdit("ended", trust.End, &endAt),
+	}
+	end.Flags().StringVar(&endAt, "at", "", "RFC 3339 time of the end (default now)")
+
+	var asJSON bool
+	show := &cobra.Command{
+		Use: "show", Short: "Verify and show the list",
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := h.openTrust()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), l)
+			}
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintf(w, "trust list %d, issued %s, next due %s\n", l.Sequence, l.IssuedAt.Format(time.RFC3339), l.Next.Format(time.RFC3339))
+			fmt.Fprintln(w, "KEY\tROLE\tFROM\tUNTIL\tCUT OFF")
+			row := func(k vc.TrustKey) {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Role, stamp(k.NotBefore), stamp(k.NotAfter), stamp(k.CutOff))
+			}
+			for _, i := range l.Issuers {
+				for _, k := range i.Keys {
+					row(k)
+				}
+			}
+			for _, k := range l.Hubs {
+				row(k)
+			}
+			return w.Flush()
+		},
+	}
+	show.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	sign := &cobra.Command{
+		Use: "renew", Short: "Sign the list again, unchanged, before the next one is due",
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := h.editTrust(func(*vc.TrustList) error { return nil })
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "trust list %d, next due %s\n", l.Sequence, stamp(l.Next))
+			return nil
+		},
+	}
+	c.AddCommand(init, add, hub, remove, cut, end, show, sign)
+	return c
+}
+
+// trustEdit is the body of the commands that change one entry.
+func (h *home) trustEdit(verb string, act func(*vc.TrustList, string, time.Time) error, at *string) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		t := now().UTC()
+		if at != nil {
+			var err error
+			if t, err = parseAt(*at); err != nil {
+				return err
+			}
+		}
+		l, err := h.editTrust(func(l *vc.TrustList) error { return act(l, args[0], t) })
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.OutOrStdout(), "trust list %d: %s %s\n", l.Sequence, args[0], verb)
+		return nil
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func readDocument(ctx context.Context, id, file string) (*did.Document, error) {
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		return did.ParseDocument(b, id)
+	}
+	return didweb.New(didweb.Config{AllowLoopback: true}).Resolve(ctx, id)
+}
+
+// anchors reads and parses an anchor file.
+func (h *home) anchors(file string) ([]crypto.PublicKey, error) {
+	b, err := h.readAnchor(file)
+	if err != nil {
+		return nil, err
+	}
+	return vc.ParseAnchors(b)
+}
