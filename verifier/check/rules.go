@@ -6,6 +6,50 @@ import (
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
+// Codes of reasons, in the order of the table. docs/ERRORS.md explains each.
+const (
+	CodeScanUnreadable           = "SCAN_UNREADABLE"
+	CodeSigInvalid               = "SIG_INVALID"
+	CodeIssuerUntrusted          = "ISSUER_UNTRUSTED"
+	CodeIssuerUnknownStale       = "ISSUER_UNKNOWN_STALE"
+	CodeIssuerKeyRevoked         = "ISSUER_KEY_REVOKED"
+	CodeIssuerKeyUnproven        = "ISSUER_KEY_UNPROVEN"
+	CodeCredUnreadable           = "CRED_UNREADABLE"
+	CodeCredExpiredRecent        = "CRED_EXPIRED_RECENT"
+	CodeCredExpired              = "CRED_EXPIRED"
+	CodeCredNotYetValid          = "CRED_NOT_YET_VALID"
+	CodeStatusRevoked            = "STATUS_REVOKED"
+	CodeStatusSuspended          = "STATUS_SUSPENDED"
+	CodeStatusStale              = "STATUS_STALE"
+	CodeStatusUnknown            = "STATUS_UNKNOWN"
+	CodeHolderBindingFailed      = "HOLDER_BINDING_FAILED"
+	CodePresentationRepeated     = "PRESENTATION_REPEATED"
+	CodePaperBearer              = "PAPER_BEARER"
+	CodeChildMismatch            = "CHILD_MISMATCH"
+	CodePortraitStale            = "PORTRAIT_STALE"
+	CodeDocUnreadable            = "DOC_UNREADABLE"
+	CodeDocNamePartial           = "DOC_NAME_PARTIAL"
+	CodeDocNameMismatch          = "DOC_NAME_MISMATCH"
+	CodeDocCompare               = "DOC_COMPARE"
+	CodeLinkBroken               = "LINK_BROKEN"
+	CodeBirthMissing             = "BIRTH_MISSING"
+	CodeNotAMinor                = "NOT_A_MINOR"
+	CodeAgeUncertainTreatAsChild = "AGE_UNCERTAIN_TREAT_AS_CHILD"
+	CodeNoAuthority              = "NO_AUTHORITY"
+	CodeGuardianMismatch         = "GUARDIAN_MISMATCH"
+	CodePowerMissing             = "POWER_MISSING"
+	CodeBasisProvisional         = "BASIS_PROVISIONAL"
+	CodeExitProhibited           = "EXIT_PROHIBITED"
+	CodeDestNotAllowed           = "DEST_NOT_ALLOWED"
+	CodeDestUnknown              = "DEST_UNKNOWN"
+	CodeAbsenceTooLong           = "ABSENCE_TOO_LONG"
+	CodeMandateConditions        = "MANDATE_CONDITIONS"
+	CodeConsentMissingCo         = "CONSENT_MISSING_CO"
+	CodeDeviceClock              = "DEVICE_CLOCK"
+	CodePolicyStale              = "POLICY_STALE"
+	CodeOK                       = "OK"
+)
+
 // Rule is one row of the border policy: what the officer reads when it is
 // found. Text and Next are fixed sentences; they never hold a person's data.
 type Rule struct {
@@ -27,7 +71,7 @@ func Rules() []Rule {
 // Next steps that several rules share. Red never means refuse entry and never
 // accuses: a child is referred, and a person decides.
 const (
-	secondLine  = "Take child and adult to second line and call child protection. Keep them apart calmly until it is cleared. Asylum claims are not affected."
+	secondLine  = "Take child and adult to second line and call child protection. Keep the child in their care until it is cleared."
 	callDesk    = "Call the desk and have it checked online."
 	scanAgain   = "Scan again. If it still fails, type the reference or use the paper documents."
 	updateFirst = "Update this device, then scan again. If you cannot, call the desk."
@@ -38,67 +82,67 @@ const (
 // are listed in this order.
 var rules = []Rule{
 	// Can it be read, and is it genuine?
-	{"SCAN_UNREADABLE", Amber,
+	{CodeScanUnreadable, Amber,
 		"The text is not a Kinpass code: another prefix, characters that no such code has, or too long.",
 		"The code could not be read.", scanAgain,
 		func(e *exam) bool { return e.unreadable }},
-	{"SIG_INVALID", Red,
+	{CodeSigInvalid, Red,
 		"A Kinpass code that does not unpack, or a signature in it that does not hold.",
 		"The code is damaged or was tampered with. A signature does not hold.", secondLine,
 		func(e *exam) bool { return e.forged || e.any(func(c *credential) bool { return c.forged }) }},
-	{"ISSUER_UNTRUSTED", Red,
+	{CodeIssuerUntrusted, Red,
 		"Signed by a key that the trust list does not know, or does not allow to sign this type of credential, in this role or at that time.",
 		"A credential comes from an office that may not issue it.", secondLine,
 		func(e *exam) bool {
 			return e.any(func(c *credential) bool { return c.untrusted || c.unknownKey && !e.trustIsOld() })
 		}},
-	{"ISSUER_UNKNOWN_STALE", Amber,
+	{CodeIssuerUnknownStale, Amber,
 		"Signed by a key that this device does not know, and its trust list is older than 24 hours.",
 		"The issuing office is not known to this device, and its list of offices is old.", updateFirst,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unknownKey && e.trustIsOld() }) }},
-	{"ISSUER_KEY_REVOKED", Red,
+	{CodeIssuerKeyRevoked, Red,
 		"Signed by a withdrawn key at or after the time from which it is no longer believed.",
 		"A credential was signed with a key that had been withdrawn.", secondLine,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.cutOff }) }},
-	{"ISSUER_KEY_UNPROVEN", Amber,
+	{CodeIssuerKeyUnproven, Amber,
 		"Signed by a withdrawn key, dated before the withdrawal; nothing on this device proves that date.",
 		"A credential was signed with a key that was withdrawn later. Its date cannot be proven here.", callDesk,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unproven }) }},
-	{"CRED_UNREADABLE", Amber,
+	{CodeCredUnreadable, Amber,
 		"Genuine, but of a type or schema that this device does not know, without an end date, or without something that the rules need.",
 		"A credential is genuine, but this device cannot read all of it.", callDesk,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unclear }) }},
 
 	// Is it in force?
-	{"CRED_EXPIRED_RECENT", Amber,
+	{CodeCredExpiredRecent, Amber,
 		"The credential expired, at most 30 days ago.",
 		"A credential expired less than a month ago.", "Ask the guardian to renew it online now, then scan again. Otherwise call the desk.",
 		func(e *exam) bool {
 			return e.any(func(c *credential) bool { d := e.expired(c); return d >= 0 && d <= recently })
 		}},
-	{"CRED_EXPIRED", Red,
+	{CodeCredExpired, Red,
 		"The credential expired more than 30 days ago, or the mandate itself has ended.",
 		"A credential or the mandate has ended.", secondLine,
 		func(e *exam) bool {
 			return e.any(func(c *credential) bool { return e.expired(c) > recently || e.mandateOver(c) })
 		}},
-	{"CRED_NOT_YET_VALID", Red,
+	{CodeCredNotYetValid, Red,
 		"The credential is not valid yet, or the mandate has not begun.",
 		"A credential or the mandate is not in force yet.", secondLine,
 		func(e *exam) bool { return e.any(e.notYet) }},
-	{"STATUS_REVOKED", Red,
+	{CodeStatusRevoked, Red,
 		"The status list says revoked.",
 		notUsable, secondLine,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.answer.revoked }) }},
-	{"STATUS_SUSPENDED", Red,
+	{CodeStatusSuspended, Red,
 		"The status list says suspended. The screen is the same as for a revoked credential: why is never shown.",
 		notUsable, secondLine,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.answer.suspended }) }},
-	{"STATUS_STALE", Amber,
+	{CodeStatusStale, Amber,
 		"The oldest status list used for this presentation is older than 24 hours, at most 7 days.",
 		"It could not be checked whether the papers were withdrawn in the last day.", updateFirst,
 		func(e *exam) bool { return e.statusAge > freshStatus && e.statusAge <= oldStatus }},
-	{"STATUS_UNKNOWN", Amber,
+	{CodeStatusUnknown, Amber,
 		"No status list of this issuer answers for the credential, its index is not on the list, the list's key was withdrawn, or the list is older than 7 days.",
 		"This device cannot tell whether the papers were withdrawn.", callDesk,
 		func(e *exam) bool {
@@ -106,43 +150,43 @@ var rules = []Rule{
 		}},
 
 	// Is it shown by the one it belongs to, now?
-	{"HOLDER_BINDING_FAILED", Red,
+	{CodeHolderBindingFailed, Red,
 		"Not signed by the holder it names, not for this purpose, not the challenge asked for, older than five minutes, or a holder's credential shown without the holder.",
 		"The code was not freshly made by the telephone it belongs to.", "Ask for a new code. If it fails again: " + lowerFirst(secondLine),
 		func(e *exam) bool { return e.unbound }},
-	{"PRESENTATION_REPEATED", Amber,
+	{CodePresentationRepeated, Amber,
 		"This post saw the same presentation in another session.",
 		"The same code was already shown here for somebody else.", "Ask the adult to make a new code on their own telephone while you watch.",
 		func(e *exam) bool { return e.repeated }},
-	{"PAPER_BEARER", Amber,
+	{CodePaperBearer, Amber,
 		"A paper pass, and the officer has not confirmed the portrait, or the paper does not name the adult and the officer has not confirmed their document.",
 		"A paper pass proves nothing about who carries it.", "Compare the child with the photograph and the adult with their travel document, then confirm both.",
 		func(e *exam) bool { return e.paper && !e.paperConfirmed() }},
-	{"CHILD_MISMATCH", Red,
+	{CodeChildMismatch, Red,
 		"The officer says that the child is not the one in the photograph.",
 		"The child does not match the photograph.", secondLine,
 		func(e *exam) bool { return e.facts.denied(Portrait) }},
-	{"PORTRAIT_STALE", Amber,
+	{CodePortraitStale, Amber,
 		"The photograph should have been taken again before the day of travel.",
 		"The photograph is too old to recognise a child by.", "Identify the child another way: travel document, questions about family and home.",
 		func(e *exam) bool { return e.any(e.portraitOld) }},
-	{"DOC_UNREADABLE", Amber,
+	{CodeDocUnreadable, Amber,
 		"An adult's document has a machine-readable zone that does not read, a check digit that does not fit, or is a visa.",
 		"An adult's travel document could not be read.", "Scan or type its machine-readable lines again. Look closely at the document.",
 		func(e *exam) bool { return e.badDocument }},
-	{"DOC_NAME_PARTIAL", Amber,
+	{CodeDocNamePartial, Amber,
 		"The adult's document shares only part of the guardian's name, or the whole name with another document number, and the officer has not confirmed the document.",
 		"The adult's name or document number fits the guardian only in part.", "Compare the names by eye: name order, missing or shortened names, a renewed passport. Confirm if it fits.",
 		func(e *exam) bool {
 			return e.anyPerson(func(p *person) bool { return p.document == partly }) && !e.facts.confirmed(Document)
 		}},
-	{"DOC_NAME_MISMATCH", Red,
+	{CodeDocNameMismatch, Red,
 		"The adult's document has no name in common with the guardian, or the officer says that it is not the guardian's.",
 		"The adult's travel document is not that of the guardian named.", secondLine,
 		func(e *exam) bool {
 			return e.facts.denied(Document) || e.anyPerson(func(p *person) bool { return p.document == different })
 		}},
-	{"DOC_COMPARE", Info,
+	{CodeDocCompare, Info,
 		"A confirmed paper pass, and no document of the adult was compared.",
 		"The paper names a guardian, and nobody has compared the adult's document yet.", "Compare the adult's travel document with the guardian named before letting them go.",
 		func(e *exam) bool {
@@ -151,83 +195,83 @@ var rules = []Rule{
 		}},
 
 	// Do the papers belong together, and is this a child?
-	{"LINK_BROKEN", Red,
+	{CodeLinkBroken, Red,
 		"Birth and guardianship are about different children, or there are births of several children.",
 		"The papers are about different children.", secondLine,
 		func(e *exam) bool { return e.linkBroken }},
-	{"BIRTH_MISSING", Amber,
+	{CodeBirthMissing, Amber,
 		"A guardianship without a birth credential of the child.",
 		"There is no birth credential, so the papers do not say who the child is.", "Ask for the child's birth credential and scan both together.",
 		func(e *exam) bool { return len(e.births) == 0 && e.allRead() }},
-	{"NOT_A_MINOR", Info,
+	{CodeNotAMinor, Info,
 		"Of age on the day of travel, even at the youngest that the record allows. Nothing about a mandate is asked then.",
 		"This person is of age.", "Do the normal check for an adult.",
 		func(e *exam) bool { return e.ofAge }},
-	{"AGE_UNCERTAIN_TREAT_AS_CHILD", Info,
+	{CodeAgeUncertainTreatAsChild, Info,
 		"The date of birth is not known well enough to say that this person is of age.",
 		"The age is uncertain. Treat this person as a child.", "Go by the rules for a child.",
 		func(e *exam) bool { return e.ageUncertain }},
 
 	// Does this adult have a mandate that lets them travel with the child?
-	{"NO_AUTHORITY", Red,
+	{CodeNoAuthority, Red,
 		"No guardianship was shown for a minor.",
 		"Nothing shows that the adult may travel with this child.", secondLine,
 		func(e *exam) bool { return !e.ofAge && len(e.mandates) == 0 && e.allRead() }},
-	{"GUARDIAN_MISMATCH", Red,
+	{CodeGuardianMismatch, Red,
 		"The guardianship belongs to another holder's key than the one that signed, or to somebody with another document.",
 		"The guardianship belongs to somebody else.", secondLine,
 		func(e *exam) bool {
 			return !e.ofAge && (len(e.wards) > 0 && len(e.persons) == 0 ||
 				e.anyPerson(func(p *person) bool { return p.document == another }))
 		}},
-	{"POWER_MISSING", Red,
+	{CodePowerMissing, Red,
 		"None of the guardians present has the power to travel with the child.",
 		"The guardian has no power to travel with this child.", secondLine,
 		func(e *exam) bool { return !e.ofAge && len(e.persons) > 0 && !e.anyRelied(mayAccompany) }},
-	{"BASIS_PROVISIONAL", Amber,
+	{CodeBasisProvisional, Amber,
 		"The legal basis is provisional, urgent or can be appealed, or it is a humanitarian mandate that no office of the State on the trust list countersigned.",
 		"The mandate is not final.", askOffice,
 		func(e *exam) bool { return !e.ofAge && e.anyRelied(e.provisional) }},
-	{"EXIT_PROHIBITED", Red,
+	{CodeExitProhibited, Red,
 		"An order forbids that the child leaves. Only a journey into the State of that order is outside it.",
 		"An order forbids that this child leaves the country.", secondLine,
 		func(e *exam) bool { return !e.ofAge && e.anyWard(e.exitProhibited) }},
-	{"DEST_NOT_ALLOWED", Red,
+	{CodeDestNotAllowed, Red,
 		"The mandate excludes the country of destination.",
 		"The mandate does not allow travel to this country.", secondLine,
 		func(e *exam) bool {
 			return !e.ofAge && e.facts.Entry != "" && e.anyWard(func(g *vc.Guardianship) bool { return limitsPlace(g) && !allows(g.Constraints, e.facts.Entry) })
 		}},
-	{"DEST_UNKNOWN", Amber,
+	{CodeDestUnknown, Amber,
 		"The mandate limits the countries of destination, and the destination was not entered.",
 		"The mandate allows travel to some countries only.", "Enter the country of destination and check again.",
 		func(e *exam) bool { return !e.ofAge && e.facts.Entry == "" && e.anyWard(limitsPlace) }},
-	{"ABSENCE_TOO_LONG", Amber,
+	{CodeAbsenceTooLong, Amber,
 		"The mandate limits the length of the absence, and the return is later or was not entered.",
 		"The mandate limits how long the child may be away.", "Ask for the date of return and compare. If it is later, call the authority that issued the mandate.",
 		func(e *exam) bool { return !e.ofAge && e.anyWard(e.tooLong) }},
-	{"MANDATE_CONDITIONS", Info,
+	{CodeMandateConditions, Info,
 		"The mandate carries conditions in words, or contact must be supervised. No device can judge that.",
 		"The mandate carries conditions.", "Ask to see the order and read its conditions.",
 		func(e *exam) bool { return !e.ofAge && e.anyWard(conditional) }},
-	{"CONSENT_MISSING_CO", Amber,
+	{CodeConsentMissingCo, Amber,
 		"A joint mandate, and fewer guardians are present than must decide together.",
 		"Another guardian must agree, and is not here.", "Contact the other guardian and have the consent confirmed.",
 		func(e *exam) bool { return !e.ofAge && e.consentMissing() }},
 
 	// Can this device be relied on?
-	{"DEVICE_CLOCK", Amber,
+	{CodeDeviceClock, Amber,
 		"The clock is before the bundle's signing time or more than ten minutes off, or the presentation is dated more than 30 seconds ahead.",
 		"The clock of this device or of the telephone is wrong.", "Set the clock of this device, then ask for a new code.",
 		func(e *exam) bool { return e.early || e.clockWrong() }},
-	{"POLICY_STALE", Amber,
+	{CodePolicyStale, Amber,
 		"The bundle is older than 30 days, or the trust list in it has run out.",
 		"The rules and keys on this device are out of date.", updateFirst,
 		func(e *exam) bool { return e.now.Sub(e.bundle.CreatedAt) > oldPolicy || e.trustRanOut() }},
 }
 
 // okRule is the row for "none of the above".
-var okRule = Rule{"OK", Green,
+var okRule = Rule{CodeOK, Green,
 	"No rule found anything against it.",
 	"Papers and mandate are in order.", "Let them pass. Still observe the child.", nil}
 
