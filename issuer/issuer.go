@@ -15,6 +15,7 @@
 package issuer
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -39,6 +40,8 @@ var (
 	ErrNoSuchApproval     = fault.New(fault.NotFound, "no-such-approval", "there is no such approval")
 	ErrNoSuchWard         = fault.New(fault.Unprocessable, "no-such-ward", "no birth is registered for the childRef of the ward").
 				WithHint("register the birth first; the guardianship repeats its childRef")
+	ErrWaiting = fault.New(fault.Conflict, "approval-pending", "this act waits for a second person already").
+			WithHint("let a second person decide it first")
 	ErrNotAllowed = fault.New(fault.Forbidden, "not-allowed", "this role may not do this")
 	ErrSamePerson = fault.New(fault.Forbidden, "second-person-needed", "another person than the one who proposed it must decide").
 			WithHint("ask a colleague with a token of their own")
@@ -243,6 +246,57 @@ type Record struct {
 	Created       time.Time        `json:"created"`
 	Record        json.RawMessage  `json:"record"` // the normalised registration; personal data
 	Credentials   []CredentialInfo `json:"credentials"`
+}
+
+// Birth reads a birth record.
+func (i *Issuer) Birth(ctx context.Context, c Caller, id string) (Record, error) {
+	return i.read(ctx, c, KindBirth, id)
+}
+
+// Guardianship reads a guardianship record.
+func (i *Issuer) Guardianship(ctx context.Context, c Caller, id string) (Record, error) {
+	return i.read(ctx, c, KindGuardianship, id)
+}
+
+func (i *Issuer) read(ctx context.Context, c Caller, kind, id string) (Record, error) {
+	if err := c.may(mayRead...); err != nil {
+		return Record{}, err
+	}
+	r, err := i.store.record(ctx, i.db, kind, id)
+	if err != nil {
+		return Record{}, err
+	}
+	out := Record{ID: r.ID, Kind: kind, State: r.State, Status: r.Status, Rule: r.Rule, RecordVersion: r.Version,
+		Birth: r.Birth, Created: r.Created, Record: r.Record}
+	if out.Credentials, err = i.store.infos(ctx, r.ID); err != nil {
+		return Record{}, err
+	}
+	if kind == KindBirth {
+		gs, err := i.store.guardianshipsOf(ctx, i.db, r.ID)
+		if err != nil {
+			return Record{}, err
+		}
+		for _, g := range gs {
+			out.Guardianships = append(out.Guardianships, g.ID)
+		}
+	}
+	return out, nil
+}
+
+// Statistics are counts without personal data, which an auditor may see too.
+type Statistics struct {
+	Births        map[string]int `json:"births"`        // by state
+	Guardianships map[string]int `json:"guardianships"` // by state
+	Credentials   map[string]int `json:"credentials"`   // by status
+	Open          int            `json:"open"`          // reservations that are not sealed
+}
+
+// Statistics counts the records and credentials of this issuer.
+func (i *Issuer) Statistics(ctx context.Context, c Caller) (Statistics, error) {
+	if err := c.may(RoleRegistrar, RoleCourt, RoleProtection, RoleAuditor); err != nil {
+		return Statistics{}, err
+	}
+	return i.store.count(ctx)
 }
 
 // Recovered counts what Recover found.

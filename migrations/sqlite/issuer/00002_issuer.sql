@@ -159,14 +159,12 @@ CREATE INDEX approvals_pending ON approvals (created) WHERE state = 'pending';
 CREATE INDEX approvals_record ON approvals (record);
 
 -- Answers to acts with an Idempotency-Key: same caller, key and request, same
--- answer.
+-- answer. key_hash is over the caller and the key.
 CREATE TABLE idempotency (
-  caller   TEXT NOT NULL,
-  key_hash BLOB NOT NULL,
+  key_hash BLOB PRIMARY KEY,
   request  BLOB NOT NULL,
   response BLOB NOT NULL,
-  created  BIGINT NOT NULL,
-  PRIMARY KEY (caller, key_hash)
+  created  BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX idempotency_created ON idempotency (created);
 

@@ -1,0 +1,411 @@
+package issuer
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// Kinds of acts that wait for a second person.
+const (
+	actRegisterBirth        = "registerBirth"
+	actRegisterGuardianship = "registerGuardianship"
+	actCorrectBirth         = "correctBirth"
+	actCorrectGuardianship  = "correctGuardianship"
+	actRelease              = "release" // a held birth: issue or discard
+)
+
+// registerKinds are the acts that put a pending record into force, by the kind
+// of record.
+var registerKinds = map[string]string{
+	KindBirth:        actRegisterBirth,
+	KindGuardianship: actRegisterGuardianship,
+}
+
+// act is something that happens when a second person accepts it.
+type act struct {
+	// may decide: the roles that may do the act alone where none is needed.
+	roles []string
+	// execute does what was proposed. In the transaction that does it, it calls
+	// settle with the decision, which fails if somebody decided before.
+	execute func(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error)
+	// deny undoes what the proposal left, in the transaction that refuses it;
+	// nil if there is nothing. It gives the state that the record is in then.
+	deny func(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) (state string, err error)
+}
+
+// acts holds every kind of act. Files with acts of their own add them in init.
+var acts = map[string]act{}
+
+func init() {
+	acts[actRegisterBirth] = act{mayRegisterBirth, executeRegister, denyRegister}
+	acts[actRegisterGuardianship] = act{mayRegisterGuardianship, executeRegister, denyRegister}
+	acts[actCorrectBirth] = act{mayRegisterBirth, executeCorrectBirth, nil}
+	acts[actCorrectGuardianship] = act{mayRegisterGuardianship, executeCorrectGuardianship, nil}
+	acts[actRelease] = act{mayRegisterBirth, executeRelease, nil}
+}
+
+// approval is a proposal as stored.
+type approval struct {
+	proposal
+	Created time.Time
+	State   string // pending, approved or denied
+	Decider Caller
+	Outcome []byte
+}
+
+// decision is what the second person said.
+type decision struct {
+	approval string
+	by       Caller
+	accept   bool
+}
+
+// Approval is an act that waits for a second person.
+type Approval struct {
+	ID         string          `json:"id"`
+	Kind       string          `json:"kind"`
+	RecordKind string          `json:"recordKind"`
+	Record     string          `json:"record"`   // id
+	Proposer   string          `json:"proposer"` // name
+	Created    time.Time       `json:"created"`
+	Proposal   json.RawMessage `json:"proposal,omitempty"` // what would change; personal data
+	Current    json.RawMessage `json:"current,omitempty"`  // the record as it is; personal data
+}
+
+// Approvals lists what waits for a decision that the caller's role may make,
+// oldest first, at most 200. Those that the caller proposed are among them.
+func (i *Issuer) Approvals(ctx context.Context, c Caller) ([]Approval, error) {
+	if err := c.may(mayRead...); err != nil {
+		return nil, err
+	}
+	as, err := i.store.approvals(ctx, i.db, `WHERE state = 'pending' ORDER BY created, id LIMIT 200`)
+	if err != nil {
+		return nil, err
+	}
+	out := []Approval{}
+	for _, a := range as {
+		if !slices.Contains(acts[a.Kind].roles, c.Role) {
+			continue
+		}
+		x := Approval{ID: a.ID, Kind: a.Kind, RecordKind: a.RecordKind, Record: a.Record, Proposer: a.Caller.Name, Created: a.Created}
+		if len(a.Payload) > 0 {
+			x.Proposal = a.Payload
+		}
+		if _, ok := tables[a.RecordKind]; ok {
+			r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
+			if err != nil {
+				return nil, err
+			}
+			x.Current = r.Record
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// Approve decides an act that somebody else proposed: accept does it, otherwise
+// it is discarded. The decider needs a role that may do the act, and must differ
+// from the proposer in token and in name. The same decision by the same person
+// again gives the same outcome.
+func (i *Issuer) Approve(ctx context.Context, c Caller, id string, accept bool) (Outcome, error) {
+	if err := c.may(mayRead...); err != nil {
+		return Outcome{}, err
+	}
+	a, err := i.store.approval(ctx, id)
+	if err != nil {
+		return Outcome{}, err
+	}
+	x, ok := acts[a.Kind]
+	if !ok || !slices.Contains(x.roles, c.Role) {
+		return Outcome{}, ErrNoSuchApproval
+	}
+	if a.State != "pending" {
+		return i.decided(ctx, c, a, accept)
+	}
+	if c.ID == a.Caller.ID || c.Name == a.Caller.Name {
+		return Outcome{}, ErrSamePerson
+	}
+	d := decision{approval: a.ID, by: c, accept: accept}
+	if !accept {
+		return i.deny(ctx, x, a, d)
+	}
+	o, err := x.execute(ctx, i, a, d)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return o, i.finish(ctx, o)
+}
+
+// decided answers a decision that comes again.
+func (i *Issuer) decided(ctx context.Context, c Caller, a approval, accept bool) (Outcome, error) {
+	if a.Decider.ID != c.ID || accept != (a.State == "approved") {
+		return Outcome{}, ErrAlreadyDecided
+	}
+	var o Outcome
+	if err := json.Unmarshal(a.Outcome, &o); err != nil {
+		return Outcome{}, err
+	}
+	return o, i.finish(ctx, o)
+}
+
+func (i *Issuer) deny(ctx context.Context, x act, a approval, d decision) (o Outcome, err error) {
+	err = i.store.write(ctx, func(tx *sql.Tx) error {
+		o = Outcome{ID: a.Record}
+		if r, err := i.store.record(ctx, tx, a.RecordKind, a.Record); err == nil {
+			o.State, o.Rule, o.RecordVersion = r.State, r.Rule, r.Version
+		}
+		if x.deny != nil {
+			state, err := x.deny(ctx, tx, i, a)
+			if err != nil {
+				return err
+			}
+			o.State, o.Rule = state, ""
+		}
+		return i.store.settle(ctx, tx, d, o)
+	})
+	return o, err
+}
+
+// propose stores an act that waits for a second person and gives the id of the
+// approval. Call it inside Store.write.
+func (i *Issuer) propose(ctx context.Context, tx *sql.Tx, p proposal) (string, error) {
+	if waits, err := i.store.pending(ctx, tx, p.Kind, p.Record); err != nil || waits {
+		if err == nil {
+			err = ErrWaiting
+		}
+		return "", err
+	}
+	p.ID = token()
+	return p.ID, i.store.propose(ctx, tx, p)
+}
+
+func executeRegister(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
+	r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if r.State != StatePending {
+		return Outcome{}, ErrRecordState
+	}
+	return i.admit(ctx, r, d)
+}
+
+func denyRegister(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) (string, error) {
+	r, err := i.store.record(ctx, tx, a.RecordKind, a.Record)
+	if err != nil {
+		return "", err
+	}
+	if r.State != StatePending {
+		return "", ErrRecordState
+	}
+	return StateDiscarded, i.store.discard(ctx, tx, r)
+}
+
+// released is the payload of a proposal to release a held birth.
+type released struct {
+	Decision string `json:"decision"` // issue or discard
+}
+
+// Release proposes what becomes of a birth that is held as a duplicate:
+// "issue", because it is another child, or "discard". A second registrar
+// decides.
+func (i *Issuer) Release(ctx context.Context, c Caller, birth, decision, idem string) (o Outcome, err error) {
+	if err := c.may(mayRegisterBirth...); err != nil {
+		return Outcome{}, err
+	}
+	if decision != "issue" && decision != "discard" {
+		return Outcome{}, ErrDecision
+	}
+	cl, err := newClaim(c, idem, actRelease, []byte(birth), []byte(decision))
+	if err != nil {
+		return Outcome{}, err
+	}
+	payload, err := json.Marshal(released{decision})
+	if err != nil {
+		return Outcome{}, err
+	}
+	err = i.store.write(ctx, func(tx *sql.Tx) error {
+		var again bool
+		if o, again, err = i.store.replayed(ctx, tx, cl); err != nil || again {
+			return err
+		}
+		r, err := i.store.record(ctx, tx, KindBirth, birth)
+		if err != nil {
+			return err
+		}
+		if r.State != StateHeld {
+			return ErrRecordState
+		}
+		id, err := i.propose(ctx, tx, proposal{Kind: actRelease, RecordKind: KindBirth, Record: birth, Payload: payload, Caller: c})
+		if err != nil {
+			return err
+		}
+		o = Outcome{ID: birth, State: StateHeld, Rule: r.Rule, Approval: id, RecordVersion: r.Version}
+		return i.store.answer(ctx, tx, cl, o)
+	})
+	return o, err
+}
+
+func executeRelease(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
+	var p released
+	if err := json.Unmarshal(a.Payload, &p); err != nil {
+		return Outcome{}, err
+	}
+	r, err := i.store.record(ctx, i.db, KindBirth, a.Record)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if r.State != StateHeld {
+		return Outcome{}, ErrRecordState
+	}
+	if p.Decision == "issue" {
+		return i.admit(ctx, r, d)
+	}
+	o := Outcome{ID: r.ID, State: StateDiscarded, RecordVersion: r.Version}
+	err = i.store.write(ctx, func(tx *sql.Tx) error {
+		if err := i.store.discard(ctx, tx, r); err != nil {
+			return err
+		}
+		return i.store.settle(ctx, tx, d, o)
+	})
+	return o, err
+}
+
+// admit puts a pending or held record into force with its paper credential; with
+// a birth, the guardianships that were held for it go on: into force, or to a
+// second person where they need one.
+func (i *Issuer) admit(ctx context.Context, r row, d decision) (Outcome, error) {
+	for range 5 {
+		o, err := i.admitOnce(ctx, r, d)
+		if !errors.Is(err, errStale) {
+			return o, err
+		}
+		if r, err = i.store.record(ctx, i.db, r.Kind, r.ID); err != nil {
+			return Outcome{}, err
+		}
+		if r.State != StatePending && r.State != StateHeld {
+			return Outcome{}, ErrRecordState
+		}
+	}
+	return Outcome{}, ErrRecordChanged
+}
+
+func (i *Issuer) admitOnce(ctx context.Context, r row, d decision) (Outcome, error) {
+	var list []admission
+	var wardOf string // the birth whose held guardianships go on
+	if r.Kind == KindBirth {
+		a, b, err := i.admitBirth(ctx, r, d)
+		if err != nil {
+			return Outcome{}, err
+		}
+		list = append(list, a)
+		held, err := i.admitHeld(ctx, r, b)
+		if err != nil {
+			return Outcome{}, err
+		}
+		list = append(list, held...)
+		wardOf = r.ID
+	} else {
+		w, b, err := i.ward(ctx, r)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if err := w.inForce(); err != nil {
+			return Outcome{}, err
+		}
+		g, err := readGuardianship(r)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if err := CheckWard(g, b, i.now()); err != nil {
+			return Outcome{}, err
+		}
+		a, err := i.admitGuardianship(ctx, r, g, wardRecord{w, b})
+		if err != nil {
+			return Outcome{}, err
+		}
+		a.approver = d.by.Name
+		list = append(list, a)
+	}
+	var o Outcome
+	err := i.store.write(ctx, func(tx *sql.Tx) error {
+		if err := i.store.admit(ctx, tx, list, wardOf); err != nil {
+			return err
+		}
+		o = Outcome{ID: r.ID, State: list[0].state, Rule: list[0].rule, RecordVersion: r.Version}
+		for _, a := range list {
+			if a.draft != nil {
+				o.Credentials = append(o.Credentials, a.draft.info)
+			}
+		}
+		return i.store.settle(ctx, tx, d, o)
+	})
+	if err != nil {
+		if refused(err) {
+			for _, a := range list {
+				i.drop(a.draft)
+			}
+		}
+		return Outcome{}, err
+	}
+	drafts := make([]*draft, 0, len(list))
+	for _, a := range list {
+		drafts = append(drafts, a.draft)
+	}
+	return o, i.seal(ctx, drafts...)
+}
+
+func (i *Issuer) admitBirth(ctx context.Context, r row, d decision) (admission, *vc.Birth, error) {
+	b, err := readBirth(r)
+	if err != nil {
+		return admission{}, nil, err
+	}
+	dr, rule, err := i.paperBirth(ctx, r, b)
+	if err != nil {
+		return admission{}, nil, err
+	}
+	return admission{old: r, state: StateIssued, rule: rule, approver: d.by.Name, draft: dr}, b, nil
+}
+
+// admitHeld prepares the guardianships that were held for a birth.
+func (i *Issuer) admitHeld(ctx context.Context, birth row, b *vc.Birth) ([]admission, error) {
+	gs, err := i.store.guardianshipsOf(ctx, i.db, birth.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out []admission
+	for _, r := range gs {
+		if r.State != StateHeld {
+			continue
+		}
+		g, err := readGuardianship(r)
+		if err != nil {
+			return nil, err
+		}
+		if r.Approver == "" && GuardianshipNeedsApproval(g, b) {
+			out = append(out, admission{old: r, state: StatePending, approval: token()})
+			continue
+		}
+		a, err := i.admitGuardianship(ctx, r, g, wardRecord{birth, b})
+		if err != nil {
+			return nil, err
+		}
+		a.approver = r.Approver
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func (i *Issuer) admitGuardianship(ctx context.Context, r row, g *vc.Guardianship, w wardRecord) (admission, error) {
+	if why := NotIssuable(g, w.birth, i.now()); why != "" {
+		return admission{old: r, state: StateNotIssued, rule: why}, nil
+	}
+	d, err := i.paperGuardianship(ctx, r, g, w)
+	return admission{old: r, state: StateIssued, draft: d}, err
+}

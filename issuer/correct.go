@@ -1,0 +1,286 @@
+package issuer
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// CorrectBirth replaces a birth by its next version (recordVersion one higher)
+// and issues its paper credential. Every copy of the old version is revoked in
+// the transaction that reserves the new one; the wallets of holders fetch theirs
+// when they renew. The childRef of the credentials stays, except where the
+// amendment is sealed: then it is minted anew and the copies of the child's
+// guardianships are cut with it, so that nothing leads from the old identity to
+// the new one.
+//
+// A birth that needs a second person to be registered needs one to be corrected.
+func (i *Issuer) CorrectBirth(ctx context.Context, c Caller, id string, raw []byte, idem string) (Outcome, error) {
+	if err := c.may(mayRegisterBirth...); err != nil {
+		return Outcome{}, err
+	}
+	cl, err := newClaim(c, idem, actCorrectBirth, []byte(id), raw)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if o, again, err := i.store.replayed(ctx, i.db, cl); err != nil || again {
+		return i.again(ctx, o, err)
+	}
+	old, err := i.correctable(ctx, KindBirth, id)
+	if err != nil {
+		return Outcome{}, err
+	}
+	b, err := CheckBirth(raw, i.now())
+	if err != nil {
+		return Outcome{}, err
+	}
+	before, err := readBirth(old)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := CheckCorrection(before, b); err != nil {
+		return Outcome{}, err
+	}
+	if BirthNeedsApproval(b) || BirthNeedsApproval(before) {
+		return i.proposeCorrection(ctx, old, b, proposal{Kind: actCorrectBirth, Caller: c}, cl)
+	}
+	return i.correctBirth(ctx, old, b, c, "", func(tx *sql.Tx, o Outcome) error { return i.store.answer(ctx, tx, cl, o) })
+}
+
+// CorrectGuardianship proposes the next version of a guardianship. It takes the
+// place of the old one, whose copies are revoked, when a second person accepts.
+func (i *Issuer) CorrectGuardianship(ctx context.Context, c Caller, id string, raw []byte, idem string) (Outcome, error) {
+	if err := c.may(mayRegisterGuardianship...); err != nil {
+		return Outcome{}, err
+	}
+	cl, err := newClaim(c, idem, actCorrectGuardianship, []byte(id), raw)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if o, again, err := i.store.replayed(ctx, i.db, cl); err != nil || again {
+		return i.again(ctx, o, err)
+	}
+	old, err := i.correctable(ctx, KindGuardianship, id)
+	if err != nil {
+		return Outcome{}, err
+	}
+	g, err := CheckGuardianship(raw, i.now())
+	if err != nil {
+		return Outcome{}, err
+	}
+	if _, err := i.checkGuardianshipCorrection(ctx, old, g); err != nil {
+		return Outcome{}, err
+	}
+	return i.proposeCorrection(ctx, old, g, proposal{Kind: actCorrectGuardianship, Caller: c}, cl)
+}
+
+// again tells the outcome of an earlier request, after sealing what it left
+// open.
+func (i *Issuer) again(ctx context.Context, o Outcome, err error) (Outcome, error) {
+	if err != nil {
+		return Outcome{}, err
+	}
+	return o, i.finish(ctx, o)
+}
+
+// correctable reads a record that may be corrected: in force or recorded
+// without being issued, and not revoked. One that is suspended may be, and stays
+// suspended.
+func (i *Issuer) correctable(ctx context.Context, kind, id string) (row, error) {
+	r, err := i.store.record(ctx, i.db, kind, id)
+	if err != nil {
+		return row{}, err
+	}
+	switch {
+	case r.State != StateIssued && r.State != StateNotIssued:
+		return row{}, ErrRecordState
+	case r.Status == StatusRevoked:
+		return row{}, ErrRevoked
+	}
+	return r, nil
+}
+
+// proposeCorrection stores the new version for a second person to decide.
+func (i *Issuer) proposeCorrection(ctx context.Context, old row, next any, p proposal, cl *claim) (o Outcome, err error) {
+	p.RecordKind, p.Record = old.Kind, old.ID
+	if p.Payload, err = encode(next); err != nil {
+		return Outcome{}, err
+	}
+	err = i.store.write(ctx, func(tx *sql.Tx) error {
+		var again bool
+		if o, again, err = i.store.replayed(ctx, tx, cl); err != nil || again {
+			return err
+		}
+		now, err := i.store.record(ctx, tx, old.Kind, old.ID)
+		if err != nil {
+			return err
+		}
+		if !now.same(old) {
+			return ErrRecordChanged
+		}
+		id, err := i.propose(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		o = Outcome{ID: old.ID, State: StatePending, Approval: id, RecordVersion: old.Version}
+		return i.store.answer(ctx, tx, cl, o)
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return o, nil
+}
+
+func executeCorrectBirth(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
+	var b vc.Birth
+	if err := json.Unmarshal(a.Payload, &b); err != nil {
+		return Outcome{}, err
+	}
+	old, err := i.correctable(ctx, KindBirth, a.Record)
+	if err != nil {
+		return Outcome{}, err
+	}
+	before, err := readBirth(old)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := CheckCorrection(before, &b); err != nil {
+		return Outcome{}, err
+	}
+	return i.correctBirth(ctx, old, &b, a.Caller, d.by.Name, func(tx *sql.Tx, o Outcome) error { return i.store.settle(ctx, tx, d, o) })
+}
+
+// correctBirth puts a checked new version of a birth into force; then runs in
+// the same transaction.
+func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by Caller, approver string, then func(*sql.Tx, Outcome) error) (Outcome, error) {
+	record, err := encode(b)
+	if err != nil {
+		return Outcome{}, err
+	}
+	v := version{old: old, new: old, birth: b, keys: i.dedupKeys(b)}
+	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = b.RecordVersion, record, by, approver, ""
+	sealed := b.Amendment != nil && b.Amendment.Sealed
+	if sealed {
+		v.new.ChildRef = token()
+	}
+	d, rule, err := i.paperBirth(ctx, v.new, b)
+	if err != nil {
+		return Outcome{}, err
+	}
+	v.new.Rule = rule
+	v.drafts = append(v.drafts, d)
+	if sealed {
+		if err := i.cutWards(ctx, &v); err != nil {
+			i.dropAll(v.drafts)
+			return Outcome{}, err
+		}
+	}
+	return i.replace(ctx, v, then)
+}
+
+// cutWards adds the guardianships of a birth whose childRef changes: their
+// copies are revoked and their papers made anew.
+func (i *Issuer) cutWards(ctx context.Context, v *version) error {
+	gs, err := i.store.guardianshipsOf(ctx, i.db, v.old.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range gs {
+		v.wards = append(v.wards, r)
+		if r.inForce() != nil {
+			continue
+		}
+		g, err := readGuardianship(r)
+		if err != nil {
+			return err
+		}
+		if NotIssuable(g, v.birth, i.now()) != "" {
+			continue
+		}
+		d, err := i.paperGuardianship(ctx, r, g, wardRecord{v.new, v.birth})
+		if err != nil {
+			return err
+		}
+		v.drafts = append(v.drafts, d)
+	}
+	return nil
+}
+
+// checkGuardianshipCorrection checks a new version of a guardianship against
+// the old one and against the ward.
+func (i *Issuer) checkGuardianshipCorrection(ctx context.Context, old row, g *vc.Guardianship) (wardRecord, error) {
+	before, err := readGuardianship(old)
+	if err != nil {
+		return wardRecord{}, err
+	}
+	if err := CheckGuardianshipCorrection(before, g); err != nil {
+		return wardRecord{}, err
+	}
+	w, b, err := i.ward(ctx, old)
+	if err != nil {
+		return wardRecord{}, err
+	}
+	if g.Ward.ChildRef != w.Ref {
+		return wardRecord{}, ErrNoSuchWard.WithFields(fault.Field{Path: "/ward/childRef", Rule: "a correction keeps the child"})
+	}
+	return wardRecord{w, b}, CheckWard(g, b, i.now())
+}
+
+func executeCorrectGuardianship(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
+	var g vc.Guardianship
+	if err := json.Unmarshal(a.Payload, &g); err != nil {
+		return Outcome{}, err
+	}
+	old, err := i.correctable(ctx, KindGuardianship, a.Record)
+	if err != nil {
+		return Outcome{}, err
+	}
+	w, err := i.checkGuardianshipCorrection(ctx, old, &g)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := w.row.inForce(); err != nil && old.Status == StatusValid {
+		return Outcome{}, err
+	}
+	v := version{old: old, new: old, ward: w.row}
+	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = old.Version+1, a.Payload, a.Caller, d.by.Name, ""
+	v.new.State, v.new.Rule = StateIssued, ""
+	if why := NotIssuable(&g, w.birth, i.now()); why != "" {
+		v.new.State, v.new.Rule = StateNotIssued, why
+	} else {
+		dr, err := i.paperGuardianship(ctx, v.new, &g, w)
+		if err != nil {
+			return Outcome{}, err
+		}
+		v.drafts = append(v.drafts, dr)
+	}
+	return i.replace(ctx, v, func(tx *sql.Tx, o Outcome) error { return i.store.settle(ctx, tx, d, o) })
+}
+
+// replace stores a new version and seals its paper credentials.
+func (i *Issuer) replace(ctx context.Context, v version, then func(*sql.Tx, Outcome) error) (o Outcome, err error) {
+	err = i.store.write(ctx, func(tx *sql.Tx) error {
+		if err := i.store.replace(ctx, tx, v); err != nil {
+			return err
+		}
+		o = Outcome{ID: v.old.ID, State: v.new.State, Rule: v.new.Rule, RecordVersion: v.new.Version}
+		for _, d := range v.drafts {
+			if d != nil {
+				info := d.info
+				info.State = v.old.Status
+				o.Credentials = append(o.Credentials, info)
+			}
+		}
+		return then(tx, o)
+	})
+	if err != nil {
+		if refused(err) {
+			i.dropAll(v.drafts)
+		}
+		return Outcome{}, err
+	}
+	return o, i.seal(ctx, v.drafts...)
+}

@@ -1,0 +1,760 @@
+package issuer
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gowebpki/jcs"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// renewAhead is how long before the end of a credential a new one may take its
+// place.
+const renewAhead = 60 * 24 * time.Hour
+
+// recoverAge is how old an open reservation must be before Recover takes it for
+// left behind. Finishing one too early does no harm: it is sealed once.
+const recoverAge = 10 * time.Second
+
+// source is where registrations come from.
+type source struct {
+	caller   Caller
+	approver string    // the second person who approved the batch; "" for single acts
+	batch    string    // id of the import
+	at       time.Time // the time to check and issue at
+}
+
+// wardRecord is the birth that a guardianship belongs to.
+type wardRecord struct {
+	row   row
+	birth *vc.Birth
+}
+
+// RegisterBirth records a birth and issues its paper credential. raw is a
+// registration (schema registration/birth). The outcome says whether it is in
+// force, waits for a second person or is held because it repeats another one.
+// idem is the Idempotency-Key, or "".
+func (i *Issuer) RegisterBirth(ctx context.Context, c Caller, raw []byte, idem string) (Outcome, error) {
+	if err := c.may(mayRegisterBirth...); err != nil {
+		return Outcome{}, err
+	}
+	cl, err := newClaim(c, idem, actRegisterBirth, raw)
+	if err != nil {
+		return Outcome{}, err
+	}
+	src := source{caller: c, at: i.now()}
+	b, err := CheckBirth(raw, src.at)
+	if err != nil {
+		return Outcome{}, err
+	}
+	digest, err := lineDigest(raw)
+	if err != nil {
+		return Outcome{}, err
+	}
+	e, err := i.birthEntry(ctx, b, digest, src)
+	if err != nil {
+		return Outcome{}, err
+	}
+	e.claim = cl
+	return i.register(ctx, &work{births: []*entry{e}}, e, ErrBirthExists)
+}
+
+// RegisterGuardianship records a guardianship of a child whose birth is
+// registered, and issues its paper credential. raw is a registration (schema
+// registration/guardianship); the childRef of its ward is the one that the
+// birth's registration had. The guardianship of a child who is held is held.
+func (i *Issuer) RegisterGuardianship(ctx context.Context, c Caller, raw []byte, idem string) (Outcome, error) {
+	if err := c.may(mayRegisterGuardianship...); err != nil {
+		return Outcome{}, err
+	}
+	cl, err := newClaim(c, idem, actRegisterGuardianship, raw)
+	if err != nil {
+		return Outcome{}, err
+	}
+	src := source{caller: c, at: i.now()}
+	g, err := CheckGuardianship(raw, src.at)
+	if err != nil {
+		return Outcome{}, err
+	}
+	digest, err := lineDigest(raw)
+	if err != nil {
+		return Outcome{}, err
+	}
+	for range 5 {
+		wards, err := i.store.wards(ctx, i.db, []string{g.Ward.ChildRef})
+		if err != nil {
+			return Outcome{}, err
+		}
+		e, err := i.guardianshipEntry(ctx, g, digest, wards[g.Ward.ChildRef], src)
+		if err != nil {
+			return Outcome{}, err
+		}
+		e.claim = cl
+		o, err := i.register(ctx, &work{wards: []*entry{e}}, e, ErrGuardianshipExists)
+		if !errors.Is(err, errStale) {
+			return o, err
+		}
+	}
+	return Outcome{}, ErrRecordChanged
+}
+
+// register hands one entry to the register and seals what was reserved.
+func (i *Issuer) register(ctx context.Context, w *work, e *entry, exists error) (Outcome, error) {
+	if err := i.store.submit(ctx, w); err != nil {
+		return Outcome{}, err
+	}
+	if len(e.outcome.Credentials) == 0 || e.replay {
+		i.drop(e.draft)
+	}
+	switch {
+	case e.err != nil:
+		return Outcome{}, e.err
+	case e.seen != nil:
+		return Outcome{}, exists
+	case e.replay:
+		return e.outcome, i.finish(ctx, e.outcome)
+	}
+	if len(e.outcome.Credentials) == 0 {
+		return e.outcome, nil
+	}
+	return e.outcome, i.seal(ctx, e.draft)
+}
+
+// birthEntry prepares a checked birth for the register.
+func (i *Issuer) birthEntry(ctx context.Context, b *vc.Birth, digest []byte, src source) (*entry, error) {
+	record, err := encode(b)
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{birth: b, keys: i.dedupKeys(b), row: row{
+		Kind: KindBirth, ID: token(), Ref: b.ChildRef, ChildRef: token(), Digest: digest, Version: b.RecordVersion,
+		State: StateIssued, Status: StatusValid, Record: record, Proposer: src.caller, Approver: src.approver, Batch: src.batch,
+	}}
+	if src.approver == "" && BirthNeedsApproval(b) {
+		e.row.State = StatePending
+		return e, nil
+	}
+	e.draft, e.row.Rule, err = i.paper(ctx, copyOf{record: e.row, profile: ProfilePaper, birth: b, childRef: e.row.ChildRef, at: src.at})
+	return e, err
+}
+
+// guardianshipEntry prepares a checked guardianship for the register; ward is
+// the child's birth, zero if none is registered.
+func (i *Issuer) guardianshipEntry(ctx context.Context, g *vc.Guardianship, digest []byte, ward row, src source) (*entry, error) {
+	if ward.ID == "" {
+		return nil, ErrNoSuchWard.WithFields(fault.Field{Path: "/ward/childRef", Rule: "no birth is registered for it"})
+	}
+	b, err := readBirth(ward)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckWard(g, b, src.at); err != nil {
+		return nil, err
+	}
+	record, err := encode(g)
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{ward: ward, row: row{
+		Kind: KindGuardianship, ID: token(), Birth: ward.ID, Digest: digest, Version: 1,
+		State: StateIssued, Status: StatusValid, Record: record, Proposer: src.caller, Approver: src.approver, Batch: src.batch,
+	}}
+	switch {
+	case ward.State == StateHeld || ward.State == StatePending:
+		e.row.State, e.row.Rule = StateHeld, RuleWardHeld
+		return e, nil
+	case ward.Status == StatusRevoked:
+		return nil, ErrRevoked
+	case ward.Status != StatusValid:
+		return nil, ErrSuspended
+	}
+	if why := NotIssuable(g, b, src.at); why != "" {
+		e.row.State, e.row.Rule = StateNotIssued, why
+		return e, nil
+	}
+	if src.approver == "" && GuardianshipNeedsApproval(g, b) {
+		e.row.State = StatePending
+		return e, nil
+	}
+	e.draft, err = i.draft(ctx, copyOf{record: e.row, profile: ProfilePaper, birth: b, guardianship: g, childRef: ward.ChildRef, at: src.at})
+	return e, err
+}
+
+// paper drafts the paper credential of a birth. A child without a name in Latin
+// letters gets none: the rule says so and the record stands.
+func (i *Issuer) paper(ctx context.Context, c copyOf) (*draft, string, error) {
+	d, err := i.draft(ctx, c)
+	if errors.Is(err, ErrMRZNeeded) {
+		return nil, RuleMRZNeeded, nil
+	}
+	return d, "", err
+}
+
+func (i *Issuer) paperBirth(ctx context.Context, r row, b *vc.Birth) (*draft, string, error) {
+	return i.paper(ctx, copyOf{record: r, profile: ProfilePaper, birth: b, childRef: r.ChildRef, at: i.now()})
+}
+
+func (i *Issuer) paperGuardianship(ctx context.Context, r row, g *vc.Guardianship, w wardRecord) (*draft, error) {
+	return i.draft(ctx, copyOf{record: r, profile: ProfilePaper, birth: w.birth, guardianship: g, childRef: w.row.ChildRef, at: i.now()})
+}
+
+// ward reads the birth that a guardianship belongs to.
+func (i *Issuer) ward(ctx context.Context, g row) (row, *vc.Birth, error) {
+	r, err := i.store.record(ctx, i.db, KindBirth, g.Birth)
+	if err != nil {
+		return row{}, nil, err
+	}
+	b, err := readBirth(r)
+	return r, b, err
+}
+
+// IssueCopies gives a holder's full and border credentials of a guardianship
+// and of the ward's birth: four, or three where the child has no name in Latin
+// letters and so no border birth credential. holder is the did:key that was
+// proven. The same holder gets the same credentials until the record is
+// corrected or they are close to their end.
+func (i *Issuer) IssueCopies(ctx context.Context, guardianship, holder string) ([]IssuedCredential, error) {
+	if _, err := did.ParseKey(holder); err != nil {
+		return nil, err
+	}
+	g, err := i.store.record(ctx, i.db, KindGuardianship, guardianship)
+	if err != nil {
+		return nil, err
+	}
+	return i.issue(ctx, g, []copyOf{
+		{profile: ProfileFull, holder: holder},
+		{profile: ProfileBorder, holder: holder},
+	})
+}
+
+// Paper gives the paper credentials of a birth and of one of its guardianships
+// as compact vc+jwt: the newest ones, and new ones where those are close to
+// their end. It is ErrMRZNeeded where the child has no name in Latin letters.
+func (i *Issuer) Paper(ctx context.Context, c Caller, birth, guardianship string) (birthJWT, guardianshipJWT string, err error) {
+	if err := c.may(mayRead...); err != nil {
+		return "", "", err
+	}
+	if _, err := i.store.record(ctx, i.db, KindBirth, birth); err != nil {
+		return "", "", err
+	}
+	g, err := i.store.record(ctx, i.db, KindGuardianship, guardianship)
+	if err != nil {
+		return "", "", err
+	}
+	if g.Birth != birth {
+		return "", "", ErrNoSuchGuardianship
+	}
+	out, err := i.issue(ctx, g, []copyOf{{profile: ProfilePaper}})
+	if err != nil {
+		return "", "", err
+	}
+	for _, x := range out {
+		switch x.Type {
+		case vc.TypeBirth:
+			birthJWT = x.JWT
+		case vc.TypeGuardianship:
+			guardianshipJWT = x.JWT
+		}
+	}
+	if birthJWT == "" {
+		return "", "", ErrMRZNeeded
+	}
+	return birthJWT, guardianshipJWT, nil
+}
+
+// issue gives the wanted copies of a guardianship and of its ward's birth,
+// existing ones where they still do.
+func (i *Issuer) issue(ctx context.Context, g row, wanted []copyOf) ([]IssuedCredential, error) {
+	for range 5 {
+		out, err := i.issueOnce(ctx, g.ID, wanted)
+		if !errors.Is(err, errStale) {
+			return out, err
+		}
+	}
+	return nil, ErrRecordChanged
+}
+
+func (i *Issuer) issueOnce(ctx context.Context, guardianship string, wanted []copyOf) ([]IssuedCredential, error) {
+	rows, list, err := i.wanted(ctx, guardianship, wanted)
+	if err != nil {
+		return nil, err
+	}
+	have := make([]copied, len(list))
+	drafts := make([]*draft, len(list))
+	missing := 0
+	for n, c := range list {
+		if have[n], drafts[n], err = i.haveOrDraft(ctx, c); err != nil {
+			return nil, err
+		}
+		if drafts[n] != nil {
+			missing++
+		}
+	}
+	if missing > 0 {
+		if err := i.reserveCopies(ctx, rows, list, have, drafts); err != nil {
+			return nil, err
+		}
+	}
+	return i.collect(ctx, have, drafts)
+}
+
+// wanted reads guardianship and birth, refuses what is not in force, and fills
+// in the list of copies.
+func (i *Issuer) wanted(ctx context.Context, guardianship string, wanted []copyOf) ([]row, []copyOf, error) {
+	gr, err := i.store.record(ctx, i.db, KindGuardianship, guardianship)
+	if err != nil {
+		return nil, nil, err
+	}
+	wr, b, err := i.ward(ctx, gr)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := readGuardianship(gr)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range []row{gr, wr} {
+		if err := r.inForce(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if NotIssuable(g, b, i.now()) != "" {
+		return nil, nil, ErrNotIssuable
+	}
+	var list []copyOf
+	for _, c := range wanted {
+		c.birth, c.childRef, c.at = b, wr.ChildRef, i.now()
+		c.record, c.guardianship = wr, nil
+		list = append(list, c)
+		c.record, c.guardianship = gr, g
+		list = append(list, c)
+	}
+	return []row{gr, wr}, list, nil
+}
+
+// haveOrDraft gives the copy that exists and still does, or a draft of a new
+// one; neither where there can be none for want of a name in Latin letters.
+func (i *Issuer) haveOrDraft(ctx context.Context, c copyOf) (copied, *draft, error) {
+	old, ok, err := i.store.newest(ctx, i.db, c)
+	if err != nil {
+		return copied{}, nil, err
+	}
+	if ok {
+		until, err := c.until()
+		if err != nil {
+			return copied{}, nil, err
+		}
+		if stillDoes(old.CredentialInfo, c.at, until) {
+			return old, nil, nil
+		}
+	}
+	d, _, err := i.paper(ctx, c)
+	return copied{}, d, err
+}
+
+// stillDoes reports whether an existing credential is to be given out again
+// rather than one made now, which would be valid until until. It is not when it
+// is over, or when it is in the last part of its life (60 days, or half of a
+// short one) and a new one would live a day longer.
+func stillDoes(old CredentialInfo, now, until time.Time) bool {
+	left := old.ValidUntil.Sub(now)
+	if left <= 0 {
+		return false
+	}
+	ahead := min(renewAhead, old.ValidUntil.Sub(old.ValidFrom)/2)
+	return left > ahead || until.Sub(old.ValidUntil) < 24*time.Hour
+}
+
+// reserveCopies stores the drafts, unless somebody else did so for the same
+// holder meanwhile: then theirs are taken.
+func (i *Issuer) reserveCopies(ctx context.Context, rows []row, list []copyOf, have []copied, drafts []*draft) error {
+	made := make([]copied, len(list))
+	err := i.store.write(ctx, func(tx *sql.Tx) error {
+		for _, r := range rows {
+			now, err := i.store.record(ctx, tx, r.Kind, r.ID)
+			if err != nil {
+				return err
+			}
+			if !now.same(r) {
+				return errStale
+			}
+		}
+		var add []*draft
+		for n, d := range drafts {
+			made[n] = copied{}
+			if d == nil {
+				continue
+			}
+			other, ok, err := i.store.newest(ctx, tx, list[n])
+			if err != nil {
+				return err
+			}
+			if ok && stillDoes(other.CredentialInfo, list[n].at, d.info.ValidUntil) {
+				made[n] = other
+				continue
+			}
+			add = append(add, d)
+		}
+		return i.store.reserve(ctx, tx, add, StatusValid)
+	})
+	for n, d := range drafts {
+		switch {
+		case err != nil && refused(err):
+			i.drop(d)
+		case err == nil && made[n].ID != "":
+			i.drop(d)
+			have[n], drafts[n] = made[n], nil
+		}
+	}
+	return err
+}
+
+// collect seals the new copies and reads the others, finishing those that were
+// reserved and not sealed.
+func (i *Issuer) collect(ctx context.Context, have []copied, drafts []*draft) ([]IssuedCredential, error) {
+	if err := i.seal(ctx, drafts...); err != nil {
+		return nil, err
+	}
+	var out []IssuedCredential
+	for n, d := range drafts {
+		if d != nil {
+			out = append(out, IssuedCredential{d.info, d.jwt})
+			continue
+		}
+		c := have[n]
+		if c.ID == "" {
+			continue
+		}
+		if !c.Sealed {
+			if _, err := i.recover(ctx, i.now(), c.Record); err != nil {
+				return nil, err
+			}
+			again, err := i.store.copies(ctx, i.db, `WHERE id = $1`, c.ID)
+			if err != nil {
+				return nil, err
+			}
+			if len(again) == 0 || !again[0].Sealed {
+				return nil, errors.New("a reserved credential could not be sealed")
+			}
+			c = again[0]
+		}
+		out = append(out, IssuedCredential{c.CredentialInfo, c.JWT})
+	}
+	return out, nil
+}
+
+// copyOf says which credential is wanted: of which record, for whom, in which
+// shape. birth is the birth itself or the ward's; guardianship is nil for a
+// birth.
+type copyOf struct {
+	record       row
+	profile      string
+	holder       string
+	birth        *vc.Birth
+	guardianship *vc.Guardianship
+	childRef     string // as minted
+	at           time.Time
+}
+
+// draft is a credential that was checked and can be reserved: its exact bytes,
+// its place in the status lists and the commitment to it.
+type draft struct {
+	info     CredentialInfo
+	kind     string
+	record   string
+	holder   string
+	batch    string
+	list     listName
+	place    place
+	payload  []byte
+	salt     []byte
+	hash     []byte
+	unsigned *vc.Unsigned
+	jwt      string
+}
+
+// draft makes the exact bytes of a credential. It takes a place in a status
+// list, which drop gives back if the draft is not reserved.
+func (i *Issuer) draft(ctx context.Context, c copyOf) (*draft, error) {
+	subject, schema, err := c.subject()
+	if err != nil {
+		return nil, err
+	}
+	until, err := c.until()
+	if err != nil {
+		return nil, err
+	}
+	from := c.at.UTC().Truncate(time.Second)
+	id := uuid.NewString()
+	d := &draft{kind: c.record.Kind, record: c.record.ID, holder: c.holder, batch: c.record.Batch, info: CredentialInfo{
+		ID: id, Type: c.credentialType(), Profile: c.profile, State: StatusValid,
+		RecordVersion: c.record.Version, ValidFrom: from, ValidUntil: until,
+	}}
+	d.list = listName{d.info.Type, quarter(until)}
+	if d.place, err = i.store.lists.take(ctx, d.list); err != nil {
+		return nil, err
+	}
+	if err := i.fill(d, subject, schema); err != nil {
+		i.drop(d)
+		return nil, err
+	}
+	return d, nil
+}
+
+// fill writes the credential of a draft, checks it and commits to it.
+func (i *Issuer) fill(d *draft, subject any, schema string) error {
+	body, err := encode(subject)
+	if err != nil {
+		return err
+	}
+	index := strconv.FormatInt(d.place.index, 10)
+	entry := func(purpose string) vc.StatusEntry {
+		return vc.StatusEntry{Type: "BitstringStatusListEntry", Purpose: purpose, Index: index, List: i.listURL(purpose, d.place.list)}
+	}
+	d.payload, err = encode(vc.Credential{
+		Context:   []string{vc.ContextV2, vc.ContextKinpass},
+		ID:        "urn:uuid:" + d.info.ID,
+		Type:      []string{vc.TypeCredential, d.info.Type},
+		Issuer:    i.did,
+		ValidFrom: d.info.ValidFrom,
+		ValidTo:   d.info.ValidUntil,
+		Subject:   body,
+		Status:    []vc.StatusEntry{entry(vc.PurposeRevocation), entry(vc.PurposeSuspension)},
+		Schema:    &vc.Schema{ID: schema, Type: "JsonSchema"},
+	})
+	if err != nil {
+		return err
+	}
+	if d.unsigned, err = vc.Prepare(d.payload); err != nil {
+		return err
+	}
+	d.salt = make([]byte, 32)
+	rand.Read(d.salt) // never fails (crypto/rand)
+	d.hash = commitment(d.salt, d.payload)
+	return nil
+}
+
+// listURL is the address of a status list on the shelf.
+func (i *Issuer) listURL(purpose string, list int64) string {
+	return i.cfg.Base + "/status/" + purpose + "/" + strconv.FormatInt(list, 10)
+}
+
+// commitment is what the ledger publishes of a credential: it hides the
+// credential from whoever lacks the salt and binds the issuer to its bytes.
+func commitment(salt, payload []byte) []byte {
+	inner := sha256.Sum256(payload)
+	return sum([]byte("kinpass/commit/v1"), salt, inner[:])
+}
+
+// quarter names the quarter of the year that t is in, such as 2027Q2.
+func quarter(t time.Time) string {
+	t = t.UTC()
+	return fmt.Sprintf("%04dQ%d", t.Year(), (int(t.Month())+2)/3)
+}
+
+// drop gives back what a draft took, once it is certain that it was not
+// reserved. A nil draft took nothing.
+func (i *Issuer) drop(d *draft) {
+	if d != nil {
+		i.store.lists.give(d.list, d.place)
+	}
+}
+
+func (i *Issuer) dropAll(ds []*draft) {
+	for _, d := range ds {
+		i.drop(d)
+	}
+}
+
+// refused reports whether err is our own refusal, after which it is certain that
+// nothing was stored; a failed commit leaves that open.
+func refused(err error) bool {
+	var f *fault.Fault
+	return errors.Is(err, errStale) || errors.As(err, &f)
+}
+
+// sign signs the exact bytes of a draft.
+func (i *Issuer) sign(d *draft) (*sealing, error) {
+	s, err := i.signer(i.now())
+	if err != nil {
+		return nil, err
+	}
+	jwt, err := d.unsigned.Sign(s)
+	if err != nil {
+		return nil, err
+	}
+	return &sealing{ID: d.info.ID, JWT: jwt}, nil
+}
+
+// seal signs reserved drafts and closes their reservations; nil drafts are
+// skipped.
+func (i *Issuer) seal(ctx context.Context, drafts ...*draft) error {
+	w := &work{}
+	var of []*draft
+	for _, d := range drafts {
+		if d == nil {
+			continue
+		}
+		x, err := i.sign(d)
+		if err != nil {
+			return err
+		}
+		w.seals = append(w.seals, x)
+		of = append(of, d)
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	if err := i.store.submit(ctx, w); err != nil {
+		return err
+	}
+	for n, d := range of {
+		d.jwt = w.seals[n].JWT
+	}
+	return nil
+}
+
+// finish seals what is still open of the record of an outcome that is told
+// again.
+func (i *Issuer) finish(ctx context.Context, o Outcome) error {
+	if len(o.Credentials) == 0 {
+		return nil
+	}
+	_, err := i.recover(ctx, i.now(), o.ID)
+	return err
+}
+
+// Recover finishes reservations that were left open by a crash: it signs the
+// stored bytes as they are and seals them. It may run beside live issuers: a
+// reservation is sealed once, whoever comes first. What cannot be signed is
+// counted, logged by its id and left for the next run.
+func (i *Issuer) Recover(ctx context.Context) (Recovered, error) {
+	if err := i.store.forgetAnswers(ctx); err != nil {
+		return Recovered{}, err
+	}
+	return i.recover(ctx, i.now().Add(-recoverAge), "")
+}
+
+// recover finishes the reservations made before a time, of one record if record
+// is not "".
+func (i *Issuer) recover(ctx context.Context, before time.Time, record string) (Recovered, error) {
+	var r Recovered
+	for {
+		list, err := i.store.open(ctx, before, record, r.Failed)
+		if err != nil || len(list) == 0 {
+			return r, err
+		}
+		r.Open += len(list)
+		w := &work{}
+		for _, d := range list {
+			x, err := i.signAgain(d)
+			if err != nil {
+				r.Failed++
+				i.log.Error("a reserved credential cannot be signed", "credential", d.ID, "code", fault.As(err).Code)
+				continue
+			}
+			w.seals = append(w.seals, x)
+		}
+		if len(w.seals) == 0 {
+			continue
+		}
+		if err := i.store.submit(ctx, w); err != nil {
+			return r, err
+		}
+		r.Sealed += len(w.seals)
+	}
+}
+
+func (i *Issuer) signAgain(r reserved) (*sealing, error) {
+	u, err := vc.Prepare(r.Payload)
+	if err != nil {
+		return nil, err
+	}
+	return i.sign(&draft{info: CredentialInfo{ID: r.ID}, unsigned: u})
+}
+
+// newClaim binds an Idempotency-Key to the caller and to the request that it
+// comes with. No key is no claim.
+func newClaim(c Caller, idem, act string, parts ...[]byte) (*claim, error) {
+	if idem == "" {
+		return nil, nil
+	}
+	if err := goodIdempotencyKey(idem); err != nil {
+		return nil, err
+	}
+	request := [][]byte{[]byte(act)}
+	for _, p := range parts {
+		request = append(request, []byte(strconv.Itoa(len(p))+":"), p)
+	}
+	return &claim{key: sum([]byte(c.ID), []byte{0}, []byte(idem)), request: sum(request...)}, nil
+}
+
+// dedupKeys hashes the search keys of a birth, so that the table of them tells
+// nothing without the secret. 16 bytes are enough to find candidates by.
+func (i *Issuer) dedupKeys(b *vc.Birth) [][]byte {
+	var out [][]byte
+	seen := map[string]bool{}
+	for _, k := range searchKeys(b) {
+		m := hmac.New(sha256.New, i.cfg.Ring.Secret("dedup"))
+		m.Write([]byte(k))
+		h := m.Sum(nil)[:16]
+		if !seen[string(h)] {
+			seen[string(h)] = true
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// lineDigest is the identity of a registration: SHA-256 over its JCS form (RFC
+// 8785), so that spacing and the order of members do not matter.
+func lineDigest(raw []byte) ([]byte, error) {
+	c, err := jcs.Transform(raw)
+	if err != nil {
+		return nil, vc.ErrJSON.With(err)
+	}
+	return sum(c), nil
+}
+
+// encode writes JSON without escaping "<", which a machine-readable zone is full
+// of.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// readBirth reads the stored record of a birth.
+func readBirth(r row) (*vc.Birth, error) {
+	var b vc.Birth
+	if err := json.Unmarshal(r.Record, &b); err != nil {
+		return nil, err
+	}
+	return &b, nil
+}
+
+// readGuardianship reads the stored record of a guardianship.
+func readGuardianship(r row) (*vc.Guardianship, error) {
+	var g vc.Guardianship
+	if err := json.Unmarshal(r.Record, &g); err != nil {
+		return nil, err
+	}
+	return &g, nil
+}

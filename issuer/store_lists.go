@@ -1,0 +1,109 @@
+package issuer
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+
+	"github.com/kinpass/kinpass/internal/status"
+	"github.com/kinpass/kinpass/internal/store"
+)
+
+// lists hands out places in status lists. It leases ranges of counters from the
+// database, in transactions of their own: a counter that a crash loses is an
+// index that is never used, and nobody can tell it from one that is.
+type lists struct {
+	s    *Store
+	size int64
+	key  [32]byte
+	mu   sync.Mutex
+	open map[listName]*lease
+}
+
+type listName struct{ credential, quarter string }
+
+// place is an index in a status list.
+type place struct{ list, index int64 }
+
+// lease is a range of counters that this process may use.
+type lease struct {
+	list, size int64
+	next, end  int64
+	step       int64   // how many to lease next time
+	back       []place // given back unused
+}
+
+// maxLease bounds how many indexes a crash can lose.
+const maxLease = 4096
+
+// take gives a place that nobody had and nobody gets, in the list of this
+// credential type for credentials that expire in this quarter.
+func (l *lists) take(ctx context.Context, name listName) (place, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.open[name]
+	if x == nil {
+		x = &lease{step: 16}
+		l.open[name] = x
+	}
+	if n := len(x.back); n > 0 {
+		p := x.back[n-1]
+		x.back = x.back[:n-1]
+		return p, nil
+	}
+	if x.next == x.end {
+		if err := l.s.leaseRange(ctx, name, l.size, x); err != nil {
+			return place{}, err
+		}
+		x.step = min(2*x.step, maxLease)
+	}
+	index, err := status.Permute(l.key, x.list, x.next, x.size)
+	if err != nil {
+		return place{}, err
+	}
+	x.next++
+	return place{x.list, index}, nil
+}
+
+// give takes back a place whose credential was never reserved.
+func (l *lists) give(name listName, p place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x := l.open[name]; x != nil {
+		x.back = append(x.back, p)
+	}
+}
+
+// leaseRange moves the counter of the newest part of a list, and begins another
+// part when that one is full.
+func (s *Store) leaseRange(ctx context.Context, name listName, size int64, x *lease) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		for {
+			// The update changes nothing and takes the row: replicas queue here.
+			var id, part, next, have int64
+			err := tx.QueryRowContext(ctx, `UPDATE status_lists SET part = part WHERE type = $1 AND quarter = $2 AND part =
+				(SELECT MAX(part) FROM status_lists WHERE type = $1 AND quarter = $2) RETURNING id, part, next, size`,
+				name.credential, name.quarter).Scan(&id, &part, &next, &have)
+			if errors.Is(err, sql.ErrNoRows) {
+				part, next, have = -1, 0, 0
+			} else if err != nil {
+				return err
+			}
+			if next < have {
+				n := min(x.step, have-next)
+				if _, err := tx.ExecContext(ctx, `UPDATE status_lists SET next = $2 WHERE id = $1`, id, next+n); err != nil {
+					return err
+				}
+				x.list, x.size, x.next, x.end = id, have, next, next+n
+				return nil
+			}
+			// Whoever loses the race for the number of the list tries again.
+			if _, err := tx.ExecContext(ctx, `INSERT INTO status_lists (id, type, quarter, part, size, next, version, created)
+				SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4, 0, 0, $5 FROM status_lists ON CONFLICT DO NOTHING`,
+				name.credential, name.quarter, part+1, size, store.Micros(s.now())); err != nil {
+				return err
+			}
+		}
+	})
+}
