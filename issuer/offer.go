@@ -7,12 +7,15 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/vc"
 )
 
 // Credential configurations that an offer may hold (OpenID4VCI 1.0, section
@@ -122,7 +125,7 @@ func (i *Issuer) OfferFor(ctx context.Context, c Caller, guardianship string, te
 		}
 		row.Idem = o.mac("offer-idempotency", []byte(c.ID), []byte(terms.Idempotency))
 	}
-	if err := i.offerable(ctx, c, guardianship); err != nil {
+	if err := i.offerable(ctx, guardianship); err != nil {
 		return Offer{}, err
 	}
 	row.Code = o.codeHash(o.code(row.ID))
@@ -336,3 +339,160 @@ type CredentialRequest struct {
 
 // LogValue keeps the token out of every log.
 func (r CredentialRequest) LogValue() slog.Value { return slog.StringValue("credential request") }
+
+// offerable refuses a guardianship for which, or for whose ward, no credential
+// would be issued now.
+func (i *Issuer) offerable(ctx context.Context, id string) error {
+	r, err := i.store.record(ctx, i.db, KindGuardianship, id)
+	if err != nil {
+		return err
+	}
+	if err := r.inForce(); err != nil {
+		return err
+	}
+	ward, err := i.store.record(ctx, i.db, KindBirth, r.Birth)
+	if err != nil {
+		return err
+	}
+	if err := ward.inForce(); err != nil {
+		return err
+	}
+	g, err := readGuardianship(r)
+	if err != nil {
+		return err
+	}
+	b, err := readBirth(ward)
+	if err != nil {
+		return err
+	}
+	if NotIssuable(g, b, i.now()) != "" {
+		return ErrNotIssuable
+	}
+	return nil
+}
+
+// credentialRequest is a Credential Request (OpenID4VCI 1.0, section 8.2).
+// Members that it does not name are ignored, as section 8.2 asks.
+type credentialRequest struct {
+	Configuration string                     `json:"credential_configuration_id"`
+	Identifier    string                     `json:"credential_identifier"`
+	Proofs        map[string]json.RawMessage `json:"proofs"` // by type; exactly one
+	Encryption    json.RawMessage            `json:"credential_response_encryption"`
+}
+
+// Fetch answers a credential request with a compact vc+jwt. The first key that
+// is proven under a grant is the only one that it serves; the same request by
+// that key gives the same credential until it nears its end or the record
+// changes, and then the next one.
+func (i *Issuer) Fetch(ctx context.Context, r CredentialRequest) (string, error) {
+	o, now := i.openid(), i.now()
+	g, err := o.authorize(ctx, r, now)
+	if err != nil {
+		return "", err
+	}
+	conf, proof, err := i.readCredentialRequest(r.Body)
+	if err != nil {
+		return "", err
+	}
+	holder, err := o.holder(proof, now)
+	if err != nil {
+		return "", err
+	}
+	mine, err := o.db.bind(ctx, g.ID, holder)
+	if err != nil {
+		return "", err
+	}
+	if !mine {
+		return "", ErrProof.WithDetail("these credentials belong to another key")
+	}
+	copies, err := i.IssueCopies(ctx, g.Guardianship, holder)
+	if err != nil {
+		return "", denied(err)
+	}
+	for _, c := range copies {
+		if c.Type == conf.kind && c.Profile == conf.profile {
+			return c.JWT, nil
+		}
+	}
+	return "", ErrDenied // no border copy without a name in Latin letters
+}
+
+// denied hides from the wallet why the register gives nothing: what is
+// suspended or held is the office's to tell.
+func denied(err error) error {
+	var f *fault.Fault
+	if errors.As(err, &f) && f.Kind != fault.Internal && f.Kind != fault.Unavailable {
+		return ErrDenied.With(err)
+	}
+	return err
+}
+
+// authorize finds the grant of an access token. A token that is bound to a key
+// is of no use without a DPoP proof by that key; one that is not is a bearer
+// token only.
+func (o openid) authorize(ctx context.Context, r CredentialRequest, now time.Time) (grantRow, error) {
+	bound := strings.EqualFold(r.Scheme, "DPoP")
+	if (!bound && !strings.EqualFold(r.Scheme, "Bearer")) || r.Access == "" || len(r.Access) > 512 {
+		return grantRow{}, ErrAccessToken
+	}
+	g, ok, err := o.db.grant(ctx, o.tokenHash(r.Access), now)
+	if err != nil {
+		return grantRow{}, err
+	}
+	if !ok || bound != (g.DPoP != "") {
+		return grantRow{}, ErrAccessToken
+	}
+	if !bound {
+		return g, nil
+	}
+	if r.DPoP == "" {
+		return grantRow{}, ErrDPoP
+	}
+	thumb, err := o.dpop(ctx, r.DPoP, "/credential", r.Access, now)
+	if err != nil {
+		return grantRow{}, err
+	}
+	if subtle.ConstantTimeCompare([]byte(thumb), []byte(g.DPoP)) != 1 {
+		return grantRow{}, ErrAccessToken
+	}
+	return g, nil
+}
+
+func (i *Issuer) readCredentialRequest(body []byte) (Configuration, string, error) {
+	var q credentialRequest
+	if err := vc.StrictJSON(body, &q, 8); err != nil {
+		return Configuration{}, "", ErrCredentialRequest.With(err)
+	}
+	switch {
+	case q.Configuration != "" && q.Identifier != "":
+		return Configuration{}, "", ErrCredentialRequest
+	case q.Identifier != "":
+		return Configuration{}, "", ErrIdentifier
+	case q.Configuration == "":
+		return Configuration{}, "", ErrCredentialRequest
+	case q.Encryption != nil:
+		return Configuration{}, "", ErrEncryption
+	}
+	conf, ok := i.configurations()[q.Configuration]
+	if !ok {
+		return Configuration{}, "", ErrConfiguration
+	}
+	var proofs []string
+	if len(q.Proofs) != 1 || json.Unmarshal(q.Proofs["jwt"], &proofs) != nil || len(proofs) == 0 {
+		return Configuration{}, "", ErrProof
+	}
+	if len(proofs) > 1 {
+		return Configuration{}, "", ErrCredentialRequest.WithDetail("one key proof at a time")
+	}
+	return conf, proofs[0], nil
+}
+
+// Credential tells how a credential stands, without its content. id is its
+// UUID.
+func (i *Issuer) Credential(ctx context.Context, c Caller, id string) (CredentialInfo, error) {
+	if err := c.may(mayRead...); err != nil {
+		return CredentialInfo{}, err
+	}
+	x, err := i.store.credential(ctx, strings.TrimPrefix(id, "urn:uuid:"))
+	return x.CredentialInfo, err
+}

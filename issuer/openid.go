@@ -155,11 +155,13 @@ func (h routes) openid(s *serve.Server) {
 }
 
 func (h routes) metadata(c echo.Context) error {
-	return publish(c, h.Metadata(), "public, max-age=300")
+	p, err := published("application/json", cacheKeys, h.Metadata())
+	return show(c, p, err)
 }
 
 func (h routes) serverMetadata(c echo.Context) error {
-	return publish(c, h.ServerMetadata(), "public, max-age=300")
+	p, err := published("application/json", cacheKeys, h.ServerMetadata())
+	return show(c, p, err)
 }
 
 func (h routes) token(c echo.Context) error {

@@ -243,3 +243,15 @@ func (s *openidStore) useProof(ctx context.Context, hash []byte, now, expires ti
 // openidStore is the part of the issuer's database that offers and grants live
 // in.
 type openidStore struct{ db *store.DB }
+
+// credential reads one copy of a record.
+func (s *Store) credential(ctx context.Context, id string) (copied, error) {
+	cs, err := s.copies(ctx, s.db, `WHERE id = $1`, id)
+	if err != nil {
+		return copied{}, err
+	}
+	if len(cs) == 0 {
+		return copied{}, ErrNoSuchCredential
+	}
+	return cs[0], nil
+}

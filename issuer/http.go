@@ -1,0 +1,360 @@
+package issuer
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/qr"
+	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// maxRecord bounds a registration, in bytes; the largest that makes sense is a
+// tenth of it.
+const maxRecord = 256 << 10
+
+// ErrBody says that a request's body is not the JSON object that it should be.
+var ErrBody = fault.New(fault.Invalid, "body-invalid", "the request's body is not the JSON object that the API describes")
+
+// routes are the issuer's routes.
+type routes struct{ *Issuer }
+
+// Routes adds the issuer's routes to a server: the register for its staff, the
+// OpenID4VCI endpoints for wallets, and the public shelf.
+//
+// Who may do what is decided by the domain; here a route only asks for a token
+// of this issuer.
+func Routes(s *serve.Server, i *Issuer) {
+	h := routes{i}
+	e, staff := s.Echo, s.Auth()
+	e.POST("/births", h.register(i.RegisterBirth), staff)
+	e.GET("/births/:id", h.read(i.Birth), staff)
+	e.POST("/births/:id/corrections", h.correct(i.CorrectBirth), staff)
+	e.POST("/births/:id/release", h.release, staff)
+	e.GET("/births/:id/paper", h.paper, staff)
+	e.POST("/guardianships", h.register(i.RegisterGuardianship), staff)
+	e.GET("/guardianships/:id", h.read(i.Guardianship), staff)
+	e.POST("/guardianships/:id/corrections", h.correct(i.CorrectGuardianship), staff)
+	e.GET("/approvals", h.approvals, staff)
+	e.POST("/approvals/:id", h.decide, staff)
+	e.GET("/statistics", h.statistics, staff)
+	e.GET("/credentials/:id", h.about, staff)
+	e.POST("/credentials/:id/revoke", h.change(i.Revoke), staff)
+	e.POST("/credentials/:id/suspend", h.change(i.Suspend), staff)
+	e.POST("/credentials/:id/reinstate", h.change(i.Reinstate), staff)
+	e.POST("/offers", h.makeOffer, staff)
+	e.GET("/offers/:id", h.readOffer, s.Limit(300, time.Minute))
+	h.openid(s)
+	h.shelf(s)
+}
+
+func caller(c echo.Context) Caller {
+	x := serve.CallerOf(c)
+	return Caller{ID: x.ID, Name: x.Name, Role: x.Role}
+}
+
+// idempotency gives the Idempotency-Key, "" without one.
+func idempotency(c echo.Context) (string, error) {
+	v := c.Request().Header.Values("Idempotency-Key")
+	if len(v) == 0 {
+		return "", nil
+	}
+	if len(v) > 1 {
+		return "", ErrIdempotencyKey
+	}
+	return v[0], goodIdempotencyKey(v[0])
+}
+
+// answer tells an outcome: 201 when credentials were issued, 202 when the
+// record waits for somebody, 200 when nothing more will come.
+func answer(c echo.Context, o Outcome) error {
+	switch o.State {
+	case StateIssued:
+		return serve.JSON(c, http.StatusCreated, o)
+	case StatePending, StateHeld:
+		return serve.JSON(c, http.StatusAccepted, o)
+	}
+	return serve.JSON(c, http.StatusOK, o)
+}
+
+func (h routes) register(act func(context.Context, Caller, []byte, string) (Outcome, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		idem, err := idempotency(c)
+		if err != nil {
+			return err
+		}
+		raw, err := readBody(c, maxRecord)
+		if err != nil {
+			return err
+		}
+		o, err := act(c.Request().Context(), caller(c), raw, idem)
+		if err != nil {
+			return err
+		}
+		return answer(c, o)
+	}
+}
+
+func (h routes) correct(act func(context.Context, Caller, string, []byte, string) (Outcome, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		idem, err := idempotency(c)
+		if err != nil {
+			return err
+		}
+		raw, err := readBody(c, maxRecord)
+		if err != nil {
+			return err
+		}
+		o, err := act(c.Request().Context(), caller(c), c.Param("id"), raw, idem)
+		if err != nil {
+			return err
+		}
+		return answer(c, o)
+	}
+}
+
+func (h routes) read(act func(context.Context, Caller, string) (Record, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r, err := act(c.Request().Context(), caller(c), c.Param("id"))
+		if err != nil {
+			return err
+		}
+		return serve.JSON(c, http.StatusOK, r)
+	}
+}
+
+// readJSON reads a small JSON object into v.
+func readJSON(c echo.Context, v any) error {
+	raw, err := readBody(c, 16<<10)
+	if err != nil {
+		return err
+	}
+	if err := vc.StrictJSON(raw, v, 4); err != nil {
+		return ErrBody.With(err)
+	}
+	return nil
+}
+
+func (h routes) approvals(c echo.Context) error {
+	list, err := h.Approvals(c.Request().Context(), caller(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string][]Approval{"approvals": list})
+}
+
+func (h routes) decide(c echo.Context) error {
+	var body struct {
+		Decision string `json:"decision"`
+	}
+	if err := readJSON(c, &body); err != nil {
+		return err
+	}
+	accept := body.Decision == "approve"
+	if !accept && body.Decision != "deny" {
+		return ErrBody.WithFields(fault.Field{Path: "/decision", Rule: "must be approve or deny"})
+	}
+	o, err := h.Approve(c.Request().Context(), caller(c), c.Param("id"), accept)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, o)
+}
+
+func (h routes) release(c echo.Context) error {
+	idem, err := idempotency(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Decision string `json:"decision"`
+	}
+	if err := readJSON(c, &body); err != nil {
+		return err
+	}
+	o, err := h.Release(c.Request().Context(), caller(c), c.Param("id"), body.Decision, idem)
+	if err != nil {
+		return err
+	}
+	return answer(c, o)
+}
+
+func (h routes) change(act func(context.Context, Caller, string, string, string) (Outcome, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		idem, err := idempotency(c)
+		if err != nil {
+			return err
+		}
+		var body struct {
+			Reason string `json:"reason"`
+		}
+		if err := readJSON(c, &body); err != nil {
+			return err
+		}
+		o, err := act(c.Request().Context(), caller(c), c.Param("id"), body.Reason, idem)
+		if err != nil {
+			return err
+		}
+		if o.State == StatePending {
+			return serve.JSON(c, http.StatusAccepted, o)
+		}
+		return serve.JSON(c, http.StatusOK, o)
+	}
+}
+
+func (h routes) statistics(c echo.Context) error {
+	s, err := h.Statistics(c.Request().Context(), caller(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, s)
+}
+
+func (h routes) about(c echo.Context) error {
+	x, err := h.Credential(c.Request().Context(), caller(c), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, x)
+}
+
+// paper is a pair of paper credentials as they are printed.
+type paper struct {
+	KP1 string `json:"kp1"`
+	SVG string `json:"svg"`
+	PNG []byte `json:"png"`
+}
+
+func (h routes) paper(c echo.Context) error {
+	birth, guardianship, err := h.Paper(c.Request().Context(), caller(c), c.Param("id"), c.QueryParam("guardianship"))
+	if err != nil {
+		return err
+	}
+	credentials := []string{birth}
+	if guardianship != "" {
+		credentials = append(credentials, guardianship)
+	}
+	text, err := qr.Pack(qr.Packet{Credentials: credentials})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	c.Response().Header().Set("Vary", "Accept")
+	media := accepted(c.Request().Header.Get("Accept"), "application/json", "image/svg+xml", "image/png", "text/plain")
+	if media == "text/plain" {
+		return c.String(http.StatusOK, text)
+	}
+	image, err := qr.Draw(text, qr.Paper)
+	if err != nil {
+		return err
+	}
+	if media == "image/svg+xml" {
+		return c.Blob(http.StatusOK, media, []byte(image.SVG()))
+	}
+	png, err := image.PNG(paperPixels)
+	if err != nil {
+		return err
+	}
+	if media == "image/png" {
+		return c.Blob(http.StatusOK, media, png)
+	}
+	return serve.JSON(c, http.StatusOK, paper{KP1: text, SVG: image.SVG(), PNG: png})
+}
+
+// paperPixels is the side of a printed code: 4 cm at 600 dpi.
+const paperPixels = 945
+
+// accepted gives the first of ours that the Accept header names, or the first
+// of ours if it names none.
+func accepted(header string, ours ...string) string {
+	for part := range strings.SplitSeq(header, ",") {
+		media, _, _ := strings.Cut(part, ";")
+		media = strings.ToLower(strings.TrimSpace(media))
+		for _, o := range ours {
+			if media == o {
+				return o
+			}
+		}
+	}
+	return ours[0]
+}
+
+func (h routes) makeOffer(c echo.Context) error {
+	idem, err := idempotency(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Guardianship string `json:"guardianship"`
+		Minutes      int    `json:"minutes"`
+	}
+	if err := readJSON(c, &body); err != nil {
+		return err
+	}
+	o, err := h.OfferFor(c.Request().Context(), caller(c), body.Guardianship,
+		OfferTerms{Lifetime: time.Duration(body.Minutes) * time.Minute, Idempotency: idem})
+	if err != nil {
+		return err
+	}
+	image, err := qr.DrawAny(o.URIByReference)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusCreated, struct {
+		Offer
+		QR string `json:"qr"`
+	}{o, string(image.SVG())})
+}
+
+func (h routes) readOffer(c echo.Context) error {
+	o, err := h.OfferObject(c.Request().Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, o)
+}
+
+// shelf adds the public documents. None is about one child.
+func (h routes) shelf(s *serve.Server) {
+	e := s.Echo
+	e.GET("/.well-known/did.json", fixed(h.DIDDocument))
+	e.GET("/.well-known/jwks.json", fixed(h.JWKS))
+	e.GET("/trust-list", fixed(h.TrustList))
+	e.GET("/context/v1", fixed(h.Context))
+	e.GET("/status", func(c echo.Context) error {
+		p, err := h.StatusIndex(c.Request().Context())
+		return show(c, p, err)
+	})
+	e.GET("/status/:purpose/:n", func(c echo.Context) error {
+		n, err := strconv.ParseInt(c.Param("n"), 10, 64)
+		if err != nil || strconv.FormatInt(n, 10) != c.Param("n") {
+			return ErrNoSuchStatusList
+		}
+		p, err := h.StatusList(c.Request().Context(), c.Param("purpose"), n)
+		return show(c, p, err)
+	})
+	e.GET("/schemas/:family/:name/:version", func(c echo.Context) error {
+		p, err := h.Schema(c.Param("family") + "/" + c.Param("name") + "/" + c.Param("version"))
+		return show(c, p, err)
+	})
+}
+
+func fixed(document func() (Published, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		p, err := document()
+		return show(c, p, err)
+	}
+}
+
+func show(c echo.Context, p Published, err error) error {
+	if err != nil {
+		return err
+	}
+	return serve.Bytes(c, http.StatusOK, p.Type, p.Body, p.Cache)
+}
