@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -264,7 +265,7 @@ func readOffer(data []byte) (*offer, error) {
 // reference led to.
 func (w *Wallet) fetchOffer(ctx context.Context, o *offer) error {
 	body, err := w.net.get(ctx, o.uri, maxOffer, "application/json")
-	if fault.As(err).Is(ErrIssuerAnswer) {
+	if errors.Is(err, ErrIssuerAnswer) {
 		return ErrOfferGone.With(err)
 	}
 	if err != nil {
@@ -437,7 +438,7 @@ func (x *exchange) tokens(ctx context.Context, g *grant, keep func() error) erro
 		if err == nil {
 			return keep()
 		}
-		if !fault.As(err).Is(ErrRefused) || g.Done {
+		if !errors.Is(err, ErrRefused) || g.Done {
 			return err
 		}
 	}

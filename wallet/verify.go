@@ -38,6 +38,13 @@ var schemas = map[string]struct{ kind, profile string }{
 	vc.SchemaGuardBorder:  {vc.TypeGuardianship, profileBorder},
 }
 
+// profiles of the configurations that Kinpass issuers offer. Another issuer may
+// name its own as it likes: the schema says what they are.
+var profiles = map[string]string{
+	"BirthCredential": profileFull, "BirthCredentialBorder": profileBorder,
+	"GuardianshipCredential": profileFull, "GuardianshipCredentialBorder": profileBorder,
+}
+
 // received is what an issuer sent for a grant, not believed yet.
 type received struct {
 	grant  *grant
@@ -128,7 +135,14 @@ func (w *Wallet) verifyOne(ctx context.Context, r received, i int, lists *status
 	if !signerMay(r.jwts[i], r.issuer, c) {
 		return nil, refusedRule("is signed by a key that may not sign this type at that time")
 	}
+	if want := profiles[r.grant.Configs[i]]; want != "" && want != h.profile() {
+		return nil, refusedRule("is of another profile than was offered")
+	}
 	if err := vc.ValidateSchema(c.Schema.ID, payload); err != nil {
+		var f *fault.Fault
+		if !errors.As(err, &f) {
+			return nil, err
+		}
 		return nil, refusedRule("does not follow its schema")
 	}
 	if h.birth, h.guardianship, err = subjectOf(c); err != nil {
