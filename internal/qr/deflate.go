@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"math"
+	"strings"
 	"sync"
 )
 
@@ -48,10 +49,15 @@ var dictionaryChains = sync.OnceValue(func() *chains {
 		c.head[i] = endOfText
 	}
 	for i := range dictionary1 {
-		c.add([]byte(dictionary1), i)
+		c.add(dictionaryBytes, i)
 	}
 	return c
 })
+
+// phrased replaces the phrases in a text by their markers.
+func phrased(text []byte) []byte { return []byte(phraser().Replace(string(text))) }
+
+var phraser = sync.OnceValue(func() *strings.Replacer { return strings.NewReplacer(phrasePairs()...) })
 
 // step is how the cheapest encoding arrives at a position: a literal
 // (length 1) or a match.
@@ -62,7 +68,7 @@ type step struct{ length, distance int }
 func deflate(text []byte) ([]byte, error) {
 	best := deflateFixed(text)
 	var b bytes.Buffer
-	w, err := flate.NewWriterDict(&b, flate.BestCompression, []byte(dictionary1))
+	w, err := flate.NewWriterDict(&b, flate.BestCompression, dictionaryBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +111,7 @@ func deflateFixed(text []byte) []byte {
 
 // parse finds the cheapest way through text: steps[i] is the step to take at i.
 func parse(text []byte) []step {
-	all := append([]byte(dictionary1), text...)
+	all := append(dictionaryBytes[:len(dictionaryBytes):len(dictionaryBytes)], text...)
 	base := len(dictionary1)
 	c := *dictionaryChains()
 	c.prev = append(make([]int32, 0, len(all)), c.prev[:max(0, base-minMatch+1)]...)

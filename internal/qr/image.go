@@ -1,3 +1,8 @@
+//go:build !js
+
+// The officer's browser unpacks and checks; it draws nothing and scans with its
+// own reader, so the WebAssembly build leaves this file out.
+
 package qr
 
 import (
@@ -56,25 +61,33 @@ type Image struct {
 	modules [][]bool // rows, true is black, with the quiet zone
 }
 
-// largest names, for each medium, what is tried in order.
-var largest = map[Medium][]struct {
+// limit is the largest version that a medium takes at a level.
+type limit struct {
 	level   Level
 	version int
-}{
-	Screen: {{H, 22}, {Q, 22}, {M, 22}, {L, 22}},
-	Paper:  {{H, 15}, {Q, 15}, {M, 18}},
+}
+
+// limits lists what is tried for a medium, in order.
+func limits(m Medium) []limit {
+	switch m {
+	case Screen:
+		return []limit{{H, 22}, {Q, 22}, {M, 22}, {L, 22}}
+	case Paper:
+		return []limit{{Q, 15}, {M, 18}}
+	}
+	return nil
 }
 
 // Draw draws KP1 text at the highest level of error correction at which it is
 // small enough for the medium. It returns ErrTooLarge, which says what to leave
 // out, when none is.
 func Draw(text string, m Medium) (*Image, error) {
-	tries, ok := largest[m]
-	if !ok || !strings.HasPrefix(text, prefix) {
+	tries := limits(m)
+	if len(tries) == 0 || !strings.HasPrefix(text, prefix) {
 		return nil, ErrDraw
 	}
 	for _, try := range tries {
-		c, err := qrcode.New(text, recovery[try.level])
+		c, err := qrcode.New(text, recovery(try.level))
 		if err == nil && c.VersionNumber <= try.version {
 			return newImage(c, try.level), nil
 		}
@@ -88,14 +101,24 @@ func DrawAny(text string, level Level) (*Image, error) {
 	if text == "" || level < L || level > H {
 		return nil, ErrDraw
 	}
-	c, err := qrcode.New(text, recovery[level])
+	c, err := qrcode.New(text, recovery(level))
 	if err != nil {
 		return nil, ErrTooLarge.With(err).WithHint("use a shorter text or a lower level of error correction")
 	}
 	return newImage(c, level), nil
 }
 
-var recovery = map[Level]qrcode.RecoveryLevel{L: qrcode.Low, M: qrcode.Medium, Q: qrcode.High, H: qrcode.Highest}
+func recovery(l Level) qrcode.RecoveryLevel {
+	switch l {
+	case H:
+		return qrcode.Highest
+	case Q:
+		return qrcode.High
+	case M:
+		return qrcode.Medium
+	}
+	return qrcode.Low
+}
 
 func newImage(c *qrcode.QRCode, level Level) *Image {
 	c.DisableBorder = true

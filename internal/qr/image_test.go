@@ -54,7 +54,7 @@ func TestDraw(t *testing.T) {
 		{"screen, beyond Q", text45(r, 825), Screen, "M", nil},
 		{"screen, at the limit of L", text45(r, 1460), Screen, "L", nil},
 		{"screen, beyond L", text45(r, 1465), Screen, "", ErrTooLarge},
-		{"paper, small", text45(r, 300), Paper, "H", nil},
+		{"paper, small", text45(r, 300), Paper, "Q", nil},
 		{"paper, at the limit of 15-Q", text45(r, 426), Paper, "Q", nil},
 		{"paper, beyond 15-Q", text45(r, 430), Paper, "M", nil},
 		{"paper, at the limit of 18-M", text45(r, 816), Paper, "M", nil},

@@ -106,7 +106,7 @@ func (p *packer) json(b []byte, enveloped bool) bool {
 	for i := 0; i < len(b); i++ {
 		c := b[i]
 		switch {
-		case isMark[c]:
+		case isMark(c):
 			return false
 		case c == '"':
 			end := stringEnd(b, i+1)
@@ -114,12 +114,15 @@ func (p *packer) json(b []byte, enveloped bool) bool {
 				end = len(b) - 1
 			}
 			s := string(b[i+1 : max(end, i+1)])
-			if strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 }) {
+			if slices.ContainsFunc([]byte(s), isMark) {
 				return false
 			}
 			switch {
 			case end+1 < len(b) && b[end+1] == ':':
 				member = s
+				if s == "role" && i > 0 && b[i-1] == ',' {
+					member = guardianRole
+				}
 				p.text = append(p.text, b[i:end+1]...)
 			case i > 0 && b[i-1] == '[' && p.powers(b, &end, i):
 			default:
@@ -205,6 +208,7 @@ func (p *packer) str(member, s string, enveloped bool) {
 	case len(s) == 20 && p.time(s):
 	case len(s) == 10 && p.date(s):
 	case member == "statusListIndex" && p.digits(s, &p.index, markIndex, markIndexAgain):
+	case (member == "script" || member == guardianRole) && p.word(s):
 	case isText[member] && p.capitals(s):
 	case member != "type" && !isText[member] && p.country(s):
 	default:
@@ -214,6 +218,20 @@ func (p *packer) str(member, s string, enveloped bool) {
 
 // isText names the members whose values are names and numbers in capitals.
 var isText = map[string]bool{"primary": true, "secondary": true, "value": true, "number": true, "reference": true, "carrierRef": true}
+
+// guardianRole stands for the member "role" where it is not the first of its
+// object: a guardian's, which varies, not a parent's, which hardly does.
+const guardianRole = "guardian role"
+
+func (p *packer) word(s string) bool {
+	i := slices.Index(words[:], s)
+	if i < 0 {
+		return false
+	}
+	p.mark(markWord)
+	p.raw = append(p.raw, byte(i))
+	return true
+}
 
 // again writes the number of an earlier value, if there was one.
 func (p *packer) again(pool *[]string, s string) bool {

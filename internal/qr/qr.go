@@ -122,10 +122,7 @@ func pack(in Packet) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if len(p.text) > maxInflated {
-		return nil, ErrTooLarge
-	}
-	deflated, err := deflate(p.text)
+	deflated, err := deflate(phrased(p.text))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +149,7 @@ func Unpack(text string) (Packet, error) {
 			WithHint("bring this device up to date; if it is, treat the code as forged")
 	}
 	inflated, rest, ok := u.inflate(u.bin[2:])
-	if !ok || !shallow(inflated) {
+	if !ok {
 		return Packet{}, ErrCorrupt
 	}
 	tokens, presentation, ok := u.expand(inflated, &values{b: rest})

@@ -1,8 +1,13 @@
+//go:build !js
+
 package qr
 
 import (
+	"bytes"
 	"image"
 	"image/color"
+	_ "image/gif"
+	_ "image/jpeg"
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
@@ -10,14 +15,15 @@ import (
 	"github.com/kinpass/kinpass/internal/fault"
 )
 
-// MaxPixels is the largest image that Read looks at. A caller that decodes an
-// image of a stranger asks image.DecodeConfig first and refuses larger ones
-// before their pixels are made.
+// MaxPixels is the largest image that Read looks at. A caller that decodes a
+// stranger's image itself asks image.DecodeConfig first and refuses larger ones
+// before their pixels are made, as ReadImage does.
 const MaxPixels = 40_000_000
 
 // Errors of reading an image.
 var (
 	ErrNoCode     = fault.New(fault.Unprocessable, "qr-not-found", "no readable QR code in the image").WithHint("take the picture again: flat, in focus, with the white margin")
+	ErrImage      = fault.New(fault.Unsupported, "image-unreadable", "not a PNG, JPEG or GIF image")
 	ErrImageLarge = fault.New(fault.TooLarge, "image-too-large", "the image has more than 40 megapixels")
 )
 
@@ -61,6 +67,24 @@ func Read(img image.Image) (text string, err error) {
 		}
 	}
 	return "", ErrNoCode
+}
+
+// ReadImage is Read for the bytes of a PNG, JPEG or GIF image. It returns
+// ErrImage for anything else, and refuses an image of more than MaxPixels
+// before it decodes it.
+func ReadImage(data []byte) (string, error) {
+	size, _, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return "", ErrImage.With(err)
+	}
+	if size.Width <= 0 || size.Height <= 0 || size.Width > MaxPixels/size.Height {
+		return "", ErrImageLarge
+	}
+	img, _, err := image.Decode(bytes.NewReader(data))
+	if err != nil {
+		return "", ErrImage.With(err)
+	}
+	return Read(img)
 }
 
 // readOne tries the binarizer for uneven light, then the one for low contrast

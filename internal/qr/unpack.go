@@ -43,28 +43,39 @@ func (u *unpacker) inflate(packed []byte) (text, values []byte, ok bool) {
 	return u.text[:n], packed[len(packed)-u.in.Len():], true
 }
 
-// shallow reports whether no JSON in text nests deeper than maxDepth.
-func shallow(text []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted:
-			if c == '\\' {
-				i++
-			} else if c == '"' {
-				quoted = false
+// depth follows how deep the JSON in a text nests, without parsing it.
+type depth struct {
+	level           int
+	quoted, escaped bool
+}
+
+// plain gives how many bytes at the start of text are no markers, and counts
+// their brackets; ok is false once they nest deeper than maxDepth.
+func (d *depth) plain(text []byte) (n int, ok bool) {
+	for i, c := range text {
+		k := class[c]
+		if k == 0 && !d.escaped {
+			continue
+		}
+		switch {
+		case k == classValue || k == classPhrase:
+			return i, true
+		case d.escaped:
+			d.escaped = false
+		case k == classQuote:
+			d.quoted = !d.quoted
+		case k == classBackslash:
+			d.escaped = d.quoted
+		case d.quoted:
+		case k == classOpen:
+			if d.level++; d.level > maxDepth {
+				return i, false
 			}
-		case c == '"':
-			quoted = true
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return false
-			}
-		case c == '}' || c == ']':
-			depth--
+		case k == classClose:
+			d.level--
 		}
 	}
-	return true
+	return len(text), true
 }
 
 // values reads the binary values in order. bad stays set once something is
@@ -151,30 +162,40 @@ func (u *unpacker) expand(text []byte, v *values) (tokens []string, presentation
 	start := 0         // of the header or payload being expanded, in u.out
 	used, room := 0, 0 // credentials embedded so far, and the characters they took
 	inPayload := false
-	for i := 0; i < len(text); {
-		run := i
-		for run < len(text) && !isMark[text[run]] {
-			run++
+	var nesting depth
+	var rest []byte // of the text, while a phrase is expanded
+	for {
+		n, shallow := nesting.plain(text)
+		u.out = append(u.out, text[:n]...)
+		if !shallow || len(u.out)-room > maxInflated {
+			return nil, false, false
 		}
-		u.out = append(u.out, text[i:run]...)
-		if i = run; i == len(text) {
-			break
+		if text = text[n:]; len(text) == 0 {
+			if rest == nil {
+				break
+			}
+			text, rest = rest, nil
+			continue
 		}
-		m := text[i : i+1]
-		i++
+		m := text[:1]
+		text = text[1:]
+		if phrase := phraseOf[m[0]]; phrase != nil {
+			text, rest = phrase, text // no phrase holds another
+			continue
+		}
 		switch string(m) {
 		case markHeaderEnd:
 			if inPayload || presentation {
 				return nil, false, false
 			}
-			header, start, inPayload = u.out[start:], len(u.out), true
+			header, start, inPayload, nesting = u.out[start:], len(u.out), true, depth{}
 		case markPayloadEnd:
 			if !inPayload || len(tokens) > maxEmbedded || used > 0 && used != len(tokens) {
 				return nil, false, false
 			}
 			presentation = used > 0
 			tokens = append(tokens, u.compact(header, u.out[start:], v.take(signatureSize)))
-			start, inPayload = len(u.out), false
+			start, inPayload, nesting = len(u.out), false, depth{}
 		case markEmbedded:
 			if !inPayload || used == len(tokens) {
 				return nil, false, false
@@ -339,14 +360,18 @@ func (p *pools) expand(dst, mark []byte, v *values) []byte {
 			p.countries = append(p.countries, known)
 		}
 		dst = append(dst, known...)
+	case markWord:
+		i := int(v.take(1)[0])
+		if i >= len(words) {
+			v.bad = true
+			break
+		}
+		dst = append(dst, words[i]...)
 	case markPowers:
 		mask := allPowers
 		if len(v.b) > 0 && v.b[0] == seen {
 			v.take(1)
-		} else {
-			mask = int(binary.BigEndian.Uint16(v.take(2)))
-		}
-		if mask == 0 || mask > allPowers {
+		} else if mask = int(binary.BigEndian.Uint16(v.take(2))); mask == 0 || mask >= allPowers {
 			v.bad = true
 			break
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/big"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,8 +14,8 @@ import (
 // Before DEFLATE, values that no dictionary can know (identifiers, keys, dates,
 // names in capitals) leave the text. One marker byte stays in their place and
 // the value follows the compressed text in its shortest binary form, in order
-// of appearance. Markers are control characters, which JSON forbids, so no
-// text can be mistaken for one and nothing needs escaping.
+// of appearance. Markers are bytes that JSON in UTF-8 cannot hold, so no text can
+// be mistaken for one and nothing needs escaping.
 //
 // A marker says of which kind the value is. Whether it is new or was seen
 // before is said by the value itself (a first byte with the high bit set is the
@@ -45,19 +47,38 @@ const (
 	markEscaped     = "\x19" // the same with "<" as the six characters \u003c
 	markCountry     = "\x1a" // three capitals
 	markPowers      = "\x1b" // quoted powers of a guardian, in the schema's order
+	markWord        = "\x1c" // 1 byte: which of words
 
 	markHeaderEnd  = "\x1d" // ends a JOSE header
 	markPayloadEnd = "\x1e" // ends a payload; the signature is its value
 )
 
-// isMark tells markers from text: every control character but tab, line feed
-// and carriage return.
-var isMark = func() (t [256]bool) {
+// class sorts the bytes of a packed text: markers, the characters that decide
+// how deep JSON nests, and the rest.
+var class = func() (t [256]byte) {
 	for i := range 0x20 {
-		t[i] = i != '\t' && i != '\n' && i != '\r'
+		t[i] = classValue
 	}
+	t['\t'], t['\n'], t['\r'] = 0, 0, 0
+	for i := range phrases1 {
+		t[phraseMark(i)[0]] = classPhrase
+	}
+	t['"'], t['\\'], t['{'], t['['], t['}'], t[']'] = classQuote, classBackslash, classOpen, classOpen, classClose, classClose
 	return t
 }()
+
+const (
+	classValue = 1 + iota
+	classPhrase
+	classQuote
+	classBackslash
+	classOpen
+	classClose
+)
+
+// isMark tells markers from text: every control character but tab, line feed
+// and carriage return, and the bytes that UTF-8 has no use for.
+func isMark(c byte) bool { return class[c] == classValue || class[c] == classPhrase }
 
 // Alphabets of 40, three characters to two bytes: ICAO MRZ and register
 // numbers; host names and key names.
@@ -69,6 +90,17 @@ const (
 // powers is the enumeration of registration/guardianship 1.
 var powers = [...]string{"travelAccompany", "travelConsent", "relocate", "passportApply", "healthRoutine",
 	"healthMajor", "education", "legalRepresentation", "residence", "property", "delegate", "walletManage"}
+
+// words are the values of members that take any of a long list: the script of
+// a name (ISO 15924) and the role of a guardian. As a piece of the template
+// each would cut a match in two.
+var words = [...]string{
+	"Latn", "Arab", "Cyrl", "Deva", "Beng", "Ethi", "Khmr", "Laoo", "Mymr", "Sinh", "Taml", "Telu", "Thai", "Tibt",
+	"Armn", "Geor", "Grek", "Hebr", "Hans", "Hant", "Hani", "Jpan", "Hira", "Kana", "Kore", "Hang", "Mong", "Thaa",
+	"Gujr", "Guru", "Knda", "Mlym", "Orya", "Syrc", "Tfng", "Nkoo", "Adlm", "Vaii", "Olck", "Cher",
+	"mother", "father", "parent", "stepParent", "grandparent", "relative", "legalGuardian", "testamentaryGuardian",
+	"kafil", "fosterCarer", "stateGuardian", "ngoGuardian", "guardianAdLitem",
+}
 
 const (
 	allPowers = 1<<len(powers) - 1
@@ -99,9 +131,25 @@ type pools struct {
 	time                                                  int64
 }
 
-func newPools() pools { return pools{hosts: []string{knownHost}} }
+// knownFragments are the key names that keys are given by default and by the
+// year, so that most need one byte.
+var knownFragments = func() (names []string) {
+	for n := 1; n <= 4; n++ {
+		names = append(names, "key-"+strconv.Itoa(n))
+	}
+	for year := 2026; year <= 2045; year++ {
+		for n := 1; n <= 3; n++ {
+			names = append(names, "key-"+strconv.Itoa(year)+"-"+strconv.Itoa(n))
+		}
+	}
+	return names
+}()
 
-// number40 packs characters of a 40-letter alphabet.
+func newPools() pools {
+	return pools{hosts: []string{knownHost}, fragments: slices.Clip(knownFragments)}
+}
+
+// append40 packs characters of a 40-letter alphabet.
 func append40(dst []byte, s, alphabet string) []byte {
 	for ; len(s) >= 3; s = s[3:] {
 		n := (strings.IndexByte(alphabet, s[0])*40+strings.IndexByte(alphabet, s[1]))*40 + strings.IndexByte(alphabet, s[2])
