@@ -24,8 +24,8 @@ var ErrBody = fault.New(fault.Invalid, "body-invalid", "the request's body is no
 // maxBody bounds a request's body, in bytes: an offer is the largest.
 const maxBody = 32 << 10
 
-// pixels is the least width of a QR code as PNG.
-const pixels = 720
+// pixels is the side of a module of a QR code as PNG: about 900 for the code.
+const pixels = 8
 
 type routes struct{ *Wallet }
 
