@@ -1,9 +1,6 @@
 package vc
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"unicode/utf8"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -25,85 +22,332 @@ func StrictJSON(data []byte, v any, depth int) error {
 	if err := CheckJSON(data, depth); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return ErrJSON.With(err)
-	}
-	return nil
+	return DecodeChecked(data, v)
 }
 
 // CheckJSON scans data once and reports what StrictJSON refuses. Two names
-// that are equal when ASCII case is ignored count as one name twice, since
+// that are equal when case is ignored count as one name twice, since
 // encoding/json would match both to one field.
 func CheckJSON(data []byte, depth int) error {
 	if !utf8.Valid(data) {
 		return ErrJSON
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	type frame struct {
-		object bool
-		key    bool // the next token is a member name
-		names  map[string]struct{}
-	}
-	var stack []frame
-	started := false
+	s := scanner{data: data}
+	s.frames = s.frameRoom[:0]
+	s.names = s.nameRoom[:0]
+	return s.scan(depth)
+}
+
+// scanner walks over one JSON text (RFC 8259) without a stack of its own calls.
+type scanner struct {
+	data   []byte
+	i      int
+	frames []frame
+	names  []memberName // of the open objects, the innermost last
+
+	frameRoom [16]frame
+	nameRoom  [64]memberName
+}
+
+// frame is one open object or array. Its first names are compared one by one;
+// an object with many keeps them in a set, so that a large one takes no longer
+// per member than a small one.
+type frame struct {
+	object bool
+	first  int // in names
+	set    map[string]struct{}
+}
+
+// memberName is a name as it stands between its quotes, if it is plain ASCII,
+// else decoded and folded.
+type memberName struct {
+	text   []byte
+	folded bool
+}
+
+const manyNames = 32
+
+func (s *scanner) scan(depth int) error {
 	for {
-		tok, err := dec.Token()
-		if err == io.EOF {
-			if !started || len(stack) > 0 {
+		// A value.
+		s.space()
+		if s.i == len(s.data) {
+			return ErrJSON
+		}
+		switch c := s.data[s.i]; c {
+		case '{', '[':
+			if len(s.frames) == depth {
+				return ErrJSONDeep
+			}
+			s.i++
+			s.frames = append(s.frames, frame{object: c == '{', first: len(s.names)})
+			s.space()
+			if s.i == len(s.data) {
 				return ErrJSON
 			}
-			return nil
-		}
-		if err != nil {
-			return ErrJSON.With(err)
-		}
-		if started && len(stack) == 0 {
-			return ErrJSON // a second value
-		}
-		started = true
-		top := len(stack) - 1
-		if d, ok := tok.(json.Delim); ok {
-			switch d {
-			case '{', '[':
-				if top >= 0 && stack[top].object {
-					stack[top].key = true
+			switch {
+			case s.data[s.i] == c+2: // '}' or ']'
+				s.i++
+				s.close()
+			case c == '{':
+				if err := s.member(); err != nil {
+					return err
 				}
-				if len(stack) == depth {
-					return ErrJSONDeep
-				}
-				f := frame{object: d == '{', key: d == '{'}
-				if f.object {
-					f.names = map[string]struct{}{}
-				}
-				stack = append(stack, f)
+				continue
 			default:
-				stack = stack[:top]
+				continue
 			}
-			continue
-		}
-		if top < 0 || !stack[top].object {
-			continue
-		}
-		if stack[top].key {
-			name := foldASCII(tok.(string))
-			if _, twice := stack[top].names[name]; twice {
-				return ErrJSONTwice
+		case '"':
+			if _, ok := s.str(); !ok {
+				return ErrJSON
 			}
-			stack[top].names[name] = struct{}{}
-			stack[top].key = false
-		} else {
-			stack[top].key = true
+		case 't':
+			if !s.word("true") {
+				return ErrJSON
+			}
+		case 'f':
+			if !s.word("false") {
+				return ErrJSON
+			}
+		case 'n':
+			if !s.word("null") {
+				return ErrJSON
+			}
+		default:
+			if !s.number() {
+				return ErrJSON
+			}
+		}
+		// After a value: the end, a comma, or ends of what is open.
+		for {
+			s.space()
+			if len(s.frames) == 0 {
+				if s.i < len(s.data) {
+					return ErrJSON
+				}
+				return nil
+			}
+			if s.i == len(s.data) {
+				return ErrJSON
+			}
+			object := s.frames[len(s.frames)-1].object
+			c := s.data[s.i]
+			s.i++
+			if c == ',' {
+				if object {
+					s.space()
+					if err := s.member(); err != nil {
+						return err
+					}
+				}
+				break
+			}
+			if object && c != '}' || !object && c != ']' {
+				return ErrJSON
+			}
+			s.close()
 		}
 	}
 }
 
-func foldASCII(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 32
+func (s *scanner) close() {
+	top := len(s.frames) - 1
+	s.names = s.names[:s.frames[top].first]
+	s.frames[top].set = nil
+	s.frames = s.frames[:top]
+}
+
+func (s *scanner) space() {
+	for s.i < len(s.data) {
+		switch s.data[s.i] {
+		case ' ', '\t', '\n', '\r':
+			s.i++
+		default:
+			return
 		}
 	}
-	return string(b)
+}
+
+func (s *scanner) word(w string) bool {
+	if len(s.data)-s.i < len(w) || string(s.data[s.i:s.i+len(w)]) != w {
+		return false
+	}
+	s.i += len(w)
+	return true
+}
+
+// number reads a number as RFC 8259, section 6, writes it.
+func (s *scanner) number() bool {
+	d := s.data
+	if s.i < len(d) && d[s.i] == '-' {
+		s.i++
+	}
+	if s.i < len(d) && d[s.i] == '0' {
+		s.i++
+	} else if !s.digits() {
+		return false
+	}
+	if s.i < len(d) && d[s.i] == '.' {
+		if s.i++; !s.digits() {
+			return false
+		}
+	}
+	if s.i < len(d) && d[s.i]|0x20 == 'e' {
+		s.i++
+		if s.i < len(d) && (d[s.i] == '+' || d[s.i] == '-') {
+			s.i++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+func (s *scanner) digits() bool {
+	from := s.i
+	for s.i < len(s.data) && s.data[s.i] >= '0' && s.data[s.i] <= '9' {
+		s.i++
+	}
+	return s.i > from
+}
+
+// stops marks the bytes that end a run of plain characters in a string.
+var stops = func() (t [256]bool) {
+	for i := range 0x20 {
+		t[i] = true
+	}
+	t['"'], t['\\'] = true, true
+	return t
+}()
+
+// str reads a string and reports whether it is plain: ASCII without escapes.
+func (s *scanner) str() (plain, ok bool) {
+	if s.i == len(s.data) || s.data[s.i] != '"' {
+		return false, false
+	}
+	s.i++
+	d, i := s.data, s.i
+	high := byte(0)
+	plain = true
+	for {
+		for i < len(d) && !stops[d[i]] {
+			high |= d[i]
+			i++
+		}
+		if i == len(d) {
+			return false, false
+		}
+		switch d[i] {
+		case '"':
+			s.i = i + 1
+			return plain && high < utf8.RuneSelf, true
+		case '\\':
+			plain = false
+			n := escape(d[i:])
+			if n == 0 {
+				return false, false
+			}
+			i += n
+		default:
+			return false, false
+		}
+	}
+}
+
+// escape gives the length of the escape sequence that b begins with, 0 for
+// none that JSON has.
+func escape(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(b) < 6 {
+			return 0
+		}
+		for _, c := range b[2:6] {
+			if !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f') {
+				return 0
+			}
+		}
+		return 6
+	}
+	return 0
+}
+
+// member reads a name and the colon after it.
+func (s *scanner) member() error {
+	from := s.i
+	plain, ok := s.str()
+	if !ok {
+		return ErrJSON
+	}
+	n := memberName{text: s.data[from+1 : s.i-1]}
+	if !plain {
+		n = memberName{text: []byte(fold(unquote(n.text))), folded: true}
+	}
+	f := &s.frames[len(s.frames)-1]
+	mine := s.names[f.first:]
+	if f.set == nil && len(mine) == manyNames {
+		f.set = make(map[string]struct{}, 4*manyNames)
+		for _, o := range mine {
+			f.set[fold(string(o.text))] = struct{}{}
+		}
+	}
+	if f.set != nil {
+		key := fold(string(n.text))
+		if _, twice := f.set[key]; twice {
+			return ErrJSONTwice
+		}
+		f.set[key] = struct{}{}
+	} else {
+		for _, o := range mine {
+			if o.same(n) {
+				return ErrJSONTwice
+			}
+		}
+		s.names = append(s.names, n)
+	}
+	s.space()
+	if s.i == len(s.data) || s.data[s.i] != ':' {
+		return ErrJSON
+	}
+	s.i++
+	return nil
+}
+
+func (a memberName) same(b memberName) bool {
+	if a.folded != b.folded {
+		return fold(string(a.text)) == fold(string(b.text))
+	}
+	if len(a.text) != len(b.text) {
+		return false
+	}
+	for i := 0; i < len(a.text); i++ {
+		x, y := a.text[i], b.text[i]
+		if x != y && (x|0x20 != y|0x20 || x|0x20 < 'a' || x|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// fold writes a name in lower case as far as ASCII goes, and the two letters
+// beyond ASCII that Unicode folds into it: encoding/json matches them to the
+// field, too.
+func fold(s string) string {
+	out := make([]byte, 0, len(s))
+	for _, r := range s {
+		switch {
+		case 'A' <= r && r <= 'Z':
+			r += 32
+		case r == '\u017f': // long s
+			r = 's'
+		case r == '\u212a': // the Kelvin sign
+			r = 'k'
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return string(out)
 }
