@@ -3,7 +3,6 @@ package check
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -278,13 +277,13 @@ func (c *credential) readSubject() {
 	switch c.Schema.ID {
 	case vc.SchemaBirth, vc.SchemaBirthBorder:
 		b := new(vc.Birth)
-		if !isExactly(c.Credential, vc.TypeBirth) || json.Unmarshal(c.Subject, b) != nil {
+		if !isExactly(c.Credential, vc.TypeBirth) || vc.DecodeChecked(c.Subject, b) != nil {
 			return
 		}
 		c.birth, c.unclear = b, !completeBirth(b)
 	case vc.SchemaGuardianship, vc.SchemaGuardBorder:
 		g := new(vc.Guardianship)
-		if !isExactly(c.Credential, vc.TypeGuardianship) || json.Unmarshal(c.Subject, g) != nil {
+		if !isExactly(c.Credential, vc.TypeGuardianship) || vc.DecodeChecked(c.Subject, g) != nil {
 			return
 		}
 		c.mandate, c.unclear = g, !completeMandate(g)
