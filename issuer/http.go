@@ -267,8 +267,9 @@ func (h routes) paper(c echo.Context) error {
 	return serve.JSON(c, http.StatusOK, paper{KP1: text, SVG: image.SVG(), PNG: png})
 }
 
-// paperPixels is the side of a printed code: 4 cm at 600 dpi.
-const paperPixels = 945
+// paperPixels is the side of a module in a printed code, in pixels: 4 cm hold it
+// at 600 dpi.
+const paperPixels = 10
 
 // accepted gives the first of ours that the Accept header names, or the first
 // of ours if it names none.
@@ -302,7 +303,7 @@ func (h routes) makeOffer(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	image, err := qr.DrawAny(o.URIByReference)
+	image, err := qr.DrawAny(o.URIByReference, qr.M)
 	if err != nil {
 		return err
 	}
