@@ -1,6 +1,7 @@
 package vc
 
 import (
+	"sync"
 	"unicode/utf8"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -32,10 +33,16 @@ func CheckJSON(data []byte, depth int) error {
 	if !utf8.Valid(data) {
 		return ErrJSON
 	}
-	s := scanner{data: data}
-	s.frames = s.frameRoom[:0]
-	s.names = s.nameRoom[:0]
-	return s.scan(depth)
+	s := scanners.Get().(*scanner)
+	s.data = data
+	err := s.scan(depth)
+	if cap(s.names) <= 256 && cap(s.frames) <= 256 {
+		clear(s.names[:cap(s.names)]) // nothing of a document stays behind
+		clear(s.frames[:cap(s.frames)])
+		s.data, s.i, s.frames, s.names = nil, 0, s.frames[:0], s.names[:0]
+		scanners.Put(s)
+	}
+	return err
 }
 
 // scanner walks over one JSON text (RFC 8259) without a stack of its own calls.
@@ -44,10 +51,11 @@ type scanner struct {
 	i      int
 	frames []frame
 	names  []memberName // of the open objects, the innermost last
-
-	frameRoom [16]frame
-	nameRoom  [64]memberName
 }
+
+var scanners = sync.Pool{New: func() any {
+	return &scanner{frames: make([]frame, 0, MaxDepth), names: make([]memberName, 0, 2*manyNames)}
+}}
 
 // frame is one open object or array. Its first names are compared one by one;
 // an object with many keeps them in a set, so that a large one takes no longer

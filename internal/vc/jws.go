@@ -109,7 +109,7 @@ func SplitLargeJWS(compact string, limit int) (*JWS, error) { return splitJWS(co
 func splitJWS(compact string, limit int) (*JWS, error) {
 	// encoding/base64 skips line ends even when it is strict: they would be a
 	// second spelling of the same object.
-	if len(compact) > limit || strings.ContainsAny(compact, "\r\n") {
+	if len(compact) > limit || strings.IndexByte(compact, '\r') >= 0 || strings.IndexByte(compact, '\n') >= 0 {
 		return nil, ErrMalformed
 	}
 	i := strings.IndexByte(compact, '.')
