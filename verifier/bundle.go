@@ -515,6 +515,12 @@ func (s *shelf) index(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseIndex(data, s.issuer.Shelf)
+}
+
+// parseIndex reads an index and refuses it whole if one address on it is not
+// that of a list on this shelf.
+func parseIndex(data []byte, shelf string) ([]string, error) {
 	var index struct {
 		Lists []string `json:"lists"`
 	}
@@ -527,8 +533,8 @@ func (s *shelf) index(ctx context.Context) ([]string, error) {
 	slices.Sort(index.Lists)
 	urls := slices.Compact(index.Lists)
 	for _, u := range urls {
-		name, ok := strings.CutPrefix(u, s.issuer.Shelf+"/status/")
-		if !ok || name == "" || strings.ContainsAny(name, "?#%\\") || strings.Contains(name, "..") {
+		name, ok := strings.CutPrefix(u, shelf+"/status/")
+		if !ok || name == "" || len(u) > 1024 || strings.ContainsAny(name, "?#%\\") || strings.Contains(name, "..") {
 			return nil, ErrIndex
 		}
 	}
