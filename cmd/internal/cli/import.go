@@ -81,7 +81,7 @@ held is the number of lines, notIssued is part of accepted.`,
 			if isTerminal(os.Stderr) {
 				bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowCount(),
 					progressbar.OptionShowIts(), progressbar.OptionSetItsString("records"), progressbar.OptionSetDescription("registering"), progressbar.OptionClearOnFinish())
-				cfg.Progress = func(done int64) { _ = bar.Set64(done) }
+				cfg.Progress = func(lines int) { _ = bar.Set(lines) }
 				defer bar.Close()
 			}
 			sum, err := i.Import(ctx, cfg)
@@ -102,9 +102,6 @@ held is the number of lines, notIssued is part of accepted.`,
 			w := c.OutOrStdout()
 			fmt.Fprintf(w, "accepted  %d\nrefused   %d\nheld      %d\nnotIssued %d (part of accepted)\nrate      %.0f per second\n",
 				sum.Accepted, sum.Refused, sum.Held, sum.NotIssued, sum.PerSecond)
-			for rule, n := range sum.Rules {
-				fmt.Fprintf(w, "  %-32s %d\n", rule, n)
-			}
 			if sum.Refused > 0 && refused == "" {
 				fmt.Fprintln(c.ErrOrStderr(), "hint: --refused FILE writes the refused lines with field and rule")
 			}

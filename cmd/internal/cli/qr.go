@@ -3,10 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"image"
-	_ "image/gif" // formats that an officer may save a code in
-	_ "image/jpeg"
-	_ "image/png"
 	"io"
 	"os"
 	"strings"
@@ -14,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kinpass/kinpass/internal/qr"
+	"github.com/kinpass/kinpass/internal/vc"
 )
 
 func newQR() *cobra.Command {
@@ -136,6 +133,12 @@ func packetOf(text string) (qr.Packet, error) {
 	return qr.Packet{Credentials: lines}, nil
 }
 
+// isPresentation reports whether a compact JWS says that it is a vp+jwt.
+func isPresentation(jws string) bool {
+	v, err := vc.SplitJWS(jws)
+	return err == nil && v.Header.Typ == vc.TypPresentation
+}
+
 // maxImage bounds a photograph of a code, in bytes.
 const maxImage = 24 << 20
 
@@ -183,5 +186,3 @@ func looksLikeImage(b []byte) bool {
 	}
 	return false
 }
-
-var _ = image.ErrFormat

@@ -414,7 +414,7 @@ func (p *player) age(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := then.Present(ctx, wallet.Guardian{ID: tok.ID}, wallet.PresentationRequest{Child: p.child})
+	out, err := then.Present(ctx, wallet.Guardian{ID: tok.ID}, wallet.Request{Child: p.child})
 	if err != nil {
 		return err
 	}

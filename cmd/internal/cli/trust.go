@@ -294,7 +294,7 @@ func readDocument(ctx context.Context, id, file string) (*did.Document, error) {
 		}
 		return did.ParseDocument(b, id)
 	}
-	return didweb.New(didweb.Config{AllowLoopback: true}).Resolve(ctx, id)
+	return didweb.New(didweb.Config{Loopback: true}).Document(ctx, id)
 }
 
 // anchors reads and parses an anchor file.

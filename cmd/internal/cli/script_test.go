@@ -1,0 +1,572 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kinpass/kinpass/api"
+	"github.com/kinpass/kinpass/internal/qr"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/store/storetest"
+)
+
+// clockEnv shifts the clock of a kinpass process under test. Only this test
+// binary reads it; the released program has no such switch.
+const clockEnv = "KINPASS_TEST_CLOCK"
+
+// TestMain lets scripts run this binary as the programs they name: kinpass
+// itself and a few small tools.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"kinpass": func() {
+			if s := os.Getenv(clockEnv); s != "" {
+				shift, err := time.ParseDuration(s)
+				if err != nil {
+					panic(err)
+				}
+				now = func() time.Time { return time.Now().Add(shift) }
+			}
+			os.Exit(Main(os.Args[1:]))
+		},
+		"http":     tool(httpTool),
+		"newborn":  tool(newbornTool),
+		"tamper":   tool(tamperTool),
+		"stranger": tool(strangerTool),
+		"isotime":  tool(isotimeTool),
+	})
+}
+
+func tool(f func(args []string) error) func() {
+	return func() {
+		if err := f(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// TestScripts runs the stories in testdata/script: each with its own data
+// directory, its own databases and its own three services.
+func TestScripts(t *testing.T) {
+	for _, engine := range []string{store.SQLite, store.Postgres} {
+		t.Run(engine, func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir: "testdata/script",
+				Setup: func(e *testscript.Env) error {
+					e.Setenv("ENGINE", engine)
+					e.Setenv("HOME", e.WorkDir)
+					if engine == store.Postgres {
+						url := storetest.URL(e.T().(testing.TB), engine, issuerRole)
+						file := filepath.Join(e.WorkDir, "database-url")
+						if err := os.WriteFile(file, []byte(url+"\n"), 0o600); err != nil {
+							return err
+						}
+						e.Setenv("KINPASS_DB", file)
+					}
+					return nil
+				},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"services":  servicesCmd,
+					"stop":      stopCmd,
+					"start":     startCmd,
+					"json":      jsonCmd,
+					"killed":    killedCmd,
+					"fill":      fillCmd,
+					"fill-from": fillFromCmd,
+					"family":    familyCmd,
+					"present":   presentCmd,
+					"dump":      dumpCmd,
+					"noleaks":   noleaksCmd,
+				},
+				Condition: func(cond string) (bool, error) { return cond == engine, nil },
+			})
+		})
+	}
+}
+
+// started holds the services of a script by role.
+type started map[string]*exec.Cmd
+
+// services of each running script; scripts run in parallel.
+var services = struct {
+	sync.Mutex
+	of map[*testscript.TestScript]started
+}{of: map[*testscript.TestScript]started{}}
+
+func service(ts *testscript.TestScript, role string) *exec.Cmd {
+	services.Lock()
+	defer services.Unlock()
+	return services.of[ts][role]
+}
+
+// servicesCmd sets up a trust anchor and the three services: "services". It
+// sets $ISSUER, $WALLET, $VERIFIER and writes the token files registrar.token,
+// colleague.token, court.token, guardian.token, stranger.token, officer.token.
+func servicesCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: services")
+	}
+	port, err := freePorts("127.0.0.1")
+	ts.Check(err)
+	for n, role := range roles {
+		ts.Setenv(strings.ToUpper(role), "http://localhost:"+strconv.Itoa(port+n))
+		ts.Setenv(strings.ToUpper(role)+"_PORT", strconv.Itoa(port+n))
+	}
+	ts.Check(ts.Exec("kinpass", "trust", "init"))
+	startCmd(ts, false, []string{issuerRole})
+	ts.Check(ts.Exec("kinpass", "trust", "add", "did:web:localhost%3A"+strconv.Itoa(port), "--role", "registrar", "--name", "Registry", "--from", time.Now().UTC().Add(-time.Hour).Format(time.RFC3339)))
+	ts.Check(ts.Exec("kinpass", "trust", "add-hub"))
+	startCmd(ts, false, []string{walletRole})
+	startCmd(ts, false, []string{verifierRole})
+	for _, p := range [][3]string{{"registrar", "registrar", issuerRole}, {"colleague", "registrar", issuerRole}, {"court", "court", issuerRole},
+		{"guardian", "guardian", walletRole}, {"stranger", "guardian", walletRole}, {"officer", "officer", verifierRole}} {
+		ts.Check(ts.Exec("kinpass", "token", "add", "--service", p[2], "--role", p[1], "--name", p[0]))
+		ts.Check(os.WriteFile(ts.MkAbs(p[0]+".token"), []byte(ts.ReadFile("stdout")), 0o600))
+	}
+}
+
+// startCmd starts one service and waits until it answers: "start ROLE
+// [CLOCKSHIFT]".
+func startCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: start ROLE [CLOCKSHIFT]")
+	}
+	role := args[0]
+	port := ts.Getenv(strings.ToUpper(role) + "_PORT")
+	bin, err := findIn(ts.Getenv("PATH"), "kinpass")
+	ts.Check(err)
+	cmdArgs := []string{"serve", role, "--listen", "127.0.0.1:" + port, "--verbose"}
+	if role != issuerRole {
+		cmdArgs = append(cmdArgs, "--allow-loopback")
+	}
+	cmd := exec.Command(bin, cmdArgs...)
+	cmd.Dir = ts.Getenv("WORK")
+	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "KINPASS_DB="+ts.Getenv("KINPASS_DB"))
+	if len(args) == 2 {
+		cmd.Env = append(cmd.Env, clockEnv+"="+args[1])
+	}
+	log, err := os.OpenFile(ts.MkAbs(role+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	cmd.Stdout, cmd.Stderr = log, log
+	ts.Check(cmd.Start())
+	services.Lock()
+	if services.of[ts] == nil {
+		services.of[ts] = started{}
+	}
+	services.of[ts][role] = cmd
+	services.Unlock()
+	ts.Defer(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		log.Close()
+	})
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(30 * time.Millisecond) {
+		res, err := http.Get("http://127.0.0.1:" + port + "/readyz")
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not answer:\n%s", role, ts.ReadFile(role+".log"))
+		}
+	}
+}
+
+// stopCmd ends a service: "stop ROLE" as an operator would, "stop -9 ROLE" as
+// a power cut would.
+func stopCmd(ts *testscript.TestScript, neg bool, args []string) {
+	sig := syscall.SIGTERM
+	if len(args) == 2 && args[0] == "-9" {
+		sig, args = syscall.SIGKILL, args[1:]
+	}
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: stop [-9] ROLE")
+	}
+	cmd := service(ts, args[0])
+	if cmd == nil {
+		ts.Fatalf("%s was not started", args[0])
+	}
+	ts.Check(cmd.Process.Signal(sig))
+	cmd.Wait()
+}
+
+// jsonCmd reads a value out of a JSON file: "json NAME FILE a.0.b" sets $NAME;
+// "json FILE a.0.b VALUE" compares.
+func jsonCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: json NAME FILE PATH, or json FILE PATH VALUE")
+	}
+	set := strings.ToUpper(args[0]) == args[0] && args[0] != "stdout"
+	file, path := args[0], args[1]
+	if set {
+		file, path = args[1], args[2]
+	}
+	var v any
+	if err := json.Unmarshal([]byte(ts.ReadFile(file)), &v); err != nil {
+		ts.Fatalf("%s is not JSON: %s", file, ts.ReadFile(file))
+	}
+	for _, p := range strings.Split(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[p]
+		case []any:
+			n, err := strconv.Atoi(p)
+			if err != nil || n >= len(x) {
+				v = nil
+			} else {
+				v = x[n]
+			}
+		default:
+			v = nil
+		}
+	}
+	text := fmt.Sprint(v)
+	if b, err := json.Marshal(v); err == nil {
+		if _, isString := v.(string); !isString {
+			text = string(b)
+		}
+	}
+	if set {
+		ts.Setenv(args[0], text)
+		return
+	}
+	if (text == args[2]) == neg {
+		ts.Fatalf("%s in %s is %s\n%s", path, file, text, ts.ReadFile(file))
+	}
+}
+
+// fillCmd replaces $NAMES in files by the script's variables: "fill FILE…".
+func fillCmd(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(os.Expand(ts.ReadFile(name), ts.Getenv)), 0o600))
+	}
+}
+
+// fillFromCmd sets a variable to what a file holds: "fill-from NAME FILE".
+func fillFromCmd(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// familyCmd brings a family to the border: it registers a birth and the
+// mother's mandate, has the guardian's wallet accept them, and has the verifier
+// build border.kpb. It sets $BIRTH, $GUARDIANSHIP, $CREDENTIAL and $CHILD.
+func familyCmd(ts *testscript.TestScript, neg bool, args []string) {
+	p := playerOf(ts)
+	ctx := context.Background()
+	ts.Check(p.register(ctx))
+	ts.Check(p.accept(ctx))
+	ts.Check(os.WriteFile(ts.MkAbs("border.kpb"), p.bundle.data, 0o600))
+	ts.Setenv("BIRTH", p.birth)
+	ts.Setenv("GUARDIANSHIP", p.guardianship)
+	ts.Setenv("CREDENTIAL", p.credential)
+	ts.Setenv("CHILD", p.child)
+}
+
+// presentCmd has the guardian's wallet sign a presentation: "present FILE".
+func presentCmd(ts *testscript.TestScript, neg bool, args []string) {
+	p := playerOf(ts)
+	p.child = ts.Getenv("CHILD")
+	out, err := p.present(context.Background())
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.KP1+"\n"), 0o600))
+}
+
+// playerOf gives the story's player over the services of a script.
+func playerOf(ts *testscript.TestScript) *player {
+	client := func(role, who string) *api.Client {
+		return &api.Client{Base: ts.Getenv(strings.ToUpper(role)), Token: strings.TrimSpace(ts.ReadFile(who + ".token"))}
+	}
+	d := &demo{home: &home{dir: ts.MkAbs("kinpass-data")}}
+	return &player{demo: d, w: io.Discard,
+		registrar: client(issuerRole, "registrar"), colleague: client(issuerRole, "colleague"),
+		guardian: client(walletRole, "guardian"), officer: client(verifierRole, "officer")}
+}
+
+// dumpCmd writes every value of every table of a role, as text and as bytes,
+// and on SQLite the database's files as they are: "dump ROLE FILE".
+func dumpCmd(ts *testscript.TestScript, neg bool, args []string) {
+	role := args[0]
+	h := &home{dir: ts.MkAbs("kinpass-data"), dbFile: ts.Getenv("KINPASS_DB")}
+	db, err := h.open(context.Background(), role)
+	ts.Check(err)
+	defer db.Close()
+	var out bytes.Buffer
+	list := `SELECT name FROM sqlite_master WHERE type = 'table'`
+	if db.Engine == store.Postgres {
+		list = `SELECT table_name FROM information_schema.tables WHERE table_schema = '` + role + `'`
+	}
+	for _, table := range column(ts, db, list) {
+		rows, err := db.Query(`SELECT * FROM ` + table)
+		ts.Check(err)
+		cols, err := rows.Columns()
+		ts.Check(err)
+		n := 0
+		for rows.Next() {
+			vals := make([]any, len(cols))
+			for i := range vals {
+				vals[i] = new(any)
+			}
+			ts.Check(rows.Scan(vals...))
+			for _, v := range vals {
+				switch x := (*v.(*any)).(type) {
+				case []byte:
+					out.Write(x)
+				default:
+					fmt.Fprint(&out, x)
+				}
+				out.WriteByte('\n')
+			}
+			n++
+		}
+		ts.Check(rows.Err())
+		rows.Close()
+		ts.Logf("%s: %d rows", table, n)
+	}
+	if db.Engine == store.SQLite {
+		for _, suffix := range []string{"", "-wal"} {
+			b, err := os.ReadFile(h.path(role + ".db" + suffix))
+			if err == nil {
+				out.Write(b)
+			}
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o600))
+}
+
+func column(ts *testscript.TestScript, db *store.DB, query string) []string {
+	rows, err := db.Query(query)
+	ts.Check(err)
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var s string
+		ts.Check(rows.Scan(&s))
+		out = append(out, s)
+	}
+	ts.Check(rows.Err())
+	return out
+}
+
+// noleaksCmd fails if one of the files holds a name, date, number or reference
+// of the registrations: "noleaks BIRTH.json GUARDIANSHIP.json FILE…".
+func noleaksCmd(ts *testscript.TestScript, neg bool, args []string) {
+	secrets := map[string]bool{}
+	for _, name := range args[:2] {
+		var v any
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(name)), &v))
+		personal(v, "", secrets)
+	}
+	if len(secrets) < 10 {
+		ts.Fatalf("only %d values to look for", len(secrets))
+	}
+	leaks := 0
+	for _, name := range args[2:] {
+		text := ts.ReadFile(name)
+		if len(text) < 100 {
+			ts.Fatalf("%s is empty", name)
+		}
+		for s := range secrets {
+			for _, form := range []string{s, strings.ToUpper(s), strings.ReplaceAll(s, "-", ""), enc64(s), fmt.Sprintf("%x", s)} {
+				if strings.Contains(text, form) {
+					leaks++
+					if !neg {
+						ts.Logf("%s holds %q", name, s)
+					}
+				}
+			}
+		}
+	}
+	if (leaks > 0) != neg {
+		ts.Fatalf("%d leaks", leaks)
+	}
+}
+
+func enc64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+
+// personal collects the values that tell something of a person.
+func personal(v any, key string, into map[string]bool) {
+	switch x := v.(type) {
+	case map[string]any:
+		for k, e := range x {
+			personal(e, k, into)
+		}
+	case []any:
+		for _, e := range x {
+			personal(e, key, into)
+		}
+	case string:
+		switch key {
+		case "given", "family", "full", "primary", "secondary", "value", "earliest", "latest", "personRef", "childRef", "number", "sha256", "locality", "adminArea", "date", "from":
+			if len(x) >= 4 {
+				into[x] = true
+			}
+		}
+	}
+}
+
+// killedCmd runs a kinpass command and kills it with SIGKILL after a while:
+// "killed MILLISECONDS ARGS…". It does not matter whether it was done before.
+func killedCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: killed MILLISECONDS ARGS...")
+	}
+	ms, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	bin, err := findIn(ts.Getenv("PATH"), "kinpass")
+	ts.Check(err)
+	cmd := exec.Command(bin, args[1:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "KINPASS_DB="+ts.Getenv("KINPASS_DB"))
+	ts.Check(cmd.Start())
+	time.Sleep(time.Duration(ms) * time.Millisecond)
+	cmd.Process.Signal(syscall.SIGKILL)
+	cmd.Wait()
+}
+
+func findIn(path, name string) (string, error) {
+	for _, dir := range filepath.SplitList(path) {
+		p := filepath.Join(dir, name)
+		if fi, err := os.Stat(p); err == nil && !fi.IsDir() {
+			return p, nil
+		}
+	}
+	return "", exec.ErrNotFound
+}
+
+// httpTool makes a request: http [-token FILE] [-status N] [-accept TYPE]
+// [-type TYPE] METHOD URL [BODYFILE]. The body of the answer goes to standard
+// output. Without -status any 2xx will do.
+func httpTool(args []string) error {
+	opts := map[string]string{}
+	for len(args) > 1 && strings.HasPrefix(args[0], "-") {
+		opts[args[0]], args = args[1], args[2:]
+	}
+	if len(args) < 2 {
+		return fmt.Errorf("usage: http [options] METHOD URL [BODYFILE]")
+	}
+	var body io.Reader
+	if len(args) == 3 {
+		b, err := os.ReadFile(args[2])
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), args[0], args[1], body)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if v := opts["-type"]; v != "" {
+		req.Header.Set("Content-Type", v)
+	}
+	if v := opts["-accept"]; v != "" {
+		req.Header.Set("Accept", v)
+	}
+	if v := opts["-token"]; v != "" {
+		b, err := os.ReadFile(v)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(b)))
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(os.Stdout, res.Body); err != nil {
+		return err
+	}
+	want := opts["-status"]
+	if want == "" && res.StatusCode/100 != 2 || want != "" && strconv.Itoa(res.StatusCode) != want {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	return nil
+}
+
+// newbornTool writes birth.json and guardianship.json of a new family.
+func newbornTool(args []string) error {
+	b, g, err := family(time.Now().UTC())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile("birth.json", b, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile("guardianship.json", g, 0o600)
+}
+
+// tamperTool changes a signature inside KP1 text: tamper IN.
+func tamperTool(args []string) error {
+	b, err := os.ReadFile(args[0])
+	if err != nil {
+		return err
+	}
+	p, err := qr.Unpack(strings.TrimSpace(string(b)))
+	if err != nil {
+		return err
+	}
+	text, err := changeSignature(p.Presentation)
+	if err != nil {
+		return err
+	}
+	fmt.Println(text)
+	return nil
+}
+
+// strangerTool presents the credentials of another's KP1 text under a fresh
+// key: stranger birth|all IN.
+func strangerTool(args []string) error {
+	b, err := os.ReadFile(args[1])
+	if err != nil {
+		return err
+	}
+	p, err := qr.Unpack(strings.TrimSpace(string(b)))
+	if err != nil {
+		return err
+	}
+	_, jwts, err := credentialsOf(p.Presentation)
+	if err != nil {
+		return err
+	}
+	if args[0] == "birth" {
+		jwts = jwts[:1]
+	}
+	text, err := signedBy(at(), jwts)
+	if err != nil {
+		return err
+	}
+	fmt.Println(text)
+	return nil
+}
+
+// isotimeTool prints the time shifted by a duration: isotime 6m.
+func isotimeTool(args []string) error {
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Print(time.Now().UTC().Add(d).Truncate(time.Second).Format(time.RFC3339))
+	return nil
+}
