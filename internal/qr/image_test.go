@@ -2,9 +2,15 @@ package qr
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/xml"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
+	"image/gif"
+	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
 	"strings"
@@ -211,6 +217,136 @@ func TestReadRefuses(t *testing.T) {
 	} {
 		if text, err := Read(c.img); !errors.Is(err, c.err) || text != "" {
 			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+}
+
+func TestReadImage(t *testing.T) {
+	text := text45(seeded(6), 600)
+	img, err := Draw(text, Paper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asPNG, err := img.PNG(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asJPEG, asGIF bytes.Buffer
+	if err := jpeg.Encode(&asJPEG, img.Paletted(5), &jpeg.Options{Quality: 60}); err != nil {
+		t.Fatal(err)
+	}
+	if err := gif.Encode(&asGIF, img.Paletted(5), nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"PNG": asPNG, "JPEG": asJPEG.Bytes(), "GIF": asGIF.Bytes()} {
+		if got, err := ReadImage(data); err != nil || got != text {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	huge := bytes.Clone(asPNG) // says that it is 16 million pixels a side
+	binary.BigEndian.PutUint32(huge[16:], 1<<24)
+	binary.BigEndian.PutUint32(huge[20:], 1<<24)
+	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
+	for name, c := range map[string]struct {
+		data []byte
+		err  error
+	}{
+		"nothing":   {nil, ErrImage},
+		"text":      {[]byte(text), ErrImage},
+		"SVG":       {[]byte(img.SVG()), ErrImage},
+		"truncated": {asPNG[:len(asPNG)/2], ErrImage},
+		"huge":      {huge, ErrImageLarge},
+	} {
+		if got, err := ReadImage(c.data); !errors.Is(err, c.err) || got != "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A code is the same in every form that it is given in.
+func TestForms(t *testing.T) {
+	img, err := DrawAny("openid-credential-offer://?credential_offer_uri=https://localhost/offers/1", M)
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := img.Size()
+	for y := range side {
+		for x := range side {
+			if (y < 4 || x < 4 || y >= side-4 || x >= side-4) && img.black(x, y) {
+				t.Fatalf("the quiet zone is not white at %d,%d", x, y)
+			}
+		}
+	}
+
+	svg := img.SVG()
+	var parsed struct {
+		XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+		Role    string   `xml:"role,attr"`
+		ViewBox string   `xml:"viewBox,attr"`
+		Label   string   `xml:"aria-label,attr"`
+		Paths   []struct {
+			D string `xml:"d,attr"`
+		} `xml:"path"`
+	}
+	if err := xml.Unmarshal([]byte(svg), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	if parsed.Role != "img" || parsed.Label == "" || parsed.ViewBox != fmt.Sprintf("0 0 %d %d", side, side) || len(parsed.Paths) != 2 {
+		t.Fatalf("SVG with role %q, viewBox %q, %d paths", parsed.Role, parsed.ViewBox, len(parsed.Paths))
+	}
+	for _, foreign := range []string{"<script", "style", "href", "offers"} {
+		if strings.Contains(svg, foreign) {
+			t.Errorf("the SVG holds %q", foreign)
+		}
+	}
+	painted := map[[2]int]bool{}
+	for run := range strings.SplitSeq(strings.TrimSuffix(parsed.Paths[1].D, "z"), "z") {
+		var x, y, w, back int
+		if _, err := fmt.Sscanf(run, "M%d %dh%dv1h-%d", &x, &y, &w, &back); err != nil || w != back {
+			t.Fatalf("path %q: %v", run, err)
+		}
+		for i := range w {
+			painted[[2]int{x + i, y}] = true
+		}
+	}
+
+	lines := strings.Split(strings.TrimSuffix(img.Terminal(), "\n"), "\n")
+	if len(lines) != (side+1)/2 {
+		t.Fatalf("%d lines for %d modules", len(lines), side)
+	}
+	for y := range side {
+		row := []rune(strings.TrimSuffix(strings.TrimPrefix(lines[y/2], "\x1b[30;47m"), "\x1b[0m"))
+		if len(row) != side {
+			t.Fatalf("line %d has %d characters", y/2, len(row))
+		}
+		for x := range side {
+			half := map[rune][2]bool{' ': {false, false}, '▀': {true, false}, '▄': {false, true}, '█': {true, true}}[row[x]]
+			if half[y%2] != img.black(x, y) || painted[[2]int{x, y}] != img.black(x, y) {
+				t.Fatalf("module %d,%d differs", x, y)
+			}
+		}
+	}
+
+	for pixels, want := range map[int]int{-1: side, 0: side, 1: side, 3: 3 * side, 41: 40 * side} {
+		if got := img.Paletted(pixels).Rect.Dx(); got != want {
+			t.Errorf("%d pixels a module: %d wide, want %d", pixels, got, want)
+		}
+	}
+}
+
+func TestDrawAnyRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		text  string
+		level Level
+		err   error
+	}{
+		"nothing":     {"", M, ErrDraw},
+		"no level":    {"x", 0, ErrDraw},
+		"fifth level": {"x", H + 1, ErrDraw},
+		"too long":    {strings.Repeat("x", 3000), L, ErrTooLarge},
+	} {
+		if img, err := DrawAny(c.text, c.level); !errors.Is(err, c.err) || img != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

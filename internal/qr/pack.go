@@ -12,6 +12,7 @@ import (
 type packer struct {
 	pools
 	text, raw []byte
+	size      int // bytes of headers and payloads, without embedded credentials
 }
 
 // envelope starts the id of an enveloped credential (VC Data Model 2.0, section
@@ -22,8 +23,15 @@ const envelope = "data:application/vc+jwt,"
 // signature.
 const signatureSize = 64
 
+// maxCompact bounds a compact JWS that is packed: eight of the largest
+// credentials in a presentation are below it.
+const maxCompact = 4 * maxInflated
+
 // split takes a compact JWS apart. ok is false for what cannot be rebuilt.
 func split(compact string) (header, payload, signature []byte, ok bool) {
+	if len(compact) > maxCompact {
+		return nil, nil, nil, false
+	}
 	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {
 		return nil, nil, nil, false
@@ -87,6 +95,15 @@ func (p *packer) add(compact string, enveloped bool) error {
 	header, payload, signature, ok := split(compact)
 	if !ok {
 		return ErrNotPackable.WithDetail("not a compact JWS in canonical base64url with a signature of 64 bytes")
+	}
+	p.size += len(header) + len(payload)
+	if enveloped {
+		for _, jwt := range embedded(payload) {
+			p.size -= len(envelope) + len(jwt)
+		}
+	}
+	if p.size > maxInflated {
+		return ErrTooLarge
 	}
 	if !p.json(header, false) || !p.mark(markHeaderEnd) || !p.json(payload, enveloped) || !p.mark(markPayloadEnd) {
 		return ErrNotPackable.WithDetail("a header or payload holds control characters, so it is not JSON")

@@ -7,6 +7,8 @@ import (
 	"github.com/kinpass/kinpass/internal/keys"
 )
 
+// The size goals of the KP1 format, from an issuer that the dictionary knows and
+// from one that it does not: the median of fifty families holds them.
 func TestSizes(t *testing.T) {
 	for _, issuer := range []struct{ name, host, base, alg string }{
 		{"known", demoHost, demoBase, keys.EdDSA},
@@ -28,21 +30,6 @@ func TestSizes(t *testing.T) {
 			if median > s.goal {
 				t.Errorf("%s from an issuer that is %s: median %d bytes, goal %d", s.name, issuer.name, median, s.goal)
 			}
-		}
-	}
-}
-
-func TestRound(t *testing.T) {
-	for _, s := range shapes {
-		f := newFamily(t, seeded(3), otherHost, otherBase, keys.ES256)
-		in := s.make(f)
-		text, err := Pack(in)
-		if err != nil {
-			t.Fatal(s.name, err)
-		}
-		out, err := Unpack(text)
-		if err != nil || !out.equal(in) {
-			t.Fatal(s.name, err)
 		}
 	}
 }

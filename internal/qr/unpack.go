@@ -14,9 +14,9 @@ import (
 type unpacker struct {
 	in   bytes.Reader
 	fl   io.ReadCloser
-	bin  []byte // what base45 held
-	text [maxInflated + 1]byte
-	out  []byte // headers and payloads, expanded
+	bin  []byte                                    // what base45 held
+	text [maxInflated + 2*(maxEmbedded+1) + 1]byte // with both separators of each JWS, and one byte that is too many
+	out  []byte                                    // headers and payloads, expanded
 	word []byte
 }
 
@@ -50,7 +50,9 @@ type depth struct {
 }
 
 // plain gives how many bytes at the start of text are no markers, and counts
-// their brackets; ok is false once they nest deeper than maxDepth.
+// their brackets. ok is false once they nest deeper than maxDepth, and for a
+// value where it would make the count wrong: behind a backslash, or quoted
+// powers within a string.
 func (d *depth) plain(text []byte) (n int, ok bool) {
 	for i, c := range text {
 		k := class[c]
@@ -58,8 +60,10 @@ func (d *depth) plain(text []byte) (n int, ok bool) {
 			continue
 		}
 		switch {
-		case k == classValue || k == classPhrase:
+		case k == classPhrase:
 			return i, true
+		case k == classValue:
+			return i, !d.escaped && !(d.quoted && c == markPowers[0])
 		case d.escaped:
 			d.escaped = false
 		case k == classQuote:
@@ -185,12 +189,12 @@ func (u *unpacker) expand(text []byte, v *values) (tokens []string, presentation
 		}
 		switch string(m) {
 		case markHeaderEnd:
-			if inPayload || presentation {
+			if inPayload || presentation || start == len(u.out) {
 				return nil, false, false
 			}
 			header, start, inPayload, nesting = u.out[start:], len(u.out), true, depth{}
 		case markPayloadEnd:
-			if !inPayload || len(tokens) > maxEmbedded || used > 0 && used != len(tokens) {
+			if !inPayload || start == len(u.out) || len(tokens) > maxEmbedded || used > 0 && used != len(tokens) {
 				return nil, false, false
 			}
 			presentation = used > 0

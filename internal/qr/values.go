@@ -176,7 +176,7 @@ func only(s, alphabet string) bool {
 const alphabet58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 // keyBytes gives the packed form of the multibase part of a did:key, or nil
-// for a key that is neither Ed25519 nor P-256.
+// for one that is neither Ed25519 nor P-256, or not written as did:key does.
 func keyBytes(multibase string) []byte {
 	if len(multibase) < 40 || len(multibase) > 60 || multibase[0] != 'z' {
 		return nil
@@ -190,6 +190,9 @@ func keyBytes(multibase string) []byte {
 		n.Add(n.Mul(n, radix), big.NewInt(int64(v)))
 	}
 	raw := n.Bytes()
+	if len(raw) < 3 || string(appendMultibase(nil, raw)) != multibase {
+		return nil
+	}
 	switch {
 	case len(raw) == 34 && raw[0] == 0xed && raw[1] == 0x01:
 		return append([]byte{keyEd25519}, raw[2:]...)
@@ -203,7 +206,7 @@ func keyBytes(multibase string) []byte {
 // first byte is not zero. It works in limbs of 58^5, which fit 32 bits.
 func appendMultibase(dst, raw []byte) []byte {
 	const limb = 58 * 58 * 58 * 58 * 58
-	var limbs [12]uint64 // lowest first; 12 limbs hold 351 bits, a key has at most 280
+	var limbs [12]uint64 // lowest first; 12 limbs hold 60 digits
 	used := 0
 	for i := 0; i < len(raw); {
 		carry, shift := uint64(0), 0
