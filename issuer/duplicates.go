@@ -41,6 +41,7 @@ type DupKeys struct {
 	Number string   // authority and number in the register
 	Mother []string // each way to know the mother by herself
 	Father []string // each way to know the father by himself
+	Couple []string // mother and father known by name
 	Child  []string // a mother known by name alone, with the year of the birth
 }
 
@@ -50,7 +51,9 @@ func (k DupKeys) All() []string {
 	if k.Number != "" {
 		all = append(all, k.Number)
 	}
-	all = append(append(append(all, k.Mother...), k.Father...), k.Child...)
+	for _, keys := range [][]string{k.Mother, k.Father, k.Couple, k.Child} {
+		all = append(all, keys...)
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -65,6 +68,11 @@ func BirthDupKeys(b *vc.Birth) DupKeys {
 	if isSealed(b) {
 		return k
 	}
+	var husbands []string
+	for _, f := range fathers(b) {
+		k.Father = append(k.Father, personKeys("father", f)...)
+		husbands = append(husbands, nameKeys(f.Names)...)
+	}
 	child := years(spanOf(b.BirthDate), dobSlack)
 	for _, m := range mothers(b) {
 		k.Mother = append(k.Mother, personKeys("mother", m)...)
@@ -72,10 +80,10 @@ func BirthDupKeys(b *vc.Birth) DupKeys {
 			for _, y := range child {
 				k.Child = append(k.Child, "child|"+name+"|"+y)
 			}
+			for _, husband := range husbands {
+				k.Couple = append(k.Couple, "couple|"+name+"|"+husband)
+			}
 		}
-	}
-	for _, f := range fathers(b) {
-		k.Father = append(k.Father, personKeys("father", f)...)
 	}
 	return k
 }
@@ -133,7 +141,7 @@ func Duplicate(a, b *vc.Birth) (rule string) {
 	if rule := sameMotherRule(a, b); rule != "" {
 		return rule
 	}
-	if closeChildren(a, b) && !areTwins(a, b) && sameFather(a, b) {
+	if closeChildren(a, b) && !areTwins(a, b) && sameFather(a, b) == mother {
 		return DuplicateChildFather
 	}
 	return ""
@@ -245,17 +253,23 @@ type kin int
 const (
 	stranger kin = iota // different, or nothing to tell by
 	namesake            // the same name, and nothing against it
-	adopter             // the same woman, a mother by law in at least one record
+	family              // the same couple by name, or one woman who adopted: biology does not apply
 	mother              // the same woman, a mother by birth as far as is said
 )
 
+// sameMother compares the mothers of two records. Where names are few, two
+// couples share theirs: enough to hold a child of the same name, not to say that
+// one woman gave birth twice.
 func sameMother(a, b *vc.Birth) kin {
 	best := stranger
 	for _, x := range mothers(a) {
 		for _, y := range mothers(b) {
 			k := samePerson(x, y)
+			if k == namesake && sameFather(a, b) > stranger {
+				k = family
+			}
 			if k == mother && (adoptive(x) || adoptive(y)) {
-				k = adopter
+				k = family
 			}
 			best = max(best, k)
 		}
@@ -263,15 +277,14 @@ func sameMother(a, b *vc.Birth) kin {
 	return best
 }
 
-func sameFather(a, b *vc.Birth) bool {
+func sameFather(a, b *vc.Birth) kin {
+	best := stranger
 	for _, x := range fathers(a) {
 		for _, y := range fathers(b) {
-			if samePerson(x, y) == mother {
-				return true
-			}
+			best = max(best, samePerson(x, y))
 		}
 	}
-	return false
+	return best
 }
 
 // samePerson compares two parents: by reference where both have one, else by

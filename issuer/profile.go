@@ -79,7 +79,8 @@ func FullGuardianship(g *vc.Guardianship, childRef, holder string) vc.Guardiansh
 // border profile (schema credential/guardianship-border). holder is "" on paper.
 // Nothing of powers, basis, constraints or exercise is left out. It is
 // ErrMRZNeeded where the guardian has names and none can be written by the
-// standard.
+// standard, and for a paper that would name nobody: whoever found it could take
+// the child.
 func BorderGuardianship(g *vc.Guardianship, childRef, holder string) (vc.Guardianship, error) {
 	s := vc.Guardianship{
 		ID:       holder,
@@ -110,6 +111,9 @@ func BorderGuardianship(g *vc.Guardianship, childRef, holder string) (vc.Guardia
 	}
 	if len(g.Guardian.Documents) > 0 {
 		s.Guardian.Documents = g.Guardian.Documents[:1:1]
+	}
+	if holder == "" && len(s.Guardian.Names) == 0 && len(s.Guardian.Documents) == 0 {
+		return vc.Guardianship{}, ErrMRZNeeded
 	}
 	return s, nil
 }

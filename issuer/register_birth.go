@@ -232,11 +232,6 @@ func (c *inspection) registration(b *vc.Birth, born span) {
 	c.text("/registration/office", &r.Office, 200)
 	date := c.pastDate("/registration/date", r.Date)
 	c.order(born.earliest, date, "/registration/date", "must not lie before the birth")
-	for _, p := range b.Parentage {
-		if nameless(p) && r.Informant == p.Role {
-			c.refuse("/registration/informant", "must not be a parent whom the record does not name")
-		}
-	}
 }
 
 // authority checks the address of a register: an absolute https or did URI.

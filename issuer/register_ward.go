@@ -21,8 +21,9 @@ const youngestGuardian = 16
 // Fields that point into the guardianship.
 func CheckWard(g *vc.Guardianship, ward *vc.Birth, now time.Time) error {
 	c := newInspection(now)
-	if g.Ward.ChildRef != ward.ChildRef {
-		c.refuse("/ward/childRef", "must be the child's")
+	if ward == nil || g.Ward.ChildRef != ward.ChildRef {
+		c.refuse("/ward/childRef", "must be that of the ward's birth record")
+		return c.refusal()
 	}
 	child := spanOf(ward.BirthDate)
 	if child.known {
