@@ -83,7 +83,9 @@ func (o *offer) grant() preAuthorized { return o.Grants[grantPreAuthorized] }
 //
 // All credentials of the offer are stored, or none.
 func (w *Wallet) Accept(ctx context.Context, g Guardian, text, pin string) (Accepted, error) {
-	ctx, cancel := context.WithTimeout(ctx, acceptPatience)
+	// Once begun it is carried through: a guardian who loses the connection has
+	// not spent the offer for nothing.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptPatience)
 	defer cancel()
 	o, err := parseOffer(text)
 	if err != nil {
@@ -127,8 +129,8 @@ func (w *Wallet) Accept(ctx context.Context, g Guardian, text, pin string) (Acce
 		}
 	}
 	if gr != nil {
-		// The PIN was right when the grant was stored.
-		if subtle.ConstantTimeCompare([]byte(gr.PIN), []byte(pin)) != 1 {
+		// The PIN was right when the grant was stored; none if none was asked.
+		if gr.PIN != "" && subtle.ConstantTimeCompare([]byte(gr.PIN), []byte(pin)) != 1 {
 			return Accepted{}, ErrRefused
 		}
 	} else {
@@ -396,6 +398,7 @@ type exchange struct {
 	now   func() time.Time
 	m     *metadata
 	key   keys.Signer
+	proof string // the issuer's last c_nonce, for key proofs
 	nonce string // the issuer's last DPoP-Nonce
 }
 
@@ -529,11 +532,10 @@ func (x *exchange) credentials(ctx context.Context, g *grant) ([]string, error) 
 
 func (x *exchange) credential(ctx context.Context, g *grant, ask map[string]any) (string, error) {
 	for try := 0; ; try++ {
-		nonce, err := x.freshNonce(ctx)
-		if err != nil {
+		if err := x.challenge(ctx); err != nil {
 			return "", err
 		}
-		proof, err := x.proof(nonce)
+		proof, err := x.prove()
 		if err != nil {
 			return "", err
 		}
@@ -550,6 +552,7 @@ func (x *exchange) credential(ctx context.Context, g *grant, ask map[string]any)
 		case a.status == http.StatusUnauthorized:
 			return "", errToken
 		case a.status == http.StatusBadRequest && oauthCode(a) == "invalid_nonce" && try == 0:
+			x.proof = ""
 			continue
 		case a.status == http.StatusBadRequest && oauthCode(a) == "credential_request_denied":
 			return "", errDenied
@@ -571,39 +574,40 @@ func (x *exchange) credential(ctx context.Context, g *grant, ask map[string]any)
 	}
 }
 
-// freshNonce asks the nonce endpoint (OpenID4VCI 1.0, section 7), if there is
-// one.
-func (x *exchange) freshNonce(ctx context.Context) (string, error) {
-	if x.m.Nonce == "" {
-		return "", nil
+// challenge asks the nonce endpoint (OpenID4VCI 1.0, section 7), if there is
+// one and its last answer is not good any more.
+func (x *exchange) challenge(ctx context.Context) error {
+	if x.m.Nonce == "" || x.proof != "" {
+		return nil
 	}
 	a, err := x.post(ctx, x.m.Nonce, "", "", "")
 	if err != nil {
-		return "", err
+		return err
 	}
 	if a.status != http.StatusOK {
-		return "", refusal(a)
+		return refusal(a)
 	}
 	var r struct {
 		Nonce string `json:"c_nonce"`
 	}
 	if err := vc.StrictJSON(a.body, &r, vc.MaxDepth); err != nil {
-		return "", ErrIssuerAnswer.With(err)
+		return ErrIssuerAnswer.With(err)
 	}
 	if r.Nonce == "" || len(r.Nonce) > 4096 {
-		return "", ErrIssuerAnswer
+		return ErrIssuerAnswer
 	}
-	return r.Nonce, nil
+	x.proof = r.Nonce
+	return nil
 }
 
-// proof shows that the wallet has the holder key (OpenID4VCI 1.0, appendix
+// prove shows that the wallet has the holder key (OpenID4VCI 1.0, appendix
 // F.1).
-func (x *exchange) proof(nonce string) (string, error) {
+func (x *exchange) prove() (string, error) {
 	claims, err := json.Marshal(struct {
 		Audience string `json:"aud"`
 		IssuedAt int64  `json:"iat"`
 		Nonce    string `json:"nonce,omitempty"`
-	}{x.m.Issuer, x.now().Unix(), nonce})
+	}{x.m.Issuer, x.now().Unix(), x.proof})
 	if err != nil {
 		return "", err
 	}

@@ -570,7 +570,11 @@ func TestAcceptLostAnswers(t *testing.T) {
 				continue // the code is dead, and nothing of ours came through
 			}
 			t.Run(path+" "+wait.String(), func(t *testing.T) {
-				each(t, func(t *testing.T, s scene) {
+				run := each
+				if wait == 0 {
+					run = func(t *testing.T, fn func(*testing.T, scene)) { fn(t, lite(t)) }
+				}
+				run(t, func(t *testing.T, s scene) {
 					link := s.o.offer(zainab)
 					s.o.set(func() { s.o.drop[path] = 2 }) // net/http retries a GET once by itself
 					for range 3 {
@@ -591,6 +595,34 @@ func TestAcceptLostAnswers(t *testing.T) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// Whoever asked may be gone: what was begun is carried through.
+func TestAcceptDisconnected(t *testing.T) {
+	s := lite(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.o.override["/token"] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		s.o.mu.Lock()
+		defer s.o.mu.Unlock()
+		s.o.token(w, r)
+	})
+	if a, err := s.Accept(ctx, amina, s.o.offer(zainab), pin); err != nil || len(a.Credentials) != 4 {
+		t.Error(err)
+	}
+}
+
+// An offer may ask for no PIN; then none is sent, and none is compared.
+func TestAcceptNoPIN(t *testing.T) {
+	s := lite(t)
+	s.o.noPIN = true
+	link := s.o.offer(zainab)
+	ref := s.o.byReference(link)
+	for i, p := range []string{"ignored", "", "another"} {
+		if a, err := s.Accept(t.Context(), amina, ref, p); err != nil || len(a.Credentials) != 4 {
+			t.Fatalf("%d: %v", i, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"time"
 	"unicode"
@@ -39,6 +40,12 @@ type Child struct {
 	Credentials []string `json:"credentials"`
 	Ready       bool     `json:"ready"` // a presentation for a border can be made now
 }
+
+// LogValue keeps a person's data out of every log.
+func (c Credential) LogValue() slog.Value { return slog.StringValue("credential") }
+
+// LogValue keeps a person's data out of every log.
+func (c Child) LogValue() slog.Value { return slog.StringValue("child") }
 
 // States of a credential as they are shown. notUsable covers suspension and
 // revocation: the wallet does not know, and does not say, why.

@@ -16,6 +16,7 @@ import (
 	"github.com/kinpass/kinpass/api"
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/internal/serve/servetest"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -117,6 +118,19 @@ func into[T any](t *testing.T, rec *httptest.ResponseRecorder) T {
 
 func eachDesk(t *testing.T, fn func(t *testing.T, d desk)) {
 	each(t, func(t *testing.T, s scene) { fn(t, newDesk(t, s)) })
+}
+
+func TestRoutesAreDescribed(t *testing.T) {
+	servetest.Described(t, newDesk(t, lite(t)).srv, "wallet")
+}
+
+func TestHostileRequests(t *testing.T) {
+	d := newDesk(t, lite(t))
+	servetest.Hostile(t, d.srv, "wallet", []string{d.tokens["amina"], d.tokens["officer"]},
+		func(n int) string { return fmt.Sprintf("10.%d.%d.%d:1", n>>16&255, n>>8&255, n&255) })
+	if d.o.count("") != 0 || count(t, d.db, "guardians") != 0 {
+		t.Error("a bad request did something")
+	}
 }
 
 func TestHTTPStory(t *testing.T) {

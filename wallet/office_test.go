@@ -84,6 +84,7 @@ type office struct {
 	resign    func(string, string) string
 	alterList func(jsonObject)
 	denied    []string
+	noPIN     bool
 	life      time.Duration // of credentials
 }
 
@@ -161,11 +162,12 @@ func (o *office) byReference(link string) string {
 }
 
 func (o *office) object(code string) string {
-	b, err := json.Marshal(jsonObject{
-		"credential_issuer": o.srv.URL, "credential_configuration_ids": o.configs,
-		"grants": jsonObject{grantPreAuthorized: jsonObject{"pre-authorized_code": code,
-			"tx_code": jsonObject{"input_mode": "numeric", "length": 6}}},
-	})
+	grant := jsonObject{"pre-authorized_code": code}
+	if !o.noPIN {
+		grant["tx_code"] = jsonObject{"input_mode": "numeric", "length": 6}
+	}
+	b, err := json.Marshal(jsonObject{"credential_issuer": o.srv.URL, "credential_configuration_ids": o.configs,
+		"grants": jsonObject{grantPreAuthorized: grant}})
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -302,7 +304,7 @@ func (o *office) token(w http.ResponseWriter, r *http.Request) {
 			answerJSON(w, 400, jsonObject{"error": "invalid_grant"})
 			return
 		}
-		if r.Form.Get("tx_code") != pin {
+		if got, ok := r.Form["tx_code"]; ok == o.noPIN || (!o.noPIN && got[0] != pin) {
 			d.tries++
 			answerJSON(w, 400, jsonObject{"error": "invalid_grant"})
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -43,6 +44,9 @@ type Presentation struct {
 	Presentation string    `json:"presentation"` // compact vp+jwt
 	ExpiresAt    time.Time `json:"expiresAt"`
 }
+
+// LogValue keeps a person's data out of every log.
+func (p Presentation) LogValue() slog.Value { return slog.StringValue("presentation") }
 
 // Present signs a presentation of one child with the guardian's holder key. It
 // never holds credentials of two children, and never one that the guardian did

@@ -68,7 +68,7 @@ func (w *Wallet) Renew(ctx context.Context, g Guardian) (Renewed, error) {
 // renewGrant does Renew's work for one grant. Only what is ours to repair is an
 // error.
 func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []held, trust *vc.TrustList) (Renewed, error) {
-	ctx, cancel := context.WithTimeout(ctx, acceptPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptPatience)
 	defer cancel()
 	var out Renewed
 	base, err := url.Parse(gr.Issuer)
@@ -139,8 +139,30 @@ func (w *Wallet) refetch(ctx context.Context, v *vault, gr *grant, issuer *vc.Tr
 	return w.finish(ctx, v, gr, a)
 }
 
-// RenewAll renews for every guardian, one after the other. The service does
-// this by itself, so that nobody finds out at a border.
+// renewEvery is how often Run renews.
+const renewEvery = 6 * time.Hour
+
+// Run does what the service does by itself until ctx ends: it finishes a
+// rotation of the service key, and renews for every guardian from time to
+// time, so that nobody finds out at a border.
+func (w *Wallet) Run(ctx context.Context) {
+	if n, err := w.Rewrap(ctx); err != nil || n > 0 {
+		w.cfg.Log.Info("service key", "rewrapped", n, "failed", err != nil)
+	}
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		out, err := w.RenewAll(ctx)
+		w.cfg.Log.Info("renewal", "checked", out.Checked, "renewed", out.Renewed, "failed", out.Failed, "complete", err == nil)
+	}
+}
+
+// RenewAll renews for every guardian, one after the other.
 func (w *Wallet) RenewAll(ctx context.Context) (Renewed, error) {
 	all, err := w.guardians(ctx)
 	if err != nil {

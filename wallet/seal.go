@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"log/slog"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -27,7 +28,7 @@ const (
 // Errors of sealing. They mean a damaged or exchanged database or a wrong
 // service key, never a mistake of the caller.
 var (
-	ErrWrapKey  = fault.New(fault.Unavailable, "wallet-key-missing", "the wallet's service key is not there").WithHint("make it with: kinpass keys init")
+	ErrWrapKey  = fault.New(fault.Unavailable, "wallet-key-missing", "the service key that this wallet was sealed with is not there").WithHint("start the wallet with the key file that belongs to its database")
 	errUnsealed = fault.New(fault.Internal, "internal", "the request could not be completed")
 )
 
@@ -64,6 +65,9 @@ type vault struct {
 	aead     cipher.AEAD
 	lookup   []byte
 }
+
+// LogValue keeps keys out of every log.
+func (v *vault) LogValue() slog.Value { return slog.StringValue("vault") }
 
 // wrapped is a vault as the database keeps it.
 type wrapped struct {

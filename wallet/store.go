@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -40,6 +41,9 @@ type holder struct {
 	PKCS8 []byte `json:"pkcs8"`
 }
 
+// LogValue keeps keys and who holds them out of every log.
+func (h holder) LogValue() slog.Value { return slog.StringValue("holder key") }
+
 // signer gives the key to sign with. Everything that needs a holder key goes
 // through holder, so that a key bound to a device can take its place.
 func (h holder) signer() (keys.Signer, error) { return keys.FromPrivate(h.PKCS8, did.KeyID(h.DID)) }
@@ -63,6 +67,9 @@ type grant struct {
 	Credentials []string  `json:"credentials,omitempty"` // ids of rows
 	NotIssued   []string  `json:"notIssued,omitempty"`   // configurations that the issuer denied
 }
+
+// LogValue keeps codes, PINs and tokens out of every log.
+func (g *grant) LogValue() slog.Value { return slog.StringValue("grant") }
 
 // kept is a credential as it is sealed. State is what its status lists said
 // when they were last read.
