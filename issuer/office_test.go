@@ -220,9 +220,9 @@ func birthOf(childRef string) string {
 		"birthDate":{"value":"2019-03-05","precision":"day","basis":"medicalRecord"},"sex":2,
 		"placeOfBirth":{"status":"known","country":"ZAF","locality":"George"},
 		"parentage":[{"role":"mother","status":"known","filiation":"birth","names":[{"kind":"legal","script":"Latn","given":["M%s"],"family":[%q]}],
-			"birthDate":{"value":"1990-01-02","precision":"day"}}],
+			"birthDate":{"value":"1990-01-02","precision":"day","basis":"documentary"}}],
 		"registration":{"number":"ZAF-%s","authority":"https://registry.zaf.example","date":"2019-03-09","mode":"timely","informant":"mother"}}`,
-		childRef, given, family, strings.ToUpper(family), strings.ToUpper(given), given, family, childRef)
+		childRef, given, family, strings.ToUpper(family), strings.ToUpper(given), given, family, family)
 }
 
 // guardianshipOf is the mother's.
