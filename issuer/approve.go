@@ -34,9 +34,9 @@ type act struct {
 	// execute does what was proposed. In the transaction that does it, it calls
 	// settle with the decision, which fails if somebody decided before.
 	execute func(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error)
-	// deny undoes what the proposal left, in the transaction that refuses it;
-	// nil if there is nothing. It gives the state that the record is in then.
-	deny func(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) (state string, err error)
+	// deny discards the record that the proposal left, in the transaction that
+	// refuses it; nil if there is nothing to discard.
+	deny func(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) error
 }
 
 // acts holds every kind of act. Files with acts of their own add them in init.
@@ -160,14 +160,14 @@ func (i *Issuer) deny(ctx context.Context, x act, a approval, d decision) (o Out
 		if r, err := i.store.record(ctx, tx, a.RecordKind, a.Record); err == nil {
 			o.State, o.Rule, o.RecordVersion = r.State, r.Rule, r.Version
 		}
-		if x.deny != nil {
-			state, err := x.deny(ctx, tx, i, a)
-			if err != nil {
-				return err
-			}
-			o.State, o.Rule = state, ""
+		if x.deny == nil {
+			return i.store.settle(ctx, tx, d, o)
 		}
-		return i.store.settle(ctx, tx, d, o)
+		o.State, o.Rule = StateDiscarded, ""
+		if err := i.store.settle(ctx, tx, d, o); err != nil {
+			return err
+		}
+		return x.deny(ctx, tx, i, a)
 	})
 	return o, err
 }
@@ -196,15 +196,15 @@ func executeRegister(ctx context.Context, i *Issuer, a approval, d decision) (Ou
 	return i.admit(ctx, r, d)
 }
 
-func denyRegister(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) (string, error) {
+func denyRegister(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) error {
 	r, err := i.store.record(ctx, tx, a.RecordKind, a.Record)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if r.State != StatePending {
-		return "", ErrRecordState
+		return ErrRecordState
 	}
-	return StateDiscarded, i.store.discard(ctx, tx, r)
+	return i.store.discard(ctx, tx, r)
 }
 
 // released is the payload of a proposal to release a held birth.
@@ -269,10 +269,10 @@ func executeRelease(ctx context.Context, i *Issuer, a approval, d decision) (Out
 	}
 	o := Outcome{ID: r.ID, State: StateDiscarded, RecordVersion: r.Version}
 	err = i.store.write(ctx, func(tx *sql.Tx) error {
-		if err := i.store.discard(ctx, tx, r); err != nil {
+		if err := i.store.settle(ctx, tx, d, o); err != nil {
 			return err
 		}
-		return i.store.settle(ctx, tx, d, o)
+		return i.store.discard(ctx, tx, r)
 	})
 	return o, err
 }
@@ -406,6 +406,6 @@ func (i *Issuer) admitGuardianship(ctx context.Context, r row, g *vc.Guardianshi
 	if why := NotIssuable(g, w.birth, i.now()); why != "" {
 		return admission{old: r, state: StateNotIssued, rule: why}, nil
 	}
-	d, err := i.paperGuardianship(ctx, r, g, w)
-	return admission{old: r, state: StateIssued, draft: d}, err
+	d, rule, err := i.paperGuardianship(ctx, r, g, w)
+	return admission{old: r, state: StateIssued, rule: rule, draft: d}, err
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 
-	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -162,7 +161,7 @@ func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by Call
 	}
 	v := version{old: old, new: old, birth: b, keys: i.dedupKeys(b)}
 	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = b.RecordVersion, record, by, approver, ""
-	sealed := b.Amendment != nil && b.Amendment.Sealed
+	sealed := isSealed(b)
 	if sealed {
 		v.new.ChildRef = token()
 	}
@@ -189,18 +188,15 @@ func (i *Issuer) cutWards(ctx context.Context, v *version) error {
 		return err
 	}
 	for _, r := range gs {
-		v.wards = append(v.wards, r)
-		if r.inForce() != nil {
-			continue
-		}
 		g, err := readGuardianship(r)
 		if err != nil {
 			return err
 		}
-		if NotIssuable(g, v.birth, i.now()) != "" {
+		v.wards = append(v.wards, r)
+		if v.old.Status != StatusValid || r.inForce() != nil || NotIssuable(g, v.birth, i.now()) != "" {
 			continue
 		}
-		d, err := i.paperGuardianship(ctx, r, g, wardRecord{v.new, v.birth})
+		d, _, err := i.paperGuardianship(ctx, r, g, wardRecord{v.new, v.birth})
 		if err != nil {
 			return err
 		}
@@ -222,9 +218,6 @@ func (i *Issuer) checkGuardianshipCorrection(ctx context.Context, old row, g *vc
 	w, b, err := i.ward(ctx, old)
 	if err != nil {
 		return wardRecord{}, err
-	}
-	if g.Ward.ChildRef != w.Ref {
-		return wardRecord{}, ErrNoSuchWard.WithFields(fault.Field{Path: "/ward/childRef", Rule: "a correction keeps the child"})
 	}
 	return wardRecord{w, b}, CheckWard(g, b, i.now())
 }
@@ -251,10 +244,11 @@ func executeCorrectGuardianship(ctx context.Context, i *Issuer, a approval, d de
 	if why := NotIssuable(&g, w.birth, i.now()); why != "" {
 		v.new.State, v.new.Rule = StateNotIssued, why
 	} else {
-		dr, err := i.paperGuardianship(ctx, v.new, &g, w)
+		dr, rule, err := i.paperGuardianship(ctx, v.new, &g, w)
 		if err != nil {
 			return Outcome{}, err
 		}
+		v.new.Rule = rule
 		v.drafts = append(v.drafts, dr)
 	}
 	return i.replace(ctx, v, func(tx *sql.Tx, o Outcome) error { return i.store.settle(ctx, tx, d, o) })

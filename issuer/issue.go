@@ -189,12 +189,13 @@ func (i *Issuer) guardianshipEntry(ctx context.Context, g *vc.Guardianship, dige
 		e.row.State = StatePending
 		return e, nil
 	}
-	e.draft, err = i.draft(ctx, copyOf{record: e.row, profile: ProfilePaper, birth: b, guardianship: g, childRef: ward.ChildRef, at: src.at})
+	e.draft, e.row.Rule, err = i.paper(ctx, copyOf{record: e.row, profile: ProfilePaper, birth: b, guardianship: g, childRef: ward.ChildRef, at: src.at})
 	return e, err
 }
 
-// paper drafts the paper credential of a birth. A child without a name in Latin
-// letters gets none: the rule says so and the record stands.
+// paper drafts a copy in the border shape. Where a name cannot be written in the
+// letters of a machine-readable zone there is none: the rule says so and the
+// record stands.
 func (i *Issuer) paper(ctx context.Context, c copyOf) (*draft, string, error) {
 	d, err := i.draft(ctx, c)
 	if errors.Is(err, ErrMRZNeeded) {
@@ -207,8 +208,8 @@ func (i *Issuer) paperBirth(ctx context.Context, r row, b *vc.Birth) (*draft, st
 	return i.paper(ctx, copyOf{record: r, profile: ProfilePaper, birth: b, childRef: r.ChildRef, at: i.now()})
 }
 
-func (i *Issuer) paperGuardianship(ctx context.Context, r row, g *vc.Guardianship, w wardRecord) (*draft, error) {
-	return i.draft(ctx, copyOf{record: r, profile: ProfilePaper, birth: w.birth, guardianship: g, childRef: w.row.ChildRef, at: i.now()})
+func (i *Issuer) paperGuardianship(ctx context.Context, r row, g *vc.Guardianship, w wardRecord) (*draft, string, error) {
+	return i.paper(ctx, copyOf{record: r, profile: ProfilePaper, birth: w.birth, guardianship: g, childRef: w.row.ChildRef, at: i.now()})
 }
 
 // ward reads the birth that a guardianship belongs to.
@@ -222,8 +223,8 @@ func (i *Issuer) ward(ctx context.Context, g row) (row, *vc.Birth, error) {
 }
 
 // IssueCopies gives a holder's full and border credentials of a guardianship
-// and of the ward's birth: four, or three where the child has no name in Latin
-// letters and so no border birth credential. holder is the did:key that was
+// and of the ward's birth: four, or fewer where a name cannot be written in the
+// letters of a machine-readable zone and so in no border credential. holder is the did:key that was
 // proven. The same holder gets the same credentials until the record is
 // corrected or they are close to their end.
 func (i *Issuer) IssueCopies(ctx context.Context, guardianship, holder string) ([]IssuedCredential, error) {
@@ -242,7 +243,8 @@ func (i *Issuer) IssueCopies(ctx context.Context, guardianship, holder string) (
 
 // Paper gives the paper credentials of a birth and of one of its guardianships
 // as compact vc+jwt: the newest ones, and new ones where those are close to
-// their end. It is ErrMRZNeeded where the child has no name in Latin letters.
+// their end. It is ErrMRZNeeded where the name of the child or of the guardian
+// cannot be written in the letters of a machine-readable zone.
 func (i *Issuer) Paper(ctx context.Context, c Caller, birth, guardianship string) (birthJWT, guardianshipJWT string, err error) {
 	if err := c.may(mayRead...); err != nil {
 		return "", "", err
@@ -269,7 +271,7 @@ func (i *Issuer) Paper(ctx context.Context, c Caller, birth, guardianship string
 			guardianshipJWT = x.JWT
 		}
 	}
-	if birthJWT == "" {
+	if birthJWT == "" || guardianshipJWT == "" {
 		return "", "", ErrMRZNeeded
 	}
 	return birthJWT, guardianshipJWT, nil
@@ -353,11 +355,7 @@ func (i *Issuer) haveOrDraft(ctx context.Context, c copyOf) (copied, *draft, err
 		return copied{}, nil, err
 	}
 	if ok {
-		until, err := c.until()
-		if err != nil {
-			return copied{}, nil, err
-		}
-		if stillDoes(old.CredentialInfo, c.at, until) {
+		if _, until := c.validity(); stillDoes(old.CredentialInfo, c.at, until) {
 			return old, nil, nil
 		}
 	}
@@ -469,6 +467,38 @@ type copyOf struct {
 	at           time.Time
 }
 
+// credentialType names the type of the copy.
+func (c copyOf) credentialType() string {
+	if c.guardianship == nil {
+		return vc.TypeBirth
+	}
+	return vc.TypeGuardianship
+}
+
+// validity gives the time in which a copy made now would be valid.
+func (c copyOf) validity() (from, until time.Time) {
+	return Validity(c.profile, c.birth, c.guardianship, c.at.UTC())
+}
+
+// subject gives the credentialSubject of the copy and the schema of the
+// credential. A guardian whom only the birth record names gets the name from
+// there.
+func (c copyOf) subject() (subject any, schema string, err error) {
+	if c.guardianship == nil {
+		if c.profile == ProfileFull {
+			return FullBirth(c.birth, c.childRef), vc.SchemaBirth, nil
+		}
+		s, err := BorderBirth(c.birth, c.childRef)
+		return s, vc.SchemaBirthBorder, err
+	}
+	g := WithParentNames(c.guardianship, c.birth)
+	if c.profile == ProfileFull {
+		return FullGuardianship(g, c.childRef, c.holder), vc.SchemaGuardianship, nil
+	}
+	s, err := BorderGuardianship(g, c.childRef, c.holder)
+	return s, vc.SchemaGuardBorder, err
+}
+
 // draft is a credential that was checked and can be reserved: its exact bytes,
 // its place in the status lists and the commitment to it.
 type draft struct {
@@ -493,11 +523,10 @@ func (i *Issuer) draft(ctx context.Context, c copyOf) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	until, err := c.until()
-	if err != nil {
-		return nil, err
+	from, until := c.validity()
+	if !until.After(from) {
+		return nil, ErrNotIssuable
 	}
-	from := c.at.UTC().Truncate(time.Second)
 	id := uuid.NewString()
 	d := &draft{kind: c.record.Kind, record: c.record.ID, holder: c.holder, batch: c.record.Batch, info: CredentialInfo{
 		ID: id, Type: c.credentialType(), Profile: c.profile, State: StatusValid,
@@ -707,7 +736,7 @@ func newClaim(c Caller, idem, act string, parts ...[]byte) (*claim, error) {
 func (i *Issuer) dedupKeys(b *vc.Birth) [][]byte {
 	var out [][]byte
 	seen := map[string]bool{}
-	for _, k := range searchKeys(b) {
+	for _, k := range BirthDupKeys(b).All() {
 		m := hmac.New(sha256.New, i.cfg.Ring.Secret("dedup"))
 		m.Write([]byte(k))
 		h := m.Sum(nil)[:16]

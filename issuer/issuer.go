@@ -101,7 +101,7 @@ const (
 
 // Rules that an Outcome names and that are not rules of a duplicate.
 const (
-	RuleMRZNeeded = "MRZ_NEEDED" // no name in Latin letters: no paper and border credential
+	RuleMRZNeeded = "MRZ_NEEDED" // a name has no machine-readable form: no paper and border credential
 	RuleWardHeld  = "ward-held"  // the ward's birth is held or waits for a second person
 )
 

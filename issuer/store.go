@@ -8,10 +8,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -242,7 +240,7 @@ func (s *Store) addBirths(ctx context.Context, tx *sql.Tx, in []*entry) error {
 	if err != nil {
 		return err
 	}
-	twins, err := s.candidates(ctx, tx, hashes)
+	found, err := s.candidates(ctx, tx, hashes)
 	if err != nil {
 		return err
 	}
@@ -259,12 +257,12 @@ func (s *Store) addBirths(ctx context.Context, tx *sql.Tx, in []*entry) error {
 			}
 			continue
 		}
-		if rule := twins.like(e); rule != "" {
+		if rule := found.like(e); rule != "" {
 			e.hold(rule)
 		} else {
 			e.accept()
 		}
-		twins.add(e)
+		found.add(e)
 		r := e.row
 		r.State, r.Rule = e.outcome.State, e.outcome.Rule
 		known[e.row.Ref] = r
@@ -296,15 +294,15 @@ func (s *Store) knownBirths(ctx context.Context, tx *sql.Tx, refs []string) (map
 	return out, nil
 }
 
-// twins are the births that share a search key with the entries at hand.
-type twins struct {
+// rivals are the births that share a search key with the entries at hand.
+type rivals struct {
 	byHash map[string][]string // hash → birth ids, stored and new
 	births map[string]*vc.Birth
 }
 
 // candidates reads every stored birth that shares one of the hashes.
-func (s *Store) candidates(ctx context.Context, tx *sql.Tx, hashes [][]byte) (*twins, error) {
-	t := &twins{byHash: map[string][]string{}, births: map[string]*vc.Birth{}}
+func (s *Store) candidates(ctx context.Context, tx *sql.Tx, hashes [][]byte) (*rivals, error) {
+	t := &rivals{byHash: map[string][]string{}, births: map[string]*vc.Birth{}}
 	var ids []string
 	for part := range chunks(hashes, 200) {
 		rs, err := tx.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+marks(1, len(part)), anys(part)...)
@@ -345,20 +343,22 @@ func (s *Store) candidates(ctx context.Context, tx *sql.Tx, hashes [][]byte) (*t
 }
 
 // like gives the rule by which e repeats another birth, or "".
-func (t *twins) like(e *entry) string {
+func (t *rivals) like(e *entry) string {
+	var list []*vc.Birth
+	listed := map[string]bool{e.row.ID: true}
 	for _, k := range e.keys {
 		for _, id := range t.byHash[string(k)] {
-			if b := t.births[id]; b != nil && id != e.row.ID {
-				if rule := Duplicate(b, e.birth); rule != "" {
-					return rule
-				}
+			if b := t.births[id]; b != nil && !listed[id] {
+				listed[id] = true
+				list = append(list, b)
 			}
 		}
 	}
-	return ""
+	rule, _ := FindDuplicate(e.birth, list)
+	return rule
 }
 
-func (t *twins) add(e *entry) {
+func (t *rivals) add(e *entry) {
 	t.births[e.row.ID] = e.birth
 	for _, k := range e.keys {
 		t.byHash[string(k)] = append(t.byHash[string(k)], e.row.ID)
@@ -536,34 +536,52 @@ type sealing struct {
 // seal closes reservations. A reservation is closed once: if somebody else
 // signed it meanwhile, theirs stays and is given back.
 func (s *Store) seal(ctx context.Context, tx *sql.Tx, in []*sealing) error {
-	for part := range chunks(in, 100) {
-		args := make([]any, 0, 2*len(part))
-		open := make(map[string]*sealing, len(part))
-		for _, x := range part {
-			args = append(args, x.ID, x.JWT)
-			open[x.ID] = x
+	first := map[string]*sealing{}
+	var each []*sealing // one per reservation
+	for _, x := range in {
+		if first[x.ID] == nil {
+			first[x.ID] = x
+			each = append(each, x)
 		}
-		rs, err := tx.QueryContext(ctx, `WITH v (id, jwt) AS (VALUES `+tuples(len(part), 2)+`)
-			UPDATE credentials SET jwt = v.jwt, payload = NULL, state = 'sealed' FROM v
-			WHERE credentials.id = v.id AND credentials.state = 'reserved' RETURNING credentials.id`, args...)
-		if err != nil {
+	}
+	for part := range chunks(each, 100) {
+		if err := s.sealPart(ctx, tx, part); err != nil {
 			return err
 		}
-		for rs.Next() {
-			var id string
-			if err := rs.Scan(&id); err != nil {
-				rs.Close()
-				return err
-			}
-			delete(open, id)
-		}
-		if err := rs.Err(); err != nil {
+	}
+	for _, x := range in {
+		x.JWT = first[x.ID].JWT
+	}
+	return nil
+}
+
+func (s *Store) sealPart(ctx context.Context, tx *sql.Tx, in []*sealing) error {
+	args := make([]any, 0, 2*len(in))
+	late := make(map[string]*sealing, len(in))
+	for _, x := range in {
+		args = append(args, x.ID, x.JWT)
+		late[x.ID] = x
+	}
+	rs, err := tx.QueryContext(ctx, `WITH v (id, jwt) AS (VALUES `+tuples(len(in), 2)+`)
+		UPDATE credentials SET jwt = v.jwt, payload = NULL, state = 'sealed' FROM v
+		WHERE credentials.id = v.id AND credentials.state = 'reserved' RETURNING credentials.id`, args...)
+	if err != nil {
+		return err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var id string
+		if err := rs.Scan(&id); err != nil {
 			return err
 		}
-		for id, x := range open {
-			if err := tx.QueryRowContext(ctx, `SELECT jwt FROM credentials WHERE id = $1`, id).Scan(&x.JWT); err != nil {
-				return err
-			}
+		delete(late, id)
+	}
+	if err := rs.Err(); err != nil {
+		return err
+	}
+	for id, x := range late {
+		if err := tx.QueryRowContext(ctx, `SELECT jwt FROM credentials WHERE id = $1`, id).Scan(&x.JWT); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -99,9 +99,12 @@ func (s *Store) leaseRange(ctx context.Context, name listName, size int64, x *le
 				return nil
 			}
 			// Whoever loses the race for the number of the list tries again.
+			if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) + 1 FROM status_lists`).Scan(&id); err != nil {
+				return err
+			}
 			if _, err := tx.ExecContext(ctx, `INSERT INTO status_lists (id, type, quarter, part, size, next, version, created)
-				SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4, 0, 0, $5 FROM status_lists ON CONFLICT DO NOTHING`,
-				name.credential, name.quarter, part+1, size, store.Micros(s.now())); err != nil {
+				VALUES ($1, $2, $3, $4, $5, 0, 0, $6) ON CONFLICT DO NOTHING`,
+				id, name.credential, name.quarter, part+1, size, store.Micros(s.now())); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,366 @@
+package issuer
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/store/storetest"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// jsonl writes one line per value; a string is a line as it is.
+func jsonl(t testing.TB, vs ...any) *bytes.Buffer {
+	t.Helper()
+	var b bytes.Buffer
+	for _, v := range vs {
+		if s, ok := v.(string); ok {
+			b.WriteString(s)
+		} else {
+			b.Write(raw(t, v))
+		}
+		b.WriteByte('\n')
+	}
+	return &b
+}
+
+func (d *desk) load(births, guardianships io.Reader) (Summary, []RefusedLine) {
+	d.t.Helper()
+	var refused bytes.Buffer
+	s, err := d.Import(ctx, ImportConfig{Births: births, Guardianships: guardianships, Refused: &refused, Operator: "Olga", Approver: "Axel"})
+	if err != nil {
+		d.t.Fatal(explain(err))
+	}
+	var out []RefusedLine
+	dec := json.NewDecoder(&refused)
+	for dec.More() {
+		var r RefusedLine
+		if err := dec.Decode(&r); err != nil {
+			d.t.Fatal(err)
+		}
+		out = append(out, r)
+	}
+	return s, out
+}
+
+func counts(s Summary) string {
+	return fmt.Sprintf("accepted %d refused %d held %d notIssued %d seen %d", s.Accepted, s.Refused, s.Held, s.NotIssued, s.Seen)
+}
+
+func TestImport(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		ordinary, lateOne, adult := newBirth(), newBirth(late), newBirth(func(b *vc.Birth) {
+			b.BirthDate.Value, b.Registration.Date = "2001-03-05", "2001-03-09"
+		})
+		twin := newBirth(twinOf(ordinary))
+		other := newBirth(func(b *vc.Birth) { b.ChildRef = ordinary.ChildRef })
+		wrong := newBirth(func(b *vc.Birth) { b.Sex = 5 })
+		births := func() *bytes.Buffer {
+			return jsonl(t, ordinary, "", lateOne, "  ", adult, twin, ordinary, other, wrong, "{not json", strings.Repeat("x", maxLine+1), "null")
+		}
+		gs := []any{
+			newGuardianship(ordinary), newGuardianship(lateOne),
+			newGuardianship(adult),
+			newGuardianship(twin), newGuardianship(newBirth()),
+		}
+		s, refused := d.load(births(), jsonl(t, gs...))
+		if got := counts(s); got != "accepted 7 refused 6 held 2 notIssued 1 seen 1" {
+			t.Fatal(got)
+		}
+		var where []string
+		for _, r := range refused {
+			where = append(where, fmt.Sprintf("%s:%d", r.File, r.Line))
+			if len(r.Fields) == 0 || r.Fields[0].Rule == "" {
+				t.Errorf("line %d is refused without a rule", r.Line)
+			}
+		}
+		if got := strings.Join(where, " "); got != "births:8 births:9 births:10 births:11 births:12 guardianships:5" {
+			t.Error(got)
+		}
+		if len(refused[0].Registration) == 0 || refused[2].Registration != nil || refused[3].Registration != nil {
+			t.Error("the refused lines are not given back")
+		}
+		if n := one(t, db, `SELECT COUNT(*) FROM approvals`); n != 0 {
+			t.Errorf("%d approvals in an approved batch", n)
+		}
+		if n := one(t, db, `SELECT COUNT(*) FROM births WHERE approver = 'Axel' AND proposer_name = 'Olga' AND batch = $1`, s.Batch); n != 4 {
+			t.Errorf("%d births say who answers for them", n)
+		}
+		credentials := one(t, db, `SELECT COUNT(*) FROM credentials WHERE state = 'sealed'`)
+		if credentials != 5 {
+			t.Errorf("%d credentials", credentials)
+		}
+		again, refusedAgain := d.load(births(), jsonl(t, gs...))
+		if got := counts(again); got != "accepted 7 refused 6 held 2 notIssued 1 seen 9" || len(refusedAgain) != len(refused) {
+			t.Errorf("again: %s", got)
+		}
+		if n := one(t, db, `SELECT COUNT(*) FROM credentials`); n != credentials {
+			t.Errorf("%d credentials after the same import", n)
+		}
+		// Another spelling of a line is the same line.
+		var anyOrder map[string]any
+		if err := json.Unmarshal(raw(t, ordinary), &anyOrder); err != nil {
+			t.Fatal(err)
+		}
+		pretty, err := json.Marshal(anyOrder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, _ := d.load(jsonl(t, strings.ReplaceAll(string(pretty), `":`, `" : `)), nil); counts(s) != "accepted 1 refused 0 held 0 notIssued 0 seen 1" {
+			t.Errorf("another spelling: %s", counts(s))
+		}
+	})
+}
+
+func TestImportRefusesToStart(t *testing.T) {
+	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
+	for _, c := range []struct {
+		operator, approver string
+		want               error
+	}{{"", "", ErrImport}, {"Olga", "", ErrImport}, {"", "Axel", ErrImport}, {"Olga", "Olga", ErrSamePerson}, {strings.Repeat("O", 201), "Axel", ErrImport}} {
+		_, err := d.Import(ctx, ImportConfig{Births: jsonl(t, newBirth()), Operator: c.operator, Approver: c.approver})
+		wantFault(t, err, c.want)
+	}
+	if s, _ := d.load(nil, nil); counts(s) != "accepted 0 refused 0 held 0 notIssued 0 seen 0" {
+		t.Error(counts(s))
+	}
+	if s, _ := d.load(strings.NewReader("\n\n \n"), strings.NewReader("")); counts(s) != "accepted 0 refused 0 held 0 notIssued 0 seen 0" {
+		t.Error(counts(s))
+	}
+}
+
+// TestImportLines: the last line needs no line end, a byte order mark is
+// ignored, and the limit is exact.
+func TestImportLines(t *testing.T) {
+	b := raw(t, newBirth())
+	pad := func(n int) string { return string(b) + strings.Repeat(" ", n) }
+	for name, c := range map[string]struct{ in, want string }{
+		"no line end":    {string(b), "1:ok"},
+		"crlf":           {string(b) + "\r\n\r\n" + string(b) + "\r\n", "1:ok 3:ok"},
+		"mark":           {"\ufeff" + string(b) + "\n", "1:ok"},
+		"limit":          {strings.Repeat("x", maxLine) + "\n" + string(b), "1:ok 2:ok"},
+		"over the limit": {strings.Repeat("x", maxLine+1) + "\n" + string(b), "1:long 2:ok"},
+		"far over":       {strings.Repeat("x", 5*maxLine) + "\n" + string(b), "1:long 2:ok"},
+		"long at end":    {string(b) + "\n" + strings.Repeat("x", 3*maxLine), "1:ok 2:long"},
+		"spaces":         {pad(100) + "\n", "1:ok"},
+		"empty":          {"", ""},
+	} {
+		var got []string
+		err := split(strings.NewReader(c.in), func(b *lines) error {
+			for _, l := range b.list {
+				s := "ok"
+				if l.fault != nil {
+					s = "long"
+				}
+				got = append(got, fmt.Sprintf("%d:%s", l.number, s))
+			}
+			return nil
+		})
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v %v", name, got, err)
+		}
+	}
+	if err := split(io.MultiReader(strings.NewReader("{}"), broken{}), func(*lines) error { return nil }); err == nil {
+		t.Error("a reading error is lost")
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("broken") }
+
+// TestImportResumes: an import that is cut off anywhere goes on, and in the end
+// everything is issued once.
+func TestImportResumes(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		var births, gs []any
+		for range 1200 {
+			b := newBirth()
+			births = append(births, b)
+			gs = append(gs, newGuardianship(b))
+		}
+		for _, after := range []int{1, 400, 900} {
+			ctx, cancel := context.WithCancel(ctx)
+			lines := 0
+			_, err := d.Import(ctx, ImportConfig{Births: jsonl(t, births...), Guardianships: jsonl(t, gs...), Operator: "Olga", Approver: "Axel",
+				Progress: func(n int) {
+					if lines += n; lines >= after {
+						cancel()
+					}
+				}})
+			cancel()
+			if err == nil {
+				t.Fatal("the import was not cut off")
+			}
+		}
+		// And one that died between reserving and sealing.
+		d.crash(births[1199].(*vc.Birth))
+		s, refused := d.load(jsonl(t, births...), jsonl(t, gs...))
+		if s.Accepted != 2400 || len(refused) != 0 || s.Held != 0 || s.Seen == 0 {
+			t.Fatal(counts(s))
+		}
+		if n := one(t, db, `SELECT COUNT(*) FROM credentials WHERE state = 'sealed'`); n != 2400 {
+			t.Errorf("%d sealed", n)
+		}
+		if n := one(t, db, `SELECT COUNT(DISTINCT record) FROM credentials`); n != 2400 {
+			t.Errorf("credentials of %d records", n)
+		}
+		if n := one(t, db, `SELECT COUNT(*) FROM credentials WHERE state = 'reserved'`); n != 0 {
+			t.Errorf("%d open", n)
+		}
+	})
+}
+
+// TestImportAt: the time to check and issue at can be another one.
+func TestImportAt(t *testing.T) {
+	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
+	b := newBirth()
+	at := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	s, err := d.Import(ctx, ImportConfig{Births: jsonl(t, b), Guardianships: jsonl(t, newGuardianship(b)), At: at, Operator: "Olga", Approver: "Axel"})
+	if err != nil || s.Accepted != 2 {
+		t.Fatal(counts(s), err)
+	}
+	if n := one(t, d.db, `SELECT COUNT(*) FROM credentials WHERE valid_from = $1`, store.Micros(at)); n != 2 {
+		t.Errorf("%d credentials of that time", n)
+	}
+	early := newBirth()
+	if s, err := d.Import(ctx, ImportConfig{Births: jsonl(t, early), At: time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC), Operator: "Olga", Approver: "Axel"}); err != nil || s.Refused != 1 {
+		t.Errorf("a birth of the future: %s %v", counts(s), err)
+	}
+}
+
+// dataFile opens a file of the shared data, or skips.
+func dataFile(t testing.TB, path string) []byte {
+	t.Helper()
+	dir := os.Getenv("KINPASS_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "data")
+	}
+	data, err := os.ReadFile(filepath.Join(dir, path))
+	if err != nil {
+		if os.Getenv("KINPASS_REQUIRE_VECTORS") == "1" {
+			t.Fatal("the shared data is not there: set KINPASS_DATA")
+		}
+		t.Skip("the shared data is not there: set KINPASS_DATA")
+	}
+	return data
+}
+
+// TestImportSynthetic: the made records of the shared data are accepted or held
+// for a rule, all of them.
+func TestImportSynthetic(t *testing.T) {
+	births, gs := dataFile(t, "synthetic/births.jsonl"), dataFile(t, "synthetic/guardianships.jsonl")
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		s, refused := d.load(bytes.NewReader(births), bytes.NewReader(gs))
+		for n, r := range refused {
+			if n < 20 {
+				t.Errorf("%s line %d: %v", r.File, r.Line, r.Fields)
+			}
+		}
+		if s.Accepted+s.Refused+s.Held != 4019 {
+			t.Error(counts(s))
+		}
+		t.Log(counts(s), fmt.Sprintf("%.0f lines/s", s.PerSecond))
+		rs, err := db.QueryContext(ctx, `SELECT rule, COUNT(*) FROM births WHERE rule <> '' GROUP BY rule UNION ALL SELECT rule, COUNT(*) FROM guardianships WHERE rule <> '' GROUP BY rule`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rs.Close()
+		for rs.Next() {
+			var rule string
+			var n int
+			if err := rs.Scan(&rule, &n); err != nil {
+				t.Fatal(err)
+			}
+			t.Log(rule, n)
+		}
+		if n := one(t, db, `SELECT COUNT(*) FROM births WHERE state = 'held' AND rule = ''`); n != 0 {
+			t.Errorf("%d held without a rule", n)
+		}
+		again, _ := d.load(bytes.NewReader(births), bytes.NewReader(gs))
+		if again.Accepted != s.Accepted || again.Held != s.Held || again.NotIssued != s.NotIssued {
+			t.Errorf("again: %s", counts(again))
+		}
+	})
+}
+
+// benchEngines runs fn on SQLite, and on PostgreSQL where there is one.
+func benchEngines(b *testing.B, fn func(b *testing.B, d *desk)) {
+	for _, engine := range []string{store.SQLite, store.Postgres} {
+		b.Run(engine, func(b *testing.B) {
+			if engine == store.Postgres && os.Getenv("KINPASS_TEST_POSTGRES") == "" {
+				b.Skip("no PostgreSQL")
+			}
+			fn(b, openDesk(b, storetest.Open(b, engine, "issuer")))
+		})
+	}
+}
+
+// BenchmarkImport imports births, durable, signed and indexed: one operation is
+// one birth. The bare signatures beside it are the limit.
+func BenchmarkImport(b *testing.B) {
+	benchEngines(b, func(b *testing.B, d *desk) {
+		var in bytes.Buffer
+		for range b.N {
+			in.Write(raw(b, newBirth()))
+			in.WriteByte('\n')
+		}
+		b.ResetTimer()
+		s, err := d.Import(ctx, ImportConfig{Births: &in, Operator: "Olga", Approver: "Axel"})
+		if err != nil || s.Accepted != b.N {
+			b.Fatal(counts(s), err)
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "births/s")
+	})
+}
+
+// BenchmarkIssue registers single births from many callers at once, as POST
+// /births does, each answered when it is durable and sealed.
+func BenchmarkIssue(b *testing.B) {
+	benchEngines(b, func(b *testing.B, d *desk) {
+		bodies := make(chan []byte, b.N)
+		for range b.N {
+			bodies <- raw(b, newBirth())
+		}
+		close(bodies)
+		b.SetParallelism(64)
+		b.ResetTimer()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if o, err := d.RegisterBirth(ctx, rita, <-bodies, ""); err != nil || o.State != StateIssued {
+					b.Error(o.State, err)
+					return
+				}
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "births/s")
+	})
+}
+
+// BenchmarkBareSignature is the baseline: Ed25519 over the bytes of one paper
+// birth credential.
+func BenchmarkBareSignature(b *testing.B) {
+	ring := newRing(b, keys.EdDSA)
+	s := ring.Of(keys.UseCredentials)[0].Signer("did:web:registry.example#key-1")
+	payload := bytes.Repeat([]byte("x"), 1200)
+	b.ResetTimer()
+	for range b.N {
+		if _, err := s.Sign(nil, payload, crypto.Hash(0)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
