@@ -83,7 +83,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"services":  servicesCmd,
-					"stop":      stopCmd,
+					"halt":      haltCmd,
 					"start":     startCmd,
 					"json":      jsonCmd,
 					"killed":    killedCmd,
@@ -190,15 +190,15 @@ func startCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// stopCmd ends a service: "stop ROLE" as an operator would, "stop -9 ROLE" as
+// haltCmd ends a service: "halt ROLE" as an operator would, "halt -9 ROLE" as
 // a power cut would.
-func stopCmd(ts *testscript.TestScript, neg bool, args []string) {
+func haltCmd(ts *testscript.TestScript, neg bool, args []string) {
 	sig := syscall.SIGTERM
 	if len(args) == 2 && args[0] == "-9" {
 		sig, args = syscall.SIGKILL, args[1:]
 	}
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: stop [-9] ROLE")
+		ts.Fatalf("usage: halt [-9] ROLE")
 	}
 	cmd := service(ts, args[0])
 	if cmd == nil {

@@ -84,7 +84,8 @@ func isLoopback(host string) bool {
 }
 
 // trustSource gives the newest verified trust list of a file or an address. It
-// asks at most once a minute and never goes back to a lower number.
+// asks an address at most once a minute, a file every time, and never goes back
+// to a lower number.
 type trustSource struct {
 	home   *home
 	from   string // path or URL; "" is DATA/trust.jws
@@ -93,13 +94,14 @@ type trustSource struct {
 
 	mu   sync.Mutex
 	list *vc.TrustList
+	data string // what list was read from
 	read time.Time
 }
 
 func (t *trustSource) List(ctx context.Context) (*vc.TrustList, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.list != nil && t.clock().Sub(t.read) < time.Minute && !t.clock().Before(t.read) {
+	if t.list != nil && t.remote() && t.clock().Sub(t.read) < time.Minute && !t.clock().Before(t.read) {
 		return t.list, nil
 	}
 	l, err := t.fetch(ctx)
@@ -125,12 +127,24 @@ func (t *trustSource) fetch(ctx context.Context) (*vc.TrustList, error) {
 	if err != nil {
 		return nil, err
 	}
-	return vc.OpenTrustList(strings.TrimSpace(string(data)), anchors)
+	text := strings.TrimSpace(string(data))
+	if t.list != nil && text == t.data {
+		return t.list, nil
+	}
+	l, err := vc.OpenTrustList(text, anchors)
+	if err == nil {
+		t.data = text
+	}
+	return l, err
+}
+
+func (t *trustSource) remote() bool {
+	return strings.HasPrefix(t.from, "http://") || strings.HasPrefix(t.from, "https://")
 }
 
 // Bytes reads the signed list, unverified.
 func (t *trustSource) Bytes(ctx context.Context) ([]byte, error) {
-	if !strings.HasPrefix(t.from, "http://") && !strings.HasPrefix(t.from, "https://") {
+	if !t.remote() {
 		name := t.from
 		if name == "" {
 			name = t.home.path(trustFile)
