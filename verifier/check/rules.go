@@ -106,7 +106,7 @@ var rules = []Rule{
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.cutOff }) }},
 	{CodeIssuerKeyUnproven, Amber,
 		"Signed by a withdrawn key, dated before the withdrawal; nothing on this device proves that date.",
-		"A credential was signed with a key that was withdrawn later. Its date cannot be proven here.", callDesk,
+		"A credential was signed with a key that was withdrawn later.", callDesk,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unproven }) }},
 	{CodeCredUnreadable, Amber,
 		"Genuine, but of a type or schema that this device does not know, without an end date, or without something that the rules need.",

@@ -200,7 +200,7 @@ func (w *world) mandate(name string) *vc.Guardianship {
 	if name == "father" {
 		g.Role = "father"
 		g.Guardian.Names[0].MRZ = &vc.MRZ{Primary: "OKELLO", Secondary: "PETER"}
-		g.Guardian.Documents = []vc.Identifier{{Type: "passport", Value: "C01234567", Issuer: "UTO"}}
+		g.Guardian.Documents = []vc.Identifier{{Type: "passport", Value: "K7654321", Issuer: "UTO"}}
 	}
 	return g
 }
