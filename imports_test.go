@@ -1,0 +1,248 @@
+package kinpass_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/kinpass/kinpass"
+
+// allowed says which packages of this module each package may import: arrows
+// point down only. A package that is not in the table has no place in the
+// architecture yet (docs/ARCHITECTURE.md).
+var allowed = map[string][]string{
+	"internal/fault": {},
+
+	"internal/did":    {"internal/fault"},
+	"internal/icao":   {"internal/fault"},
+	"internal/keys":   {"internal/fault"},
+	"internal/qr":     {"internal/fault"},
+	"internal/rdf":    {"internal/fault"},
+	"internal/status": {"internal/fault"},
+	"internal/tlog":   {"internal/fault"},
+
+	"internal/vc":    {"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog"},
+	"internal/trust": {"internal/fault", "internal/did", "internal/keys", "internal/vc"},
+	"verifier/check": {"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog", "internal/vc"},
+
+	"internal/didweb":          {"internal/fault", "internal/did"},
+	"internal/legacy":          {"internal/fault", "internal/did", "internal/keys", "internal/vc"},
+	"internal/serve":           {"api", "internal/fault"},
+	"internal/serve/servetest": {"api", "internal/serve"},
+	"internal/store":           {"internal/fault", "migrations"},
+	"internal/store/storetest": {"internal/store"},
+	"api":                      {},
+	"migrations":               {},
+	"web":                      {},
+
+	"issuer":   role("internal/icao", "internal/tlog"),
+	"wallet":   role("internal/legacy"),
+	"verifier": role("internal/trust", "verifier/check"),
+}
+
+// role gives what every role may import, and what only this one may.
+func role(more ...string) []string {
+	return append([]string{"api", "web", "internal/did", "internal/didweb", "internal/fault", "internal/keys", "internal/qr",
+		"internal/serve", "internal/status", "internal/store", "internal/vc"}, more...)
+}
+
+// pure packages decide, parse and sign; what they import must not reach
+// outside the process.
+var pure = []string{"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status",
+	"internal/tlog", "internal/vc", "internal/trust", "verifier/check"}
+
+var outside = []string{"net", "net/http", "os", "os/exec", "syscall", "database/sql", "plugin", "unsafe"}
+
+// in is one import of one file.
+type in struct {
+	dir, file string // package path below the module, file name
+	test      bool
+	target    string
+}
+
+func TestImports(t *testing.T) {
+	var imports []in
+	dirs := map[string]bool{}
+	walk(t, func(dir, name string, f *ast.File) {
+		test := strings.HasSuffix(name, "_test.go")
+		if !test {
+			dirs[dir] = true
+		}
+		for _, s := range f.Imports {
+			p, err := strconv.Unquote(s.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			imports = append(imports, in{dir, name, test, p})
+		}
+	})
+	if len(dirs) < 10 || !dirs["verifier/check"] {
+		t.Fatalf("the tree was not found: %d packages", len(dirs))
+	}
+	for d := range dirs {
+		if _, ok := allowed[d]; !ok && !within(d, "cmd") {
+			t.Errorf("%s has no place in the table of allowed imports", d)
+		}
+	}
+	for _, i := range imports {
+		for _, broken := range i.broken() {
+			t.Errorf("%s/%s imports %s: %s", i.dir, i.file, i.target, broken)
+		}
+	}
+}
+
+// broken lists the rules that an import breaks. Tests may import what helps
+// them, but for what keeps the roles apart.
+func (i in) broken() []string {
+	var out []string
+	own, ours := strings.CutPrefix(i.target, module+"/")
+	if ours && isRole(i.dir) && isRole(own) && top(i.dir) != top(own) {
+		out = append(out, "roles never import each other")
+	}
+	if strings.HasPrefix(i.target, "github.com/hyperledger/") && i.dir != "internal/legacy" {
+		out = append(out, "aries is for internal/legacy only")
+	}
+	if own == "internal/legacy" && i.dir != "wallet" {
+		out = append(out, "legacy credentials are the wallet's business only")
+	}
+	if i.test || within(i.dir, "cmd") {
+		return out
+	}
+	if ours && !slices.Contains(allowed[i.dir], own) {
+		out = append(out, "not in the table of allowed imports")
+	}
+	if slices.Contains(pure, i.dir) && slices.Contains(outside, i.target) {
+		out = append(out, "a pure package does not reach outside the process")
+	}
+	if i.dir == "api" && strings.Contains(top(i.target), ".") {
+		out = append(out, "api imports the standard library only")
+	}
+	inRole := i.dir == "issuer" || i.dir == "wallet" || i.dir == "verifier"
+	if strings.HasPrefix(i.target, "github.com/labstack/") && !within(i.dir, "internal/serve") &&
+		!(inRole && (i.file == "http.go" || i.file == "openid.go")) {
+		out = append(out, "echo is for internal/serve and the roles' http.go and openid.go")
+	}
+	for _, p := range []string{"database/sql", "github.com/jackc/", "modernc.org/sqlite", "github.com/pressly/goose"} {
+		if (i.target == p || strings.HasPrefix(i.target, p)) && !within(i.dir, "internal/store") &&
+			!(inRole && p == "database/sql" && strings.HasPrefix(i.file, "store")) {
+			out = append(out, "SQL is for internal/store and the roles' store files")
+		}
+	}
+	return out
+}
+
+// The table is of use only if it refuses something.
+func TestImportRulesRefuse(t *testing.T) {
+	for _, i := range []in{
+		{"issuer", "issue.go", false, module + "/wallet"},
+		{"issuer", "issue_test.go", true, module + "/verifier/check"},
+		{"verifier/check", "check.go", false, "os"},
+		{"verifier/check", "check.go", false, "net/http"},
+		{"verifier/check", "check.go", false, module + "/internal/didweb"},
+		{"internal/vc", "vc.go", false, "database/sql"},
+		{"internal/did", "did.go", false, module + "/internal/vc"},
+		{"internal/fault", "fault.go", false, module + "/api"},
+		{"api", "client.go", false, "github.com/google/uuid"},
+		{"api", "client.go", false, module + "/internal/fault"},
+		{"issuer", "issue.go", false, "github.com/labstack/echo/v4"},
+		{"issuer", "issue.go", false, "database/sql"},
+		{"issuer", "store.go", false, "github.com/jackc/pgx/v5"},
+		{"internal/serve", "serve.go", false, module + "/internal/store"},
+		{"verifier", "bundle.go", false, "github.com/hyperledger/aries-framework-go/pkg/doc/verifiable"},
+		{"verifier", "bundle_test.go", true, "github.com/hyperledger/aries-framework-go/pkg/doc/verifiable"},
+		{"issuer", "issue.go", false, module + "/internal/legacy"},
+		{"internal/unknown", "x.go", false, module + "/internal/fault"},
+	} {
+		if len(i.broken()) == 0 {
+			t.Errorf("%s/%s may import %s", i.dir, i.file, i.target)
+		}
+	}
+	for _, i := range []in{
+		{"issuer", "http.go", false, "github.com/labstack/echo/v4"},
+		{"issuer", "store_queue.go", false, "database/sql"},
+		{"verifier", "verifier.go", false, module + "/verifier/check"},
+		{"cmd/internal/cli", "demo.go", false, module + "/wallet"},
+		{"internal/legacy", "legacy.go", false, "github.com/hyperledger/aries-framework-go/pkg/doc/verifiable"},
+		{"wallet", "accept.go", false, module + "/internal/legacy"},
+	} {
+		if b := i.broken(); len(b) != 0 {
+			t.Errorf("%s/%s may not import %s: %v", i.dir, i.file, i.target, b)
+		}
+	}
+}
+
+// Every package says in its first sentence what it is for.
+func TestPackageComments(t *testing.T) {
+	comments := map[string][]string{}
+	names := map[string]string{}
+	walk(t, func(dir, name string, f *ast.File) {
+		if strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		names[dir] = f.Name.Name
+		if f.Doc != nil {
+			comments[dir] = append(comments[dir], f.Doc.Text())
+		}
+	})
+	for dir, name := range names {
+		want := "Package " + name + " "
+		if name == "main" {
+			want = "Command " + path.Base(dir) + " "
+		}
+		switch c := comments[dir]; {
+		case len(c) == 0:
+			t.Errorf("%s has no package comment", dir)
+		case len(c) > 1:
+			t.Errorf("%s has %d package comments", dir, len(c))
+		default:
+			first, _, _ := strings.Cut(strings.ReplaceAll(c[0], "\n", " "), ". ")
+			if !strings.HasPrefix(first, want) || len(strings.Fields(first)) < 6 {
+				t.Errorf("%s: the package comment must begin with %q and say what it is for", dir, want)
+			}
+		}
+	}
+}
+
+// walk parses the imports and comments of every Go file of the module.
+func walk(t *testing.T, f func(dir, name string, file *ast.File)) {
+	t.Helper()
+	set := token.NewFileSet()
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if n := d.Name(); p != "." && (strings.HasPrefix(n, ".") || strings.HasPrefix(n, "_") || n == "testdata" || n == "node_modules") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		dir := filepath.ToSlash(filepath.Dir(p))
+		if !strings.HasSuffix(p, ".go") || dir == "." {
+			return nil
+		}
+		file, err := parser.ParseFile(set, p, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		f(dir, d.Name(), file)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func isRole(p string) bool { t := top(p); return t == "issuer" || t == "wallet" || t == "verifier" }
+
+func top(p string) string { t, _, _ := strings.Cut(p, "/"); return t }
+
+func within(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }
