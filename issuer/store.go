@@ -148,7 +148,7 @@ func (s *Store) guardianshipsOf(ctx context.Context, q reader, birth string) ([]
 func (s *Store) wards(ctx context.Context, q reader, refs []string) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(refs, 200) {
-		rs, err := s.rows(ctx, q, KindBirth, `WHERE ref IN `+marks(1, len(part)), anys(part)...)
+		rs, err := s.rows(ctx, q, KindBirth, `WHERE ref IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +165,7 @@ func (s *Store) seen(ctx context.Context, q reader, kind string, digests [][]byt
 	out := map[string]row{}
 	for part := range chunks(digests, 200) {
 		rs, err := q.QueryContext(ctx, `SELECT id, digest, state, rule, version FROM `+tables[kind].name+
-			` WHERE digest IN `+marks(1, len(part)), anys(part)...)
+			` WHERE digest IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -275,7 +275,7 @@ func (s *Store) addBirths(ctx context.Context, tx *sql.Tx, in []*entry) error {
 func (s *Store) knownBirths(ctx context.Context, tx *sql.Tx, refs []string) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(refs, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT id, ref, digest, state, rule, version FROM births WHERE ref IN `+marks(1, len(part)), anys(part)...)
+		rs, err := tx.QueryContext(ctx, `SELECT id, ref, digest, state, rule, version FROM births WHERE ref IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -305,7 +305,7 @@ func (s *Store) candidates(ctx context.Context, tx *sql.Tx, hashes [][]byte) (*r
 	t := &rivals{byHash: map[string][]string{}, births: map[string]*vc.Birth{}}
 	var ids []string
 	for part := range chunks(hashes, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+marks(1, len(part)), anys(part)...)
+		rs, err := tx.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -327,7 +327,7 @@ func (s *Store) candidates(ctx context.Context, tx *sql.Tx, hashes [][]byte) (*r
 		}
 	}
 	for part := range chunks(ids, 200) {
-		rs, err := s.rows(ctx, tx, KindBirth, `WHERE id IN `+marks(1, len(part)), anys(part)...)
+		rs, err := s.rows(ctx, tx, KindBirth, `WHERE id IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -410,7 +410,7 @@ func (s *Store) addGuardianships(ctx context.Context, tx *sql.Tx, in []*entry) e
 func (s *Store) wardStates(ctx context.Context, tx *sql.Tx, refs []string) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(refs, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT id, ref, child_ref, version, state, status FROM births WHERE ref IN `+marks(1, len(part)), anys(part)...)
+		rs, err := tx.QueryContext(ctx, `SELECT id, ref, child_ref, version, state, status FROM births WHERE ref IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -466,10 +466,10 @@ func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in [
 	if kind == KindBirth {
 		head = `INSERT INTO births (id, ref, digest, version, state, rule, record, proposer_id, proposer_name, proposer_role, approver, batch, created, changed, child_ref)`
 	}
-	if err := insert(ctx, tx, head, records); err != nil {
+	if err := s.insert(ctx, tx, head, records); err != nil {
 		return err
 	}
-	if err := insert(ctx, tx, `INSERT INTO dedup (hash, birth)`, keys); err != nil {
+	if err := s.insert(ctx, tx, `INSERT INTO dedup (hash, birth)`, keys); err != nil {
 		return err
 	}
 	if err := s.reserve(ctx, tx, drafts, StatusValid); err != nil {
@@ -484,7 +484,7 @@ func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in [
 			return err
 		}
 	}
-	return insert(ctx, tx, `INSERT INTO idempotency (key_hash, request, response, created)`, answers)
+	return s.insert(ctx, tx, `INSERT INTO idempotency (key_hash, request, response, created)`, answers)
 }
 
 // reserve stores the exact bytes of credentials with their places in the
@@ -504,10 +504,10 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status
 			changes = append(changes, []any{d.place.list, d.place.index, vc.PurposeSuspension, 1, at})
 		}
 	}
-	if err := insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, state, status, valid_from, valid_until, batch, created)`, credentials); err != nil {
+	if err := s.insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, state, status, valid_from, valid_until, batch, created)`, credentials); err != nil {
 		return err
 	}
-	if err := insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments); err != nil {
+	if err := s.insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments); err != nil {
 		return err
 	}
 	return s.changed(ctx, tx, changes, lists)
@@ -515,7 +515,7 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status
 
 // changed records changes of status bits and raises the version of their lists.
 func (s *Store) changed(ctx context.Context, tx *sql.Tx, changes [][]any, lists map[int64]bool) error {
-	if err := insert(ctx, tx, `INSERT INTO status_changes (list, idx, purpose, value, at)`, changes); err != nil {
+	if err := s.insert(ctx, tx, `INSERT INTO status_changes (list, idx, purpose, value, at)`, changes); err != nil {
 		return err
 	}
 	for id := range lists {
@@ -562,7 +562,7 @@ func (s *Store) sealPart(ctx context.Context, tx *sql.Tx, in []*sealing) error {
 		args = append(args, x.ID, x.JWT)
 		late[x.ID] = x
 	}
-	rs, err := tx.QueryContext(ctx, `WITH v (id, jwt) AS (VALUES `+tuples(len(in), 2)+`)
+	rs, err := tx.QueryContext(ctx, `WITH v (id, jwt) AS (VALUES `+s.tuples(len(in), 2)+`)
 		UPDATE credentials SET jwt = v.jwt, payload = NULL, state = 'sealed' FROM v
 		WHERE credentials.id = v.id AND credentials.state = 'reserved' RETURNING credentials.id`, args...)
 	if err != nil {
@@ -761,7 +761,7 @@ func (s *Store) replaceBirth(ctx context.Context, tx *sql.Tx, v version, at int6
 	for _, k := range v.keys {
 		keys = append(keys, []any{k, n.ID})
 	}
-	return insert(ctx, tx, `INSERT INTO dedup (hash, birth)`, keys)
+	return s.insert(ctx, tx, `INSERT INTO dedup (hash, birth)`, keys)
 }
 
 // admission turns waiting records into ones in force (or pending, or not
@@ -872,7 +872,7 @@ func (s *Store) replays(ctx context.Context, tx *sql.Tx, in []*entry) error {
 		}
 	}
 	for part := range chunks(keys, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT key_hash, request, response FROM idempotency WHERE key_hash IN `+marks(1, len(part)), anys(part)...)
+		rs, err := tx.QueryContext(ctx, `SELECT key_hash, request, response FROM idempotency WHERE key_hash IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return err
 		}
@@ -1066,14 +1066,14 @@ func (s *Store) count(ctx context.Context) (Statistics, error) {
 }
 
 // insert adds rows with as few statements as the engines' limits allow.
-func insert(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
 	for part := range chunks(rows, 64) {
 		cols := len(part[0])
 		args := make([]any, 0, cols*len(part))
 		for _, r := range part {
 			args = append(args, r...)
 		}
-		if _, err := tx.ExecContext(ctx, head+` VALUES `+tuples(len(part), cols), args...); err != nil {
+		if _, err := tx.ExecContext(ctx, head+` VALUES `+s.tuples(len(part), cols), args...); err != nil {
 			return err
 		}
 	}
@@ -1081,25 +1081,32 @@ func insert(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
 }
 
 // tuples writes ($1,$2),($3,$4)… for n rows.
-func tuples(n, cols int) string {
+func (s *Store) tuples(n, cols int) string {
 	var b strings.Builder
 	b.Grow(n * (cols*5 + 3))
 	for i := range n {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(marks(i*cols+1, cols))
+		b.WriteString(s.marks(i*cols+1, cols))
 	}
 	return b.String()
 }
 
-// marks writes ($from,…) for n values.
-func marks(from, n int) string {
+// marks writes ($from,…) for n values. A statement that uses it has no other
+// parameters before or after, so that SQLite can be given plain question marks:
+// it looks up every $n by name, in time that grows with the square of their
+// number.
+func (s *Store) marks(from, n int) string {
 	b := make([]byte, 0, n*5+2)
 	b = append(b, '(')
 	for i := range n {
 		if i > 0 {
 			b = append(b, ',')
+		}
+		if s.db.Engine == store.SQLite {
+			b = append(b, '?')
+			continue
 		}
 		b = append(b, '$')
 		b = strconv.AppendInt(b, int64(from+i), 10)

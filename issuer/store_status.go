@@ -109,7 +109,7 @@ func (s *Store) mark(ctx context.Context, tx *sql.Tx, record, status, act string
 	if err := s.changed(ctx, tx, changes, lists); err != nil {
 		return 0, err
 	}
-	return len(changes), insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments)
+	return len(changes), s.insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments)
 }
 
 // statusCommitment is the ledger's hash of one change of one credential, made

@@ -445,8 +445,11 @@ func TestChunks(t *testing.T) {
 			t.Errorf("%d: %v, want %s", n, got, want)
 		}
 	}
-	if s := tuples(2, 3); s != "($1,$2,$3),($4,$5,$6)" {
-		t.Error(s)
+	for engine, want := range map[string]string{store.Postgres: "($1,$2,$3),($4,$5,$6)", store.SQLite: "(?,?,?),(?,?,?)"} {
+		s := Store{db: &store.DB{Engine: engine}}
+		if got := s.tuples(2, 3); got != want {
+			t.Errorf("%s: %s", engine, got)
+		}
 	}
 }
 
