@@ -21,7 +21,7 @@ var exitCodes = map[check.Colour]int{check.Green: 0, check.Amber: 1, check.Red: 
 const exitUndecided = 3
 
 func newCheck(h *home) *cobra.Command {
-	var bundle, anchor, at, date string
+	var bundle, anchor, at, date, returnBy string
 	var f check.Facts
 	var documents []string
 	var asJSON bool
@@ -56,6 +56,11 @@ safe. Red means second line and child protection, never refusal of a child.`,
 		if date != "" {
 			if f.Date, err = vc.ParseDate(date); err != nil {
 				return d, usage{errors.New("--date takes YYYY-MM-DD")}
+			}
+		}
+		if returnBy != "" {
+			if f.ReturnBy, err = vc.ParseDate(returnBy); err != nil {
+				return d, usage{errors.New("--return takes YYYY-MM-DD")}
 			}
 		}
 		for _, x := range append(append([]string{}, f.Confirm...), f.Deny...) {
@@ -133,6 +138,7 @@ safe. Red means second line and child protection, never refusal of a child.`,
 	fl.StringVar(&f.Exit, "exit", "", "country left, ISO 3166-1 alpha-3")
 	fl.StringVar(&f.Entry, "entry", "", "country entered, ISO 3166-1 alpha-3")
 	fl.StringVar(&date, "date", "", "date of the crossing, YYYY-MM-DD (default the day of --at)")
+	fl.StringVar(&returnBy, "return", "", "date of the planned return, YYYY-MM-DD")
 	fl.StringVar(&f.ChildNationality, "child-nationality", "", "ISO 3166-1 alpha-3")
 	fl.StringVar(&f.Residence, "residence", "", "country where the child lives, ISO 3166-1 alpha-3")
 	fl.StringVar(&f.CompanionResidence, "companion-residence", "", "country where the companion lives, ISO 3166-1 alpha-3")
