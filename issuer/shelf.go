@@ -243,6 +243,10 @@ func (i *Issuer) signedList(ctx context.Context, purpose string, n int64, maxAge
 	}
 	fresh, err := i.signList(l.bits[purpose], purpose, n, now)
 	if err != nil {
+		if has && now.Before(last.at.Add(listLife)) { // nothing changed since, it is only older
+			i.log.Warn("status list not signed anew", "list", n, "code", fault.As(err).Code)
+			return last.jws, nil
+		}
 		return nil, err
 	}
 	l.signed[purpose] = fresh

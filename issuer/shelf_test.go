@@ -630,3 +630,31 @@ func TestTrustListAndFixedFiles(t *testing.T) {
 		t.Errorf("context: %v", err)
 	}
 }
+
+// Without a key that may sign, the list as last signed is given while nothing
+// changed; a change is never hidden behind it.
+func TestStatusListWithoutKey(t *testing.T) {
+	db := storetest.Open(t, store.SQLite, "issuer")
+	ring := newRing(t, keys.EdDSA)
+	d := newBooth(t, db, ring)
+	c := d.child()
+	n := d.listOf(c.birth.Credentials[0].ID)
+	first, err := d.StatusList(context.Background(), "suspension", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring.Keys[0].NotAfter = deskTime.Add(time.Minute)
+	d.pass(time.Hour)
+	if p, err := d.StatusList(context.Background(), "suspension", n); err != nil || !bytes.Equal(p.Body, first.Body) {
+		t.Errorf("the last list is not given: %v", err)
+	}
+	if p, err := d.StatusList(context.Background(), "revocation", n); !errors.Is(err, keys.ErrNoKey) || p.Body != nil {
+		t.Errorf("a list that was never signed: %v", err)
+	}
+	if _, err := d.Suspend(context.Background(), rita, c.birth.Credentials[0].ID, "safety", ""); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := d.StatusList(context.Background(), "suspension", n); !errors.Is(err, keys.ErrNoKey) || p.Body != nil {
+		t.Errorf("the list from before the change was given: %v", err)
+	}
+}
