@@ -571,7 +571,7 @@ func TestAcceptLostAnswers(t *testing.T) {
 			}
 			t.Run(path+" "+wait.String(), func(t *testing.T) {
 				run := each
-				if wait == 0 {
+				if wait == 0 || path != "/credential" {
 					run = func(t *testing.T, fn func(*testing.T, scene)) { fn(t, lite(t)) }
 				}
 				run(t, func(t *testing.T, s scene) {
@@ -624,6 +624,29 @@ func TestAcceptNoPIN(t *testing.T) {
 		if a, err := s.Accept(t.Context(), amina, ref, p); err != nil || len(a.Credentials) != 4 {
 			t.Fatalf("%d: %v", i, err)
 		}
+	}
+}
+
+// An offer that was paid for with a PIN and never finished is forgotten after
+// a week.
+func TestOpenGrantsEnd(t *testing.T) {
+	s := lite(t)
+	s.o.set(func() { s.o.drop["/credential"] = 1 })
+	if _, err := s.Accept(t.Context(), amina, s.o.offer(zainab), pin); err == nil {
+		t.Fatal("nothing was interrupted")
+	}
+	s.o.clock.add(grantLife)
+	s.accept(t, amina, tariq)
+	if n := count(t, s.db, "grants"); n != 2 {
+		t.Errorf("%d grants before the week is over", n)
+	}
+	s.o.clock.add(time.Hour)
+	s.accept(t, amina, tariq)
+	if n := count(t, s.db, "grants"); n != 2 {
+		t.Errorf("%d grants after it", n)
+	}
+	if kids, err := s.Children(t.Context(), amina); err != nil || len(kids) != 1 {
+		t.Error("a finished grant was forgotten")
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 // next one.
 const renewAhead = 60 * 24 * time.Hour
 
+// listLife is how long a status list is used in one round, good or bad.
+const listLife = 5 * time.Minute
+
 // Renewed says what Renew did, in credentials.
 type Renewed struct {
 	Checked int `json:"checked"` // whose status was read anew
@@ -26,14 +29,29 @@ type Renewed struct {
 // It proves the holder key; no PIN is needed. Credentials stay as they are
 // when their issuer cannot be reached or has nothing new: Failed counts them.
 func (w *Wallet) Renew(ctx context.Context, g Guardian) (Renewed, error) {
+	trust, err := w.trust(ctx)
+	if err != nil {
+		return Renewed{}, err
+	}
+	return w.renew(ctx, g, w.newRound(trust))
+}
+
+// round is one round of renewals: what is read of an issuer serves every
+// guardian whose turn comes in it.
+type round struct {
+	trust *vc.TrustList
+	lists map[string]*statusLists // by DID
+}
+
+func (w *Wallet) newRound(trust *vc.TrustList) *round {
+	return &round{trust: trust, lists: map[string]*statusLists{}}
+}
+
+func (w *Wallet) renew(ctx context.Context, g Guardian, r *round) (Renewed, error) {
 	v, err := w.vault(ctx, g.ID)
 	if err == errNoWallet {
 		return Renewed{}, nil
 	}
-	if err != nil {
-		return Renewed{}, err
-	}
-	trust, err := w.trust(ctx)
 	if err != nil {
 		return Renewed{}, err
 	}
@@ -56,7 +74,7 @@ func (w *Wallet) Renew(ctx context.Context, g Guardian) (Renewed, error) {
 		if len(mine) == 0 {
 			continue
 		}
-		n, err := w.renewGrant(ctx, v, gr, mine, trust)
+		n, err := w.renewGrant(ctx, v, gr, mine, r)
 		out.Checked, out.Renewed, out.Failed = out.Checked+n.Checked, out.Renewed+n.Renewed, out.Failed+n.Failed
 		if err != nil {
 			return out, err
@@ -67,7 +85,7 @@ func (w *Wallet) Renew(ctx context.Context, g Guardian) (Renewed, error) {
 
 // renewGrant does Renew's work for one grant. Only what is ours to repair is an
 // error.
-func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []held, trust *vc.TrustList) (Renewed, error) {
+func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []held, r *round) (Renewed, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptPatience)
 	defer cancel()
 	var out Renewed
@@ -75,18 +93,23 @@ func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []hel
 	if err != nil {
 		return out, err
 	}
-	issuer, err := w.issuerAt(trust, &url.URL{Scheme: base.Scheme, Host: base.Host})
+	issuer, err := w.issuerAt(r.trust, &url.URL{Scheme: base.Scheme, Host: base.Host})
 	if err != nil {
 		out.Failed = len(mine)
 		return out, nil // not trusted any more: nothing is sent there
 	}
 	now := w.cfg.Now()
-	lists := w.lists(issuer)
-	due := false
+	lists := r.lists[issuer.DID]
+	if lists == nil || now.Sub(lists.now) > listLife {
+		lists = w.lists(issuer)
+		r.lists[issuer.DID] = lists
+	}
+	due, down := false, false
 	for i := range mine {
 		state, err := lists.state(ctx, mine[i].vc)
 		if err != nil {
 			out.Failed++
+			down = down || errors.Is(err, ErrUnreachable)
 		} else {
 			out.Checked++
 			mine[i].State, mine[i].Checked = state, now.UTC()
@@ -98,7 +121,7 @@ func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []hel
 			return out, err
 		}
 	}
-	if !due || gr.Refresh == "" {
+	if !due || down || gr.Refresh == "" {
 		return out, nil
 	}
 	if err := w.refetch(ctx, v, gr, issuer); err != nil {
@@ -164,13 +187,18 @@ func (w *Wallet) Run(ctx context.Context) {
 
 // RenewAll renews for every guardian, one after the other.
 func (w *Wallet) RenewAll(ctx context.Context) (Renewed, error) {
+	trust, err := w.trust(ctx)
+	if err != nil {
+		return Renewed{}, err
+	}
 	all, err := w.guardians(ctx)
 	if err != nil {
 		return Renewed{}, err
 	}
+	r := w.newRound(trust)
 	var out Renewed
 	for _, id := range all {
-		n, err := w.Renew(ctx, Guardian{ID: id})
+		n, err := w.renew(ctx, Guardian{ID: id}, r)
 		out.Checked, out.Renewed, out.Failed = out.Checked+n.Checked, out.Renewed+n.Renewed, out.Failed+n.Failed
 		if err != nil && (fault.As(err).Kind == fault.Internal || ctx.Err() != nil) {
 			return out, err

@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"testing"
@@ -297,6 +298,66 @@ func suspendedText(t *testing.T, list []Credential) string {
 		out += c.Summary[len(c.Summary)-1]
 	}
 	return out
+}
+
+// The service finishes a rotation of its key by itself and ends when told to.
+func TestRun(t *testing.T) {
+	s := lite(t)
+	s.accept(t, amina, zainab)
+	rotated := newRing(t)
+	rotated.Secrets[SecretWrapPrevious] = s.ring.Secret(SecretWrap)
+	w := newWallet(t, s.db, rotated, s.o)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { w.Run(ctx); close(done) }()
+	for i := 0; ; i++ {
+		n := 0
+		if err := s.db.QueryRow(`SELECT COUNT(*) FROM guardians WHERE wrap_id = $1`, w.wraps[0].id).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n == 1 {
+			break
+		}
+		if i == 500 {
+			t.Fatal("not rewrapped")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Error("does not end")
+	}
+}
+
+// A round reads each list of an issuer once, however many guardians there are,
+// and asks an issuer that is down for nothing more.
+func TestRenewAllReadsListsOnce(t *testing.T) {
+	s := lite(t)
+	s.accept(t, amina, zainab)
+	s.accept(t, bilal, tariq)
+	s.o.clock.add(310 * oneDay)
+	n := s.o.count("/status/revocation/1")
+	s.o.redo(nil)
+	s.o.set(func() { s.o.denied = allConfigs }) // no new ones, whose lists would be read as well
+	if _, err := s.RenewAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.o.count("/status/revocation/1") - n; got != 1 {
+		t.Errorf("the list was read %d times", got)
+	}
+	tokens := s.o.count("/token")
+	s.o.set(func() {
+		s.o.override["/status/revocation/1"] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) })
+	})
+	n = s.o.count("/status/revocation/1")
+	if r, err := s.RenewAll(t.Context()); err != nil || r != (Renewed{Failed: 8}) {
+		t.Errorf("%+v %v", r, err)
+	}
+	if got := s.o.count("/status/revocation/1") - n; got != 1 || s.o.count("/token") != tokens {
+		t.Errorf("an issuer that is down was asked %d times", got)
+	}
 }
 
 func TestRenewAll(t *testing.T) {

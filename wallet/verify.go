@@ -230,11 +230,18 @@ type statusLists struct {
 	net    *network
 	issuer *vc.TrustIssuer
 	now    time.Time
-	read   map[string]*status.List
+	read   map[string]readList // by purpose and address
+}
+
+// readList is what came of reading a list: also a failure is not repeated, so
+// that one issuer that does not answer holds up nobody for long.
+type readList struct {
+	bits *status.List
+	err  error
 }
 
 func (w *Wallet) lists(issuer *vc.TrustIssuer) *statusLists {
-	return &statusLists{net: w.net, issuer: issuer, now: w.cfg.Now(), read: map[string]*status.List{}}
+	return &statusLists{net: w.net, issuer: issuer, now: w.cfg.Now(), read: map[string]readList{}}
 }
 
 // state says what both lists of a credential say. Both purposes must be there:
@@ -268,12 +275,18 @@ func (l *statusLists) state(ctx context.Context, c *vc.Credential) (string, erro
 	return stateGood, nil
 }
 
-// list fetches a status list from the issuer's shelf and checks it: signed by
-// the issuer, about this address and purpose, valid now.
 func (l *statusLists) list(ctx context.Context, address, purpose string) (*status.List, error) {
-	if have, ok := l.read[purpose+" "+address]; ok {
-		return have, nil
+	r, ok := l.read[purpose+" "+address]
+	if !ok {
+		r.bits, r.err = l.fetch(ctx, address, purpose)
+		l.read[purpose+" "+address] = r
 	}
+	return r.bits, r.err
+}
+
+// fetch reads a status list from the issuer's shelf and checks it: signed by
+// the issuer, about this address and purpose, valid now.
+func (l *statusLists) fetch(ctx context.Context, address, purpose string) (*status.List, error) {
 	rest, ok := strings.CutPrefix(address, l.issuer.Shelf+"/status/")
 	if !ok || rest == "" || path.Clean("/"+rest) != "/"+rest || strings.ContainsAny(rest, "?#%\\") {
 		return nil, refusedRule("has its status list somewhere else than on the issuer's shelf")
@@ -282,12 +295,7 @@ func (l *statusLists) list(ctx context.Context, address, purpose string) (*statu
 	if err != nil {
 		return nil, err
 	}
-	bits, err := openStatusList(string(body), address, purpose, l.issuer, l.now)
-	if err != nil {
-		return nil, err
-	}
-	l.read[purpose+" "+address] = bits
-	return bits, nil
+	return openStatusList(string(body), address, purpose, l.issuer, l.now)
 }
 
 var errStatusList = refusedRule("has a status list that does not hold")
