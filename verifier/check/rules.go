@@ -71,7 +71,7 @@ func Rules() []Rule {
 // Next steps that several rules share. Red never means refuse entry and never
 // accuses: a child is referred, and a person decides.
 const (
-	secondLine  = "Take child and adult to second line and call child protection. Keep the child in their care until it is cleared."
+	secondLine  = "Take child and adult to second line and call child protection. Do not hand the child back to the adult until it is cleared."
 	callDesk    = "Call the desk and have it checked online."
 	scanAgain   = "Scan again. If it still fails, type the reference or use the paper documents."
 	updateFirst = "Update this device, then scan again. If you cannot, call the desk."
@@ -204,7 +204,7 @@ var rules = []Rule{
 		"There is no birth credential, so the papers do not say who the child is.", "Ask for the child's birth credential and scan both together.",
 		func(e *exam) bool { return len(e.births) == 0 && e.allRead() }},
 	{CodeNotAMinor, Info,
-		"Of age on the day of travel, even at the youngest that the record allows. Nothing about a mandate is asked then.",
+		"Of age today and on the day of travel, even at the youngest that the record allows. Nothing about a mandate is asked then.",
 		"This person is of age.", "Do the normal check for an adult.",
 		func(e *exam) bool { return e.ofAge }},
 	{CodeAgeUncertainTreatAsChild, Info,
