@@ -173,12 +173,42 @@ func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
 	if err := json.Unmarshal(jws.PayloadUnverified(), &p); err != nil {
 		return nil, err
 	}
-	err = v.book.publish(ctx, edition{id: b.ID, hub: jws.Header.Kid, sequence: b.Sequence, created: b.CreatedAt, body: data,
-		trust: p.TrustList, list: b.Trust.Sequence, vouched: vouched})
+	pos, err := v.book.publish(ctx, edition{id: b.ID, hub: jws.Header.Kid, sequence: b.Sequence, created: b.CreatedAt, body: data,
+		trust: p.TrustList, list: b.Trust.Sequence, lists: ages(p.StatusLists, v.now()), vouched: vouched})
 	if err != nil {
 		return nil, err
 	}
-	return v.Latest(ctx)
+	made := &Bundle{Bundle: b, Bytes: data, pos: pos}
+	v.keep(made)
+	return made, nil
+}
+
+// keep makes b the bundle to check with, unless a newer one is.
+func (v *Verifier) keep(b *Bundle) {
+	for {
+		have := v.current.Load()
+		if have != nil && have.pos >= b.pos || v.current.CompareAndSwap(have, b) {
+			return
+		}
+	}
+}
+
+// ages reads which lists are in a verified bundle and when they were signed.
+// One from the future is passed over: it must not shut out the true ones.
+func ages(lists []string, now time.Time) []held {
+	var out []held
+	for _, s := range lists {
+		jws, err := vc.SplitLargeJWS(s, maxBundle)
+		if err != nil {
+			continue // check.Open left it out, too
+		}
+		c, err := vc.ParseCredential(jws.PayloadUnverified())
+		if err != nil || c.ValidFrom.After(now.Add(skew)) {
+			continue
+		}
+		out = append(out, held{url: c.ID, issuer: c.Issuer, validFrom: c.ValidFrom})
+	}
+	return out
 }
 
 // Latest gives the bundle in force, or ErrNoBundle. Another replica may have
@@ -203,7 +233,7 @@ func (v *Verifier) Latest(ctx context.Context) (*Bundle, error) {
 		return nil, ErrNoBundle.WithDetail("the stored border bundle does not verify").With(err)
 	}
 	b := &Bundle{Bundle: opened, Bytes: e.body, pos: e.pos}
-	v.current.Store(b)
+	v.keep(b)
 	return b, nil
 }
 

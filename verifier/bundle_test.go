@@ -286,15 +286,7 @@ func listHas(t *testing.T, v *Verifier, url string, index int64) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err := vc.SplitLargeJWS(string(b.Bytes), maxBundle)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p check.BundlePayload
-	if err := json.Unmarshal(jws.PayloadUnverified(), &p); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range p.StatusLists {
+	for _, s := range listsOf(t, b.Bytes) {
 		l, err := vc.SplitLargeJWS(s, maxList)
 		if err != nil {
 			t.Fatal(err)
@@ -538,14 +530,7 @@ func TestApplyRefusesWhatIsNotNewer(t *testing.T) {
 		}
 		signer := w.ring.Keys[0].Signer(w.list.Hubs[0].ID)
 		remake := func(change func(*check.BundlePayload)) []byte {
-			jws, err := vc.SplitLargeJWS(string(third), maxBundle)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var p check.BundlePayload
-			if err := json.Unmarshal(jws.PayloadUnverified(), &p); err != nil {
-				t.Fatal(err)
-			}
+			p := payloadOf(t, third)
 			p.ID = "changed"
 			change(&p)
 			data, err := p.Sign(signer)
@@ -574,6 +559,7 @@ func TestApplyRefusesWhatIsNotNewer(t *testing.T) {
 			"newer number, made earlier": {remake(func(p *check.BundlePayload) { p.CreatedAt = start }), ErrRollback},
 			"lower number, made later":   {remake(func(p *check.BundlePayload) { p.Sequence = 1 }), ErrRollback},
 			"same id":                    {remake(func(p *check.BundlePayload) { p.ID = have.ID }), ErrRollback},
+			"a status list of before":    {remake(func(p *check.BundlePayload) { p.StatusLists = listsOf(t, first) }), ErrRollback},
 			"from the future":            {remake(func(p *check.BundlePayload) { p.CreatedAt = w.now().Add(time.Hour) }), ErrFuture},
 			"another hub": {func() []byte {
 				k := newKey(t, keys.UseHub)
@@ -623,7 +609,12 @@ func TestApplyRefusesWhatIsNotNewer(t *testing.T) {
 }
 
 // trustOf gives the signed trust list inside a bundle.
-func trustOf(t *testing.T, bundle []byte) string {
+func trustOf(t *testing.T, bundle []byte) string { return payloadOf(t, bundle).TrustList }
+
+// listsOf gives the signed status lists inside a bundle.
+func listsOf(t *testing.T, bundle []byte) []string { return payloadOf(t, bundle).StatusLists }
+
+func payloadOf(t *testing.T, bundle []byte) check.BundlePayload {
 	t.Helper()
 	jws, err := vc.SplitLargeJWS(string(bundle), maxBundle)
 	if err != nil {
@@ -633,7 +624,7 @@ func trustOf(t *testing.T, bundle []byte) string {
 	if err := json.Unmarshal(jws.PayloadUnverified(), &p); err != nil {
 		t.Fatal(err)
 	}
-	return p.TrustList
+	return p
 }
 
 func TestRestartKeepsTheLastBundle(t *testing.T) {

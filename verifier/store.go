@@ -34,6 +34,7 @@ type edition struct {
 	body     []byte
 	trust    string    // the signed trust list inside
 	list     int64     // its sequence
+	lists    []held    // without credentials
 	vouched  time.Time // the latest time that a signature inside vouches for
 }
 
@@ -140,9 +141,12 @@ func (b book) reserveSequence(ctx context.Context, hub string, floor int64) (n i
 
 // publish puts a verified bundle in force. One that is not newer than the
 // bundle in force is ErrRollback: a lower or equal number from the same hub, or
-// made earlier, or with an older trust list (ErrTrustOlder).
-func (b book) publish(ctx context.Context, e edition) error {
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+// made earlier, with an older trust list (ErrTrustOlder) or an older status list
+// than a bundle before had for the same address. So whoever has a hub's key
+// cannot take a revocation back at a post that knows of it.
+// It gives the bundle's place.
+func (b book) publish(ctx context.Context, e edition) (pos int64, err error) {
+	err = b.db.Write(ctx, func(tx *sql.Tx) error {
 		if err := keepTrust(tx, e.list, e.trust); err != nil {
 			return err
 		}
@@ -152,6 +156,17 @@ func (b book) publish(ctx context.Context, e edition) error {
 		}
 		if made.Valid && e.created.UnixMicro() < made.Int64 {
 			return ErrRollback
+		}
+		for _, l := range e.lists {
+			var newest int64
+			if err := tx.QueryRow(`INSERT INTO ages (issuer, url, valid_from) VALUES ($1, $2, $3)
+				ON CONFLICT (issuer, url) DO UPDATE SET valid_from = CASE WHEN ages.valid_from > excluded.valid_from THEN ages.valid_from ELSE excluded.valid_from END
+				RETURNING valid_from`, l.issuer, l.url, l.validFrom.UnixMicro()).Scan(&newest); err != nil {
+				return err
+			}
+			if newest > l.validFrom.UnixMicro() {
+				return ErrRollback
+			}
 		}
 		var published int64
 		err := tx.QueryRow(`SELECT published FROM hubs WHERE id = $1`, e.hub).Scan(&published)
@@ -166,7 +181,6 @@ func (b book) publish(ctx context.Context, e edition) error {
 			e.hub, e.sequence); err != nil {
 			return err
 		}
-		var pos int64
 		if err := tx.QueryRow(`UPDATE post SET bundles = bundles + 1, clock = CASE WHEN clock > $1 THEN clock ELSE $1 END
 			WHERE id = 1 RETURNING bundles`, e.vouched.UnixMicro()).Scan(&pos); err != nil {
 			return err
@@ -181,6 +195,7 @@ func (b book) publish(ctx context.Context, e edition) error {
 		_, err = tx.Exec(`UPDATE bundles SET body = NULL WHERE pos < $1 AND body IS NOT NULL`, pos-1)
 		return err
 	})
+	return pos, err
 }
 
 // inForce gives the place of the bundle in force, 0 if there is none, and the
@@ -306,8 +321,8 @@ func (b book) asked(ctx context.Context, hash []byte, now time.Time) (bool, erro
 	return n == 1, err
 }
 
-// purge deletes records of checks made before since and what expired before
-// now. It gives the number of records.
+// purge deletes records of checks made before since, what is of no use after
+// so long, and what expired before now. It gives the number of records.
 func (b book) purge(ctx context.Context, since, now time.Time) (n int64, err error) {
 	err = b.db.Write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.Exec(`DELETE FROM checks WHERE at < $1`, since.UnixMicro())
@@ -321,6 +336,9 @@ func (b book) purge(ctx context.Context, since, now time.Time) (n int64, err err
 			if _, err := tx.Exec(q, now.UnixMicro()); err != nil {
 				return err
 			}
+		}
+		if _, err := tx.Exec(`DELETE FROM ages WHERE valid_from < $1`, since.UnixMicro()); err != nil {
+			return err
 		}
 		// Bundles stay known as long as a record may name them.
 		_, err = tx.Exec(`DELETE FROM bundles WHERE body IS NULL AND created < $1

@@ -39,6 +39,15 @@ CREATE TABLE lists (
   credential TEXT NOT NULL
 );
 
+-- The age of the newest list of each address that a bundle in force held: no
+-- later bundle may bring an older one.
+CREATE TABLE ages (
+  issuer     TEXT NOT NULL,
+  url        TEXT NOT NULL,
+  valid_from BIGINT NOT NULL,
+  PRIMARY KEY (issuer, url)
+);
+
 CREATE TABLE checks (
   id         TEXT PRIMARY KEY,
   at         BIGINT NOT NULL,
