@@ -70,7 +70,7 @@ func CheckGuardianship(raw []byte, now time.Time) (*vc.Guardianship, error) {
 // inspection gathers the broken rules of one registration.
 type inspection struct {
 	today  vc.Date
-	shape  []string // paths the schema refused: nothing below them is judged again
+	shape  []string // paths the schema refused, which are not judged again
 	fields []fault.Field
 }
 
@@ -110,10 +110,8 @@ func inspect(raw []byte, schema string, into any, now time.Time) (*inspection, e
 // refuse notes that the place path breaks a rule. Neither text may come from the
 // registration.
 func (c *inspection) refuse(path, rule string) {
-	for _, bad := range c.shape {
-		if path == bad || strings.HasPrefix(path, bad+"/") {
-			return
-		}
+	if slices.Contains(c.shape, path) {
+		return
 	}
 	f := fault.Field{Path: path, Rule: rule}
 	if !slices.Contains(c.fields, f) && len(c.fields) <= maxBroken {
