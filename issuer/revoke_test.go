@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -416,7 +417,7 @@ func TestStatusInput(t *testing.T) {
 	// Ids of other things are no credentials: neither records nor childRefs.
 	for _, x := range []string{"", "x", c.birth.ID, c.guardianship.ID, strings.ToUpper(id), id + " ", "urn:uuid:urn:uuid:" + id, "urn:uuid:", "' OR 1=1 --"} {
 		for _, act := range []error{
-			second(d.Revoke(ctx, rita, x, "fraud", "")), second(d.Suspend(ctx, rita, x, "safety", "")), second(d.Reinstate(ctx, rita, x, "resolved", "")),
+			faultOf(d.Revoke(ctx, rita, x, "fraud", "")), faultOf(d.Suspend(ctx, rita, x, "safety", "")), faultOf(d.Reinstate(ctx, rita, x, "resolved", "")),
 		} {
 			if !errors.Is(act, ErrNoSuchCredential) {
 				t.Errorf("%q: %v", x, act)
@@ -432,7 +433,7 @@ func TestStatusInput(t *testing.T) {
 	}
 }
 
-func second(_ Outcome, err error) error { return err }
+func faultOf(_ Outcome, err error) error { return err }
 
 func TestStatusIdempotency(t *testing.T) {
 	each(t, func(t *testing.T, d *booth, ours, others child) {
@@ -681,4 +682,31 @@ func benchBooth(b *testing.B) (*booth, int64) {
 		b.Fatal(err)
 	}
 	return d, n
+}
+
+// A copy that a crash left reserved is revoked with the others, and is still
+// revoked when it is sealed at last.
+func TestRevokeReservedCopy(t *testing.T) {
+	each(t, func(t *testing.T, d *booth, ours, _ child) {
+		id := ours.guardianship.Credentials[0].ID
+		var jwt string
+		if err := d.db.QueryRow(`SELECT jwt FROM credentials WHERE id = $1`, id).Scan(&jwt); err != nil {
+			t.Fatal(err)
+		}
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(jwt, ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.db.Exec(`UPDATE credentials SET state = 'reserved', jwt = '', payload = $2 WHERE id = $1`, id, payload); err != nil {
+			t.Fatal(err)
+		}
+		d.revoke(id)
+		if _, err := d.Recover(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if n := d.total(`SELECT COUNT(*) FROM credentials WHERE id = $1 AND state = 'sealed' AND status = 'revoked'`, id); n != 1 {
+			t.Error("the copy is not sealed and revoked")
+		}
+		d.checkShelf(map[string]string{ours.guardianship.ID: StatusRevoked})
+	})
 }
