@@ -355,25 +355,50 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
+// BenchmarkCheck is KP1 text to decision: birth and guardianship, three
+// signatures, four status entries, all rules.
 func BenchmarkCheck(b *testing.B) {
-	w := newWorld(b)
-	text := goodFamily(w)
-	bundle := w.bundle()
+	check, _ := threeSignatures(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		d, _, err := Check(text, bundle, Facts{}, History{}, now)
-		if err != nil || d.Colour != Green {
-			b.Fatal(d.Codes(), err)
-		}
+		check()
 	}
 }
 
 // BenchmarkBareVerify is the baseline: the three signatures of the same
 // presentation and nothing else.
 func BenchmarkBareVerify(b *testing.B) {
+	_, bare := threeSignatures(b)
+	for b.Loop() {
+		bare()
+	}
+}
+
+// BenchmarkCheckAgainstBare does both in turn and reports how many times the
+// bare verifications a whole check takes (medians): on a busy machine only
+// this number means something. The limit is 1.5.
+func BenchmarkCheckAgainstBare(b *testing.B) {
+	check, bare := threeSignatures(b)
+	var whole, alone []time.Duration
+	for b.Loop() {
+		t0 := time.Now()
+		check()
+		t1 := time.Now()
+		bare()
+		whole, alone = append(whole, t1.Sub(t0)), append(alone, time.Since(t1))
+	}
+	slices.Sort(whole)
+	slices.Sort(alone)
+	b.ReportMetric(float64(whole[len(whole)/2])/float64(alone[len(alone)/2]), "x-bare")
+}
+
+// threeSignatures gives a check of a family's KP1 code, and the verification of
+// its three signatures alone.
+func threeSignatures(b *testing.B) (check, bare func()) {
 	w := newWorld(b)
 	birth, mandate := w.issue(w.birth()), w.issue(w.mandate("mother"))
 	vp := w.sign(w.holder["mother"], vc.TypPresentation, w.presentation("mother", birth, mandate))
+	text, bundle := w.pack(vp), w.bundle()
 	type one struct {
 		key   ed25519.PublicKey
 		input []byte
@@ -392,11 +417,18 @@ func BenchmarkBareVerify(b *testing.B) {
 		}
 		all = append(all, one{signer.Public().(ed25519.PublicKey), []byte(s[:dot]), sig})
 	}
-	for b.Loop() {
+	check = func() {
+		d, _, err := Check(text, bundle, Facts{}, History{}, now)
+		if err != nil || d.Colour != Green {
+			b.Fatal(d.Codes(), err)
+		}
+	}
+	bare = func() {
 		for _, o := range all {
 			if !ed25519.Verify(o.key, o.input, o.sig) {
 				b.Fatal("does not verify")
 			}
 		}
 	}
+	return check, bare
 }
