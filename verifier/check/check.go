@@ -93,7 +93,9 @@ type Facts struct {
 	Date        vc.Date // day of travel; none means the day of the check (UTC)
 	ReturnBy    vc.Date // day of the planned return; none means unknown
 
-	ChildNationality, Residence, CompanionResidence string // codes of three letters
+	// Codes of three letters, checked for their form. The rules of this
+	// version are the same for all; country policies will ask them.
+	ChildNationality, Residence, CompanionResidence string
 
 	Post    string // who checks; not used by any rule
 	Session string // one encounter at the counter; a presentation may be read again within it
