@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/vc"
@@ -84,15 +85,12 @@ func (i *Issuer) Approvals(ctx context.Context, c Caller) ([]Approval, error) {
 	if err := c.may(mayRead...); err != nil {
 		return nil, err
 	}
-	as, err := i.store.approvals(ctx, i.db, `WHERE state = 'pending' ORDER BY created, id LIMIT 200`)
+	as, err := i.store.approvals(ctx, i.db, `WHERE state = 'pending' AND kind IN (`+kindsFor(c.Role)+`) ORDER BY created, id LIMIT 200`)
 	if err != nil {
 		return nil, err
 	}
 	out := []Approval{}
 	for _, a := range as {
-		if !slices.Contains(acts[a.Kind].roles, c.Role) {
-			continue
-		}
 		x := Approval{ID: a.ID, Kind: a.Kind, RecordKind: a.RecordKind, Record: a.Record, Proposer: a.Caller.Name, Created: a.Created}
 		if len(a.Payload) > 0 {
 			x.Proposal = a.Payload
@@ -105,6 +103,37 @@ func (i *Issuer) Approvals(ctx context.Context, c Caller) ([]Approval, error) {
 			x.Current = r.Record
 		}
 		out = append(out, x)
+	}
+	return out, nil
+}
+
+// kindsFor lists the acts that a role may decide, as SQL texts. They are
+// constants of this package.
+func kindsFor(role string) string {
+	kinds := []string{"''"}
+	for kind, a := range acts {
+		if slices.Contains(a.roles, role) {
+			kinds = append(kinds, "'"+kind+"'")
+		}
+	}
+	slices.Sort(kinds)
+	return strings.Join(kinds, ",")
+}
+
+// Held lists the births that are held as possible duplicates, oldest first, at
+// most 200. They wait for Release.
+func (i *Issuer) Held(ctx context.Context, c Caller) ([]Record, error) {
+	if err := c.may(mayRead...); err != nil {
+		return nil, err
+	}
+	rs, err := i.store.rows(ctx, i.db, KindBirth, `WHERE state = $1 AND state <> 'issued' ORDER BY created, id LIMIT 200`, StateHeld)
+	if err != nil {
+		return nil, err
+	}
+	out := []Record{}
+	for _, r := range rs {
+		out = append(out, Record{ID: r.ID, Kind: r.Kind, State: r.State, Status: r.Status, Rule: r.Rule,
+			RecordVersion: r.Version, Created: r.Created, Record: r.Record, Credentials: []CredentialInfo{}})
 	}
 	return out, nil
 }
@@ -204,7 +233,19 @@ func denyRegister(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) error 
 	if r.State != StatePending {
 		return ErrRecordState
 	}
-	return i.store.discard(ctx, tx, r)
+	return i.discard(ctx, tx, r)
+}
+
+// discard forgets a record that was never in force.
+func (i *Issuer) discard(ctx context.Context, tx *sql.Tx, r row) error {
+	if r.Kind != KindBirth {
+		return i.store.discard(ctx, tx, r, nil)
+	}
+	b, err := readBirth(r)
+	if err != nil {
+		return err
+	}
+	return i.store.discard(ctx, tx, r, i.dedupKeys(b))
 }
 
 // released is the payload of a proposal to release a held birth.
@@ -272,7 +313,7 @@ func executeRelease(ctx context.Context, i *Issuer, a approval, d decision) (Out
 		if err := i.store.settle(ctx, tx, d, o); err != nil {
 			return err
 		}
-		return i.store.discard(ctx, tx, r)
+		return i.discard(ctx, tx, r)
 	})
 	return o, err
 }
@@ -330,7 +371,7 @@ func (i *Issuer) admitOnce(ctx context.Context, r row, d decision) (Outcome, err
 		if err != nil {
 			return Outcome{}, err
 		}
-		a.approver = d.by.Name
+		a.approver, a.ward = d.by.Name, w
 		list = append(list, a)
 	}
 	var o Outcome

@@ -159,7 +159,11 @@ func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by Call
 	if err != nil {
 		return Outcome{}, err
 	}
-	v := version{old: old, new: old, birth: b, keys: i.dedupKeys(b)}
+	before, err := readBirth(old)
+	if err != nil {
+		return Outcome{}, err
+	}
+	v := version{old: old, new: old, birth: b, oldKeys: i.dedupKeys(before), keys: i.dedupKeys(b)}
 	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = b.RecordVersion, record, by, approver, ""
 	sealed := isSealed(b)
 	if sealed {

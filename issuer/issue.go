@@ -732,14 +732,14 @@ func newClaim(c Caller, idem, act string, parts ...[]byte) (*claim, error) {
 }
 
 // dedupKeys hashes the search keys of a birth, so that the table of them tells
-// nothing without the secret. 16 bytes are enough to find candidates by.
+// nothing without the secret. 10 bytes are enough to find candidates by.
 func (i *Issuer) dedupKeys(b *vc.Birth) [][]byte {
 	var out [][]byte
 	seen := map[string]bool{}
 	for _, k := range BirthDupKeys(b).All() {
 		m := hmac.New(sha256.New, i.cfg.Ring.Secret("dedup"))
 		m.Write([]byte(k))
-		h := m.Sum(nil)[:16]
+		h := m.Sum(nil)[:10]
 		if !seen[string(h)] {
 			seen[string(h)] = true
 			out = append(out, h)

@@ -33,6 +33,7 @@ func newHolder(t testing.TB) string {
 // TestRegisterIssuesPaper: registering issues the paper credentials at once,
 // with everything a verifier relies on.
 func TestRegisterIssuesPaper(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -93,6 +94,7 @@ func TestRegisterIssuesPaper(t *testing.T) {
 }
 
 func TestRegisterRefuses(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -130,6 +132,7 @@ func TestRegisterRefuses(t *testing.T) {
 // TestHeldDuplicate: a birth that repeats another is held with its
 // guardianships until a second registrar decides.
 func TestHeldDuplicate(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		first := newBirth()
@@ -143,7 +146,12 @@ func TestHeldDuplicate(t *testing.T) {
 		if g.Rule != RuleWardHeld {
 			t.Errorf("rule %s", g.Rule)
 		}
-		_, _, err := d.Paper(ctx, rita, held.ID, g.ID)
+		if list, err := d.Held(ctx, rita); err != nil || len(list) != 1 || list[0].ID != held.ID || list[0].Rule != held.Rule {
+			t.Errorf("held %+v %v", list, err)
+		}
+		_, err := d.Held(ctx, anna)
+		wantFault(t, err, ErrNotAllowed)
+		_, _, err = d.Paper(ctx, rita, held.ID, g.ID)
 		wantFault(t, err, ErrRecordState)
 		_, err = d.IssueCopies(ctx, g.ID, newHolder(t))
 		wantFault(t, err, ErrRecordState)
@@ -176,6 +184,7 @@ func TestHeldDuplicate(t *testing.T) {
 }
 
 func TestDiscardForgets(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		first := newBirth()
@@ -207,6 +216,7 @@ func TestDiscardForgets(t *testing.T) {
 // TestSecondPerson: late births wait; whoever proposed, in token or in name,
 // cannot decide; what was decided stays so.
 func TestSecondPerson(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth(late)
@@ -254,6 +264,7 @@ func TestSecondPerson(t *testing.T) {
 }
 
 func TestDeniedRegistration(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth(late)
@@ -275,6 +286,7 @@ func TestDeniedRegistration(t *testing.T) {
 
 // TestApprovedOnce: many second persons at once cause one execution.
 func TestApprovedOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		o := d.birth(StatePending, newBirth(late))
@@ -303,6 +315,7 @@ func TestApprovedOnce(t *testing.T) {
 }
 
 func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -350,6 +363,7 @@ func TestIdempotencyKey(t *testing.T) {
 }
 
 func TestIdempotencyKeyAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		body := raw(t, newBirth())
@@ -381,6 +395,7 @@ func TestIdempotencyKeyAtOnce(t *testing.T) {
 // TestCopies: a holder gets the same bytes until a correction or the last part
 // of their life; another holder gets other credentials.
 func TestCopies(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -463,6 +478,7 @@ func TestCopies(t *testing.T) {
 
 // TestCopiesAtOnce: one holder who asks many times at once gets one set.
 func TestCopiesAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -499,6 +515,7 @@ func TestCopiesAtOnce(t *testing.T) {
 // TestShortLives: a credential that cannot live longer is not renewed again and
 // again, and never outlives the mandate or the ward's majority.
 func TestShortLives(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -529,6 +546,7 @@ func TestShortLives(t *testing.T) {
 // TestNotIssued: a mandate that is over, or a ward of age, is recorded and not
 // issued.
 func TestNotIssued(t *testing.T) {
+	t.Parallel()
 	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
 	b := newBirth()
 	d.birth(StateIssued, b)
@@ -550,6 +568,7 @@ func TestNotIssued(t *testing.T) {
 // TestCorrectBirth: the new version takes the place of the old in one
 // transaction, keeps the childRef, and revokes every copy.
 func TestCorrectBirth(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -618,6 +637,7 @@ func TestCorrectBirth(t *testing.T) {
 // TestCorrectionIsAtomic: when the new version cannot be stored, the old copies
 // stay valid.
 func TestCorrectionIsAtomic(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		other := newBirth()
@@ -656,6 +676,7 @@ func TestCorrectionIsAtomic(t *testing.T) {
 
 // TestSealedCorrection: a sealed amendment cuts the child from what was before.
 func TestSealedCorrection(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -713,6 +734,7 @@ func TestSealedCorrection(t *testing.T) {
 // TestCorrectGuardianship always takes a second person; a late birth's
 // correction does too.
 func TestCorrectGuardianship(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -772,6 +794,7 @@ func TestCorrectGuardianship(t *testing.T) {
 // TestSuspendedOrRevoked: nothing is issued for such a record, and the
 // correction of a suspended one stays suspended.
 func TestSuspendedOrRevoked(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -814,6 +837,7 @@ func TestSuspendedOrRevoked(t *testing.T) {
 // TestMRZNeeded: a child without a name in Latin letters is registered and gets
 // full credentials only.
 func TestMRZNeeded(t *testing.T) {
+	t.Parallel()
 	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
 	b := newBirth(func(b *vc.Birth) {
 		b.Names = []vc.Name{{Kind: "legal", Script: "Hang", Full: "홍길동"}}

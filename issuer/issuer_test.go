@@ -284,6 +284,7 @@ func (d *desk) checkJWT(jwt string) *vc.Credential {
 }
 
 func TestNewRefuses(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t, store.SQLite, "issuer")
 	good := func() Config {
 		return Config{Base: "https://registry.example", DB: db, Ring: newRing(t, keys.EdDSA)}
@@ -316,6 +317,7 @@ func TestNewRefuses(t *testing.T) {
 
 // TestRoles: who may do what, by role. A caller without a token may nothing.
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
 	ctx := context.Background()
 	b := newBirth()
@@ -365,6 +367,7 @@ func code(_ Outcome, err error) error { return err }
 // TestNothingPersonalInFaults registers and corrects with a name that must not
 // come back in any error, and that no log line may hold.
 func TestNothingPersonalInFaults(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	d := openDeskWith(t, Config{DB: storetest.Open(t, store.SQLite, "issuer"), Ring: newRing(t, keys.EdDSA), Log: newLog(&log)})
 	ctx := context.Background()

@@ -327,7 +327,7 @@ func (s *Store) candidates(ctx context.Context, tx *sql.Tx, hashes [][]byte) (*r
 		}
 	}
 	for part := range chunks(ids, 200) {
-		rs, err := s.rows(ctx, tx, KindBirth, `WHERE id IN `+s.marks(1, len(part)), anys(part)...)
+		rs, err := s.rows(ctx, tx, KindBirth, `WHERE state <> 'discarded' AND id IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -675,13 +675,13 @@ func (s *Store) infos(ctx context.Context, record string) ([]CredentialInfo, err
 
 // version is a new version of a record that replaces an old one.
 type version struct {
-	old    row
-	new    row // Version, ChildRef, State, Rule, Record, Proposer, Approver count
-	birth  *vc.Birth
-	keys   [][]byte // of a birth
-	drafts []*draft
-	ward   row   // of a guardianship: the birth as it was when the version was checked
-	wards  []row // of a birth: guardianships whose copies are cut as well (sealed records)
+	old           row
+	new           row // Version, ChildRef, State, Rule, Record, Proposer, Approver count
+	birth         *vc.Birth
+	oldKeys, keys [][]byte // of a birth: hashed search keys
+	drafts        []*draft
+	ward          row   // of a guardianship: the birth as it was when the version was checked
+	wards         []row // of a birth: guardianships whose copies are cut as well (sealed records)
 }
 
 // replace stores a new version, revokes every copy of the old one and reserves
@@ -742,7 +742,7 @@ func (s *Store) unchanged(ctx context.Context, tx *sql.Tx, v version) error {
 
 func (s *Store) replaceBirth(ctx context.Context, tx *sql.Tx, v version, at int64) error {
 	n := v.new
-	if _, err := tx.ExecContext(ctx, `DELETE FROM dedup WHERE birth = $1`, n.ID); err != nil {
+	if err := s.dropKeys(ctx, tx, n.ID, v.oldKeys); err != nil {
 		return err
 	}
 	t, err := s.candidates(ctx, tx, v.keys)
@@ -773,6 +773,7 @@ type admission struct {
 	approver string
 	draft    *draft
 	approval string // id of the approval that it now waits for
+	ward     row    // of a guardianship by itself: the birth as it was when it was checked
 }
 
 // admit changes the states of records that are as they were when they were
@@ -796,12 +797,17 @@ func (s *Store) admit(ctx context.Context, tx *sql.Tx, in []admission, birth str
 	}
 	var drafts []*draft
 	for _, a := range in {
-		now, err := s.record(ctx, tx, a.old.Kind, a.old.ID)
-		if err != nil {
-			return err
-		}
-		if !now.same(a.old) {
-			return errStale
+		for _, r := range []row{a.old, a.ward} {
+			if r.ID == "" {
+				continue
+			}
+			now, err := s.record(ctx, tx, r.Kind, r.ID)
+			if err != nil {
+				return err
+			}
+			if !now.same(r) {
+				return errStale
+			}
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE `+tables[a.old.Kind].name+` SET state = $2, rule = $3, approver = $4, changed = $5 WHERE id = $1`,
 			a.old.ID, a.state, a.rule, a.approver, store.Micros(s.now())); err != nil {
@@ -820,13 +826,23 @@ func (s *Store) admit(ctx context.Context, tx *sql.Tx, in []admission, birth str
 	return s.reserve(ctx, tx, drafts, StatusValid)
 }
 
-// discard forgets a record that was never in force, with the guardianships of a
-// birth: what is left says only that there was one.
-func (s *Store) discard(ctx context.Context, tx *sql.Tx, r row) error {
+// dropKeys deletes the search keys of a birth.
+func (s *Store) dropKeys(ctx context.Context, tx *sql.Tx, birth string, keys [][]byte) error {
+	for _, k := range keys {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM dedup WHERE hash = $1 AND birth = $2`, k, birth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard forgets a record that was never in force, with the search keys and
+// the guardianships of a birth: what is left says only that there was one.
+func (s *Store) discard(ctx context.Context, tx *sql.Tx, r row, keys [][]byte) error {
 	at := store.Micros(s.now())
 	ids := []string{r.ID}
 	if r.Kind == KindBirth {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM dedup WHERE birth = $1`, r.ID); err != nil {
+		if err := s.dropKeys(ctx, tx, r.ID, keys); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE births SET state = $2, ref = NULL, digest = NULL, record = $3, changed = $4 WHERE id = $1`,

@@ -34,6 +34,7 @@ func eachEngine(t *testing.T, fn func(t *testing.T, engine string)) {
 
 // TestNoIndexTwice: two replicas that issue at once never give one index twice.
 func TestNoIndexTwice(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		a, b, db := replicas(t, engine)
 		var wg sync.WaitGroup
@@ -67,6 +68,7 @@ func TestNoIndexTwice(t *testing.T) {
 // TestSameNumberAtOnce: of many births with one registration number that come
 // at once, through two replicas, exactly one is issued.
 func TestSameNumberAtOnce(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		a, b, db := replicas(t, engine)
 		first := newBirth()
@@ -101,6 +103,7 @@ func TestSameNumberAtOnce(t *testing.T) {
 // TestSameBirthAtOnce: the same registration from two offices at once is there
 // once.
 func TestSameBirthAtOnce(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		a, b, db := replicas(t, engine)
 		body := raw(t, newBirth())
@@ -129,6 +132,7 @@ func TestSameBirthAtOnce(t *testing.T) {
 // TestRestart: another process over the same database goes on where the first
 // one was.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		url := storetest.URL(t, engine, "issuer")
 		ring := newRing(t, keys.EdDSA)
@@ -184,6 +188,7 @@ func (d *desk) crash(b *vc.Birth) string {
 // TestCrashBetweenReserveAndSeal: what was reserved is finished, with the bytes
 // that were committed to, once.
 func TestCrashBetweenReserveAndSeal(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		for _, alg := range []string{keys.EdDSA, keys.ES256} {
 			d := openDeskWith(t, Config{DB: db, Ring: newRing(t, alg)})
@@ -219,6 +224,7 @@ func TestCrashBetweenReserveAndSeal(t *testing.T) {
 // and both give that one. ES256 signs with fresh randomness, so a second one
 // would differ.
 func TestSealedOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDeskWith(t, Config{DB: db, Ring: newRing(t, keys.ES256)})
 		id := d.crash(newBirth())
@@ -258,6 +264,7 @@ func TestSealedOnce(t *testing.T) {
 // TestRecoverSkipsWhatCannotBeSigned: one broken reservation does not keep the
 // others open.
 func TestRecoverSkipsWhatCannotBeSigned(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		bad := d.crash(newBirth())
@@ -278,6 +285,7 @@ func TestRecoverSkipsWhatCannotBeSigned(t *testing.T) {
 // TestRegisteredCopyFinished: asking for a copy whose issuing was cut off
 // finishes it instead of issuing another.
 func TestRegisteredCopyFinished(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		b := newBirth()
@@ -300,6 +308,7 @@ func TestRegisteredCopyFinished(t *testing.T) {
 // TestFullList: when a list is full the next part begins, and no index is lost
 // or given twice.
 func TestFullList(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		url := storetest.URL(t, engine, "issuer")
 		ring := newRing(t, keys.EdDSA)
@@ -350,6 +359,7 @@ func TestFullList(t *testing.T) {
 // TestSharedTransaction: a request whose own trouble breaks the shared
 // transaction does not take the others with it.
 func TestSharedTransaction(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		entryOf := func(b *vc.Birth) *entry {
@@ -378,6 +388,7 @@ func TestSharedTransaction(t *testing.T) {
 // TestCallerWhoLeaves: a cancelled request does not undo what others share with
 // it, and the queue goes on.
 func TestCallerWhoLeaves(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		var wg sync.WaitGroup
@@ -403,6 +414,7 @@ func TestCallerWhoLeaves(t *testing.T) {
 
 // TestPenHolds: whoever has the pen has the register to himself.
 func TestPenHolds(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		inside, most := 0, 0
@@ -436,6 +448,7 @@ func TestPenHolds(t *testing.T) {
 }
 
 func TestChunks(t *testing.T) {
+	t.Parallel()
 	for n, want := range map[int]string{0: "[]", 1: "[1]", 4: "[4]", 5: "[4 1]", 8: "[4 4]", 9: "[4 4 1]"} {
 		var got []int
 		for part := range chunks(make([]int, n), 4) {
@@ -454,6 +467,7 @@ func TestChunks(t *testing.T) {
 }
 
 func TestQuarter(t *testing.T) {
+	t.Parallel()
 	for date, want := range map[string]string{
 		"2027-01-01": "2027Q1", "2027-03-31": "2027Q1", "2027-04-01": "2027Q2", "2027-06-30": "2027Q2",
 		"2027-07-01": "2027Q3", "2027-09-30": "2027Q3", "2027-10-01": "2027Q4", "2027-12-31": "2027Q4",
@@ -469,6 +483,7 @@ func TestQuarter(t *testing.T) {
 }
 
 func TestStillDoes(t *testing.T) {
+	t.Parallel()
 	from := deskTime
 	day := 24 * time.Hour
 	for _, c := range []struct {

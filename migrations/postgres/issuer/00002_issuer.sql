@@ -62,14 +62,15 @@ CREATE TABLE guardianships (
 CREATE INDEX guardianships_birth ON guardianships (birth);
 CREATE INDEX guardianships_waiting ON guardianships (state, created) WHERE state <> 'issued';
 
--- Search keys of persons (registration number, mother, child), as truncated
--- HMACs: equal keys make two births candidates for being duplicates.
+-- Search keys of persons (registration number, parents, child), as truncated
+-- HMACs: equal keys make two births candidates for being duplicates. There is
+-- no index by birth and no reference to it, because the keys spread over the
+-- whole table and every index more is a page more to write per key.
 CREATE TABLE dedup (
   hash  BYTEA NOT NULL,
-  birth TEXT NOT NULL REFERENCES births (id),
+  birth TEXT NOT NULL,
   PRIMARY KEY (hash, birth)
 );
-CREATE INDEX dedup_birth ON dedup (birth);
 
 -- One list per credential type and quarter in which its credentials expire, and
 -- another part when it is full. next is the first counter that nobody took;
