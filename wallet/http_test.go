@@ -126,7 +126,7 @@ func TestRoutesAreDescribed(t *testing.T) {
 
 func TestHostileRequests(t *testing.T) {
 	d := newDesk(t, lite(t))
-	servetest.Hostile(t, d.srv, "wallet", []string{d.tokens["amina"], d.tokens["officer"]},
+	servetest.Hostile(t, d.srv, "wallet", []string{d.tokens["amina"]},
 		func(n int) string { return fmt.Sprintf("10.%d.%d.%d:1", n>>16&255, n>>8&255, n&255) })
 	if d.o.count("") != 0 || count(t, d.db, "guardians") != 0 {
 		t.Error("a bad request did something")
