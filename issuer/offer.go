@@ -125,7 +125,8 @@ func (i *Issuer) OfferFor(ctx context.Context, c Caller, guardianship string, te
 		}
 		row.Idem = o.mac("offer-idempotency", []byte(c.ID), []byte(terms.Idempotency))
 	}
-	if err := i.offerable(ctx, guardianship); err != nil {
+	var err error
+	if row.Configs, err = i.offerable(ctx, guardianship); err != nil {
 		return Offer{}, err
 	}
 	row.Code = o.codeHash(o.code(row.ID))
@@ -151,7 +152,7 @@ func (i *Issuer) OfferObject(ctx context.Context, id string) (OfferObject, error
 	if !ok {
 		return OfferObject{}, ErrNoSuchOffer
 	}
-	return o.object(row.ID), nil
+	return o.object(row), nil
 }
 
 func goodIdempotencyKey(k string) error {
@@ -187,19 +188,19 @@ func (o openid) codeHash(code string) []byte { return o.mac("code-hash", []byte(
 
 func (o openid) tokenHash(token string) []byte { return o.mac("token-hash", []byte(token)) }
 
-func (o openid) object(id string) OfferObject {
+func (o openid) object(row offerRow) OfferObject {
 	return OfferObject{
 		Issuer:         o.base,
-		Configurations: []string{ConfigGuardianship, ConfigGuardBorder, ConfigBirth, ConfigBirthBorder},
+		Configurations: row.Configs,
 		Grants: OfferGrants{PreAuthorized{
-			Code:   o.code(id),
+			Code:   o.code(row.ID),
 			TxCode: TxCode{InputMode: "numeric", Length: 6, Description: "The six digits that the office gave you"},
 		}},
 	}
 }
 
 func (o openid) offer(row offerRow) (Offer, error) {
-	obj := o.object(row.ID)
+	obj := o.object(row)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -341,34 +342,42 @@ type CredentialRequest struct {
 func (r CredentialRequest) LogValue() slog.Value { return slog.StringValue("credential request") }
 
 // offerable refuses a guardianship for which, or for whose ward, no credential
-// would be issued now.
-func (i *Issuer) offerable(ctx context.Context, id string) error {
+// would be issued now, and gives the configurations of those that would.
+func (i *Issuer) offerable(ctx context.Context, id string) ([]string, error) {
 	r, err := i.store.record(ctx, i.db, KindGuardianship, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := r.inForce(); err != nil {
-		return err
-	}
-	ward, err := i.store.record(ctx, i.db, KindBirth, r.Birth)
+	ward, b, err := i.ward(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := ward.inForce(); err != nil {
-		return err
+	for _, x := range []row{r, ward} {
+		if err := x.inForce(); err != nil {
+			return nil, err
+		}
 	}
 	g, err := readGuardianship(r)
 	if err != nil {
-		return err
-	}
-	b, err := readBirth(ward)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	if NotIssuable(g, b, i.now()) != "" {
-		return ErrNotIssuable
+		return nil, ErrNotIssuable
 	}
-	return nil
+	configs := []string{ConfigGuardianship, ConfigBirth}
+	for _, border := range []struct {
+		config string
+		of     *vc.Guardianship
+	}{{ConfigGuardBorder, g}, {ConfigBirthBorder, nil}} {
+		c := copyOf{profile: ProfileBorder, holder: "did:key:of-whoever-redeems", birth: b, guardianship: border.of}
+		if _, _, err := c.subject(); errors.Is(err, ErrMRZNeeded) {
+			continue // a name that no machine-readable zone can hold
+		} else if err != nil {
+			return nil, err
+		}
+		configs = append(configs, border.config)
+	}
+	return configs, nil
 }
 
 // credentialRequest is a Credential Request (OpenID4VCI 1.0, section 8.2).

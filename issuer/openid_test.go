@@ -927,6 +927,31 @@ func TestOfferRefusals(t *testing.T) {
 	o.call("POST", "/offers", "rita", fmt.Sprintf(`{"guardianship":%q}`, held.ID)).want(201)
 }
 
+// Where a name fits no machine-readable zone, the border copy is not offered.
+func TestOfferWithoutBorderName(t *testing.T) {
+	o := openOffice(t, storetest.Open(t, store.SQLite, "issuer"))
+	childRef := ref()
+	given, family := person(childRef)
+	latin := fmt.Sprintf(`"script":"Latn","given":[%q],"family":[%q],"mrz":{"primary":%q,"secondary":%q}`, given, family, strings.ToUpper(family), strings.ToUpper(given))
+	birth := strings.Replace(birthOf(childRef), latin, `"script":"Deva","given":["काव्या"],"family":["गुरुङ"]`, 1)
+	if birth == birthOf(childRef) {
+		t.Fatal("the name was not replaced")
+	}
+	o.call("POST", "/births", "rita", birth).want(201, "MRZ_NEEDED")
+	var g issuer.Outcome
+	o.call("POST", "/guardianships", "rita", guardianshipOf(childRef)).want(201).into(&g)
+	of := o.offer(g.ID)
+	if got := fmt.Sprint(of.Offer.Configurations); got != "[GuardianshipCredential BirthCredential GuardianshipCredentialBorder]" {
+		t.Errorf("offered: %s", got)
+	}
+	w := o.wallet()
+	w.redeem(of)
+	for _, config := range of.Offer.Configurations {
+		w.fetch(config)
+	}
+	w.request("BirthCredentialBorder", w.proof()).want(400, `"error":"credential_request_denied"`)
+}
+
 // An address that asks too often is slowed down, in the form of OAuth.
 func TestTokenRate(t *testing.T) {
 	o := openOffice(t, storetest.Open(t, store.SQLite, "issuer"))

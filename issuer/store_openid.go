@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/store"
@@ -18,8 +19,9 @@ type offerRow struct {
 	ID           string
 	Code         []byte // HMAC of the code
 	Guardianship string
-	Maker        string // token id
-	Idem         []byte // HMAC of maker and Idempotency-Key; nil without one
+	Configs      []string // credential configurations
+	Maker        string   // token id
+	Idem         []byte   // HMAC of maker and Idempotency-Key; nil without one
 	Created      time.Time
 	Expires      time.Time
 	Tries        int64
@@ -41,9 +43,9 @@ type grantRow struct {
 func (s *openidStore) addOffer(ctx context.Context, o offerRow) (offer offerRow, fresh bool, err error) {
 	err = s.db.Write(ctx, func(tx *sql.Tx) error {
 		offer, fresh = o, true
-		r, err := tx.ExecContext(ctx, `INSERT INTO offers (id, code, guardianship, maker, idem, created, expires)
-			VALUES ($1,$2,$3,$4,$5,$6,$7) ON CONFLICT (idem) DO NOTHING`,
-			o.ID, o.Code, o.Guardianship, o.Maker, o.Idem, store.Micros(o.Created), store.Micros(o.Expires))
+		r, err := tx.ExecContext(ctx, `INSERT INTO offers (id, code, guardianship, configs, maker, idem, created, expires)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT (idem) DO NOTHING`,
+			o.ID, o.Code, o.Guardianship, strings.Join(o.Configs, " "), o.Maker, o.Idem, store.Micros(o.Created), store.Micros(o.Expires))
 		if err != nil {
 			return err
 		}
@@ -57,12 +59,14 @@ func (s *openidStore) addOffer(ctx context.Context, o offerRow) (offer offerRow,
 	return offer, fresh, err
 }
 
-const selectOffer = `SELECT id, code, guardianship, maker, idem, created, expires, tries, redeemed FROM offers`
+const selectOffer = `SELECT id, code, guardianship, configs, maker, idem, created, expires, tries, redeemed FROM offers`
 
 func scanOffer(row *sql.Row) (offerRow, error) {
 	var o offerRow
+	var configs string
 	var created, expires, redeemed int64
-	err := row.Scan(&o.ID, &o.Code, &o.Guardianship, &o.Maker, &o.Idem, &created, &expires, &o.Tries, &redeemed)
+	err := row.Scan(&o.ID, &o.Code, &o.Guardianship, &configs, &o.Maker, &o.Idem, &created, &expires, &o.Tries, &redeemed)
+	o.Configs = strings.Fields(configs)
 	o.Created, o.Expires, o.Redeemed = store.Time(created), store.Time(expires), store.Time(redeemed)
 	return o, err
 }

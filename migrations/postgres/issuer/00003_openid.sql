@@ -2,11 +2,13 @@
 -- An offer to a guardian. Its code and PIN are derived from id with a secret
 -- of the key ring and stored nowhere: code is the HMAC of the code, to find
 -- the offer by. tries counts wrong PINs; redeemed is when the code was used, 0
--- if it was not.
+-- if it was not. configs are the credential configurations offered, with a
+-- space between.
 CREATE TABLE offers (
   id           TEXT PRIMARY KEY,
   code         BYTEA NOT NULL UNIQUE,
   guardianship TEXT NOT NULL,
+  configs      TEXT NOT NULL,
   maker        TEXT NOT NULL,
   idem         BYTEA UNIQUE,
   created      BIGINT NOT NULL,
