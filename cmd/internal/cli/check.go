@@ -16,7 +16,7 @@ import (
 )
 
 // codes of "kinpass check".
-var exitCodes = map[check.Colour]int{check.Green: 0, check.Amber: 1, check.Red: 2}
+var exitCodes = map[check.Colour]int{check.Green: 0, check.Info: 0, check.Amber: 1, check.Red: 2}
 
 const exitUndecided = 3
 
@@ -32,7 +32,7 @@ func newCheck(h *home) *cobra.Command {
 without a network. A second FILE is a second guardian's presentation for the
 same child.
 
-Exit codes: 0 green, 1 amber, 2 red, 3 no decision (wrong usage, no anchor, no
+Exit codes: 0 green (or info: a person of age), 1 amber, 2 red, 3 no decision (wrong usage, no anchor, no
 bundle). A decision is always on standard output when the code is 0, 1 or 2.
 
 Green means that papers and mandate are in order, never that the child is
@@ -149,7 +149,7 @@ safe. Red means second line and child protection, never refusal of a child.`,
 // printDecision is what an officer reads in a terminal: word, symbol, at most
 // three lines of reasons, one next step.
 func printDecision(w io.Writer, d check.Decision) {
-	symbol := map[check.Colour]string{check.Green: "✔", check.Amber: "!", check.Red: "✖"}[d.Colour]
+	symbol := map[check.Colour]string{check.Green: "✔", check.Info: "i", check.Amber: "!", check.Red: "✖"}[d.Colour]
 	fmt.Fprintf(w, "%s %s\n", symbol, strings.ToUpper(d.Colour.String()))
 	for _, l := range d.Lines {
 		fmt.Fprintf(w, "  %s\n", l)
