@@ -171,7 +171,7 @@ func TestReadBack(t *testing.T) {
 		"one pixel a module":    decodePNG(t, small),
 		"scaled down":           resized(plain, 380),
 		"scaled up":             resized(plain, 1000),
-		"far too large":         img.Paletted(30),
+		"far too large":         img.Paletted(16),
 		"noise and light":       noisy(r, plain, 60),
 		"noise, scaled":         noisy(r, resized(plain, 700), 200),
 		"part of another image": plain.(*image.Paletted).SubImage(image.Rect(4, 4, 448, 448)),
@@ -203,10 +203,23 @@ func TestReadRefuses(t *testing.T) {
 			half.SetColorIndex(x, y, 0)
 		}
 	}
+	// Corner patterns everywhere: the reader would compare each three of them.
+	corners := image.NewGray(image.Rect(0, 0, 1400, 1400))
+	for y := range 1400 {
+		for x := range 1400 {
+			a, b := x/2%14, y/2%14
+			ring := a == 0 || a == 6 || b == 0 || b == 6
+			middle := a > 1 && a < 5 && b > 1 && b < 5
+			if a > 6 || b > 6 || !ring && !middle {
+				corners.SetGray(x, y, color.Gray{Y: 255})
+			}
+		}
+	}
 	for name, c := range map[string]struct {
 		img image.Image
 		err error
 	}{
+		"corners":   {corners, ErrNoCode},
 		"white":     {white, ErrNoCode},
 		"noise":     {noise, ErrNoCode},
 		"half gone": {half, ErrNoCode},
@@ -349,4 +362,30 @@ func TestDrawAnyRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func FuzzReadImage(f *testing.F) {
+	img, err := DrawAny("KP1:", L)
+	if err != nil {
+		f.Fatal(err)
+	}
+	data, err := img.PNG(3)
+	if err != nil {
+		f.Fatal(err)
+	}
+	var lossy bytes.Buffer
+	if err := jpeg.Encode(&lossy, img.Paletted(3), nil); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add(lossy.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if size, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil && size.Width*size.Height > 1<<18 {
+			t.Skip("only slow")
+		}
+		text, err := ReadImage(data)
+		if err != nil && text != "" {
+			t.Fatal("an error and a text")
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -202,6 +203,37 @@ func TestUnpackedVerifies(t *testing.T) {
 			t.Error("verifies under a key that did not sign it")
 		}
 	}
+}
+
+// Unpackers are used again: what one text left behind never shows in another's
+// packet, also when many are at work.
+func TestUnpackConcurrently(t *testing.T) {
+	var texts []string
+	var packets []Packet
+	for i, s := range shapes {
+		f := newFamily(t, seeded(uint64(20+i)), otherHost, otherBase, keys.EdDSA)
+		in := s.make(f)
+		text, err := Pack(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, packets = append(texts, text), append(packets, in)
+	}
+	var all sync.WaitGroup
+	for worker := range 8 {
+		all.Go(func() {
+			for i := range 60 {
+				k := (worker + i) % len(texts)
+				if _, err := Unpack(texts[k][:len(texts[k])-3*(i+1)]); err == nil {
+					t.Error("a cut text unpacks")
+				}
+				if p, err := Unpack(texts[k]); err != nil || !p.equal(packets[k]) {
+					t.Errorf("%s comes back changed: %v", shapes[k].name, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestPackRefuses(t *testing.T) {

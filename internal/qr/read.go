@@ -35,7 +35,7 @@ const comfortable = 1600
 // Read finds a QR code in an image and gives its text, whatever it is. It
 // returns ErrNoCode when there is none that can be read, ErrImageLarge for an
 // image of more than MaxPixels.
-func Read(img image.Image) (text string, err error) {
+func Read(img image.Image) (string, error) {
 	size := img.Bounds().Size()
 	if size.X <= 0 || size.Y <= 0 {
 		return "", ErrNoCode
@@ -43,13 +43,6 @@ func Read(img image.Image) (text string, err error) {
 	if size.X > MaxPixels/size.Y {
 		return "", ErrImageLarge
 	}
-	// The reader is another's code and the image a stranger's: whatever it
-	// stumbles over, there is no code in the image.
-	defer func() {
-		if recover() != nil {
-			text, err = "", ErrNoCode
-		}
-	}()
 	full := grey(img)
 	longer := max(size.X, size.Y)
 	sights := []*image.Gray{full}
@@ -91,25 +84,51 @@ func ReadImage(data []byte) (string, error) {
 // and sharp pictures, then a code that fills the image exactly.
 func readOne(g *image.Gray) (string, bool) {
 	src := &luminance{LuminanceSourceBase: gozxing.LuminanceSourceBase{Width: g.Rect.Dx(), Height: g.Rect.Dy()}, g: g}
-	hard := map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true}
-	pure := map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_PURE_BARCODE: true}
 	for _, try := range []struct {
 		binarizer gozxing.Binarizer
-		hints     map[gozxing.DecodeHintType]any
+		how       gozxing.DecodeHintType
 	}{
-		{gozxing.NewHybridBinarizer(src), hard},
-		{gozxing.NewGlobalHistgramBinarizer(src), hard},
-		{gozxing.NewGlobalHistgramBinarizer(src), pure},
+		{gozxing.NewHybridBinarizer(src), gozxing.DecodeHintType_TRY_HARDER},
+		{gozxing.NewGlobalHistgramBinarizer(src), gozxing.DecodeHintType_TRY_HARDER},
+		{gozxing.NewGlobalHistgramBinarizer(src), gozxing.DecodeHintType_PURE_BARCODE},
 	} {
-		bitmap, err := gozxing.NewBinaryBitmap(try.binarizer)
-		if err != nil {
-			continue
-		}
-		if res, err := qrcode.NewQRCodeReader().Decode(bitmap, try.hints); err == nil && res.GetText() != "" {
-			return res.GetText(), true
+		if text, ok := decode(try.binarizer, try.how); ok {
+			return text, true
 		}
 	}
 	return "", false
+}
+
+// maxCorners bounds the corner patterns that are looked at. The reader compares
+// each three of them, so that an image drawn full of them would keep it for hours.
+const maxCorners = 500
+
+// decode runs the reader once. It is another's code and the image a stranger's:
+// whatever it stumbles over, there is no code in the image. The only way to stop
+// it is to panic in the callback that it makes for each corner pattern.
+func decode(b gozxing.Binarizer, how gozxing.DecodeHintType) (text string, ok bool) {
+	defer func() {
+		if recover() != nil {
+			text, ok = "", false
+		}
+	}()
+	corners := 0
+	count := func(gozxing.ResultPoint) {
+		if corners++; corners > maxCorners {
+			panic(ErrNoCode)
+		}
+	}
+	bitmap, err := gozxing.NewBinaryBitmap(b)
+	if err != nil {
+		return "", false
+	}
+	res, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{
+		how: true, gozxing.DecodeHintType_NEED_RESULT_POINT_CALLBACK: gozxing.ResultPointCallback(count),
+	})
+	if err != nil || res.GetText() == "" {
+		return "", false
+	}
+	return res.GetText(), true
 }
 
 // grey gives the luminance of an image on white, with its corner at 0,0.

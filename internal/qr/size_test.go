@@ -18,6 +18,7 @@ func TestSizes(t *testing.T) {
 			var sizes []int
 			for i := range 50 {
 				f := newFamily(t, seeded(uint64(i)), issuer.host, issuer.base, issuer.alg)
+				f.unsigned = true
 				b, err := pack(s.make(f))
 				if err != nil {
 					t.Fatal(err)
