@@ -213,9 +213,9 @@ func TestDiscardForgets(t *testing.T) {
 	})
 }
 
-// TestSecondPerson: late births wait; whoever proposed, in token or in name,
+// TestSecondPersonDecides: late births wait; whoever proposed, in token or in name,
 // cannot decide; what was decided stays so.
-func TestSecondPerson(t *testing.T) {
+func TestSecondPersonDecides(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
@@ -314,7 +314,7 @@ func TestApprovedOnce(t *testing.T) {
 	})
 }
 
-func TestIdempotencyKey(t *testing.T) {
+func TestRepeatedRequest(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
@@ -362,7 +362,7 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 }
 
-func TestIdempotencyKeyAtOnce(t *testing.T) {
+func TestRepeatedRequestAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)

@@ -315,8 +315,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestRoles: who may do what, by role. A caller without a token may nothing.
-func TestRoles(t *testing.T) {
+// TestWhoMayDoWhat: who may do what, by role. A caller without a token may nothing.
+func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
 	ctx := context.Background()
