@@ -74,7 +74,7 @@ func (w *Wallet) Present(ctx context.Context, g Guardian, r Request) (Presentati
 	}
 	jwts := []string{birth.JWT}
 	for _, x := range guards {
-		if x.vc.Issuer == "" || x.guardianship.ID != h.DID {
+		if x.guardianship.ID != h.DID {
 			return Presentation{}, ErrSelection
 		}
 		jwts = append(jwts, x.JWT)
