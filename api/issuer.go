@@ -106,6 +106,15 @@ func (c *Client) Release(ctx context.Context, birth, decision string) (Outcome, 
 	return o, err
 }
 
+// Held lists the births that are held as possible duplicates.
+func (c *Client) Held(ctx context.Context) ([]Record, error) {
+	var list struct {
+		Records []Record `json:"records"`
+	}
+	err := c.Do(ctx, http.MethodGet, "/births?state=held", nil, &list)
+	return list.Records, err
+}
+
 // Approval is an act that waits for a second person. Proposal and Current hold
 // personal data.
 type Approval struct {

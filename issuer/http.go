@@ -34,6 +34,7 @@ func Routes(s *serve.Server, i *Issuer) {
 	h := routes{i}
 	e, staff := s.Echo, s.Auth()
 	e.POST("/births", h.register(i.RegisterBirth), staff)
+	e.GET("/births", h.held, staff) // ?state=held
 	e.GET("/births/:id", h.read(i.Birth), staff)
 	e.POST("/births/:id/corrections", h.correct(i.CorrectBirth), staff)
 	e.POST("/births/:id/release", h.release, staff)
@@ -139,6 +140,14 @@ func readJSON(c echo.Context, v any) error {
 		return ErrBody.With(err)
 	}
 	return nil
+}
+
+func (h routes) held(c echo.Context) error {
+	list, err := h.Held(c.Request().Context(), caller(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string][]Record{"records": list})
 }
 
 func (h routes) approvals(c echo.Context) error {

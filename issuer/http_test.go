@@ -64,6 +64,9 @@ func TestRoutesAskForToken(t *testing.T) {
 			body = `{"reason":"fraud"}`
 		}
 		at := strings.Replace(path, "{id}", "x", 1)
+		if op == "GET /births" {
+			at += "?state=held"
+		}
 		if strings.HasSuffix(path, "/paper") {
 			at += "?guardianship=x"
 		}
@@ -272,6 +275,11 @@ func TestRelease(t *testing.T) {
 	o.call("POST", "/births", "rita", birth).want(201)
 	var held issuer.Outcome
 	o.call("POST", "/births", "rita", strings.Replace(birth, `"childRef":"`+childRef, `"childRef":"`+ref(), 1)).want(202, `"held"`, `"rule"`).into(&held)
+	o.call("GET", "/births?state=held", "rita", "").want(200, held.ID, `"held"`)
+	o.call("GET", "/births?state=held", "audra", "").want(403, "not-allowed").without(held.ID)
+	o.call("GET", "/births?state=held", "", "").want(401)
+	o.call("GET", "/births?state=issued", "rita", "").want(400, "/query/state").without("issued")
+	o.call("GET", "/births", "rita", "").want(400, "/query/state")
 	for _, body := range []string{`{"decision":"keep"}`, `{"decision":1}`, `{}`} {
 		o.call("POST", "/births/"+held.ID+"/release", "rita", body).want(400)
 	}
@@ -280,6 +288,7 @@ func TestRelease(t *testing.T) {
 	o.call("POST", "/approvals/"+proposed.Approval, "rita", `{"decision":"approve"}`).want(403)
 	o.call("POST", "/approvals/"+proposed.Approval, "rob", `{"decision":"approve"}`).want(200, `"discarded"`)
 	o.call("GET", "/births/"+held.ID, "rita", "").want(404)
+	o.call("GET", "/births?state=held", "rita", "").want(200, `"records":[]`)
 }
 
 func TestPaper(t *testing.T) {
