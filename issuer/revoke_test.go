@@ -710,3 +710,46 @@ func TestRevokeReservedCopy(t *testing.T) {
 		d.checkShelf(map[string]string{ours.guardianship.ID: StatusRevoked})
 	})
 }
+
+// What a correction revoked stays revoked when the record is suspended and
+// reinstated: an old version never comes back.
+func TestStatusOfOldVersions(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := newBooth(t, db, newRing(t, keys.EdDSA))
+		ctx := context.Background()
+		b := newBirth()
+		first := d.birth(StateIssued, b)
+		old := first.Credentials[0].ID
+		second, err := d.CorrectBirth(ctx, rita, first.ID, raw(t, next(b, func(b *vc.Birth) { b.Sex = 1 })), "")
+		if err != nil || len(second.Credentials) != 1 {
+			t.Fatalf("%+v, %v", second, err)
+		}
+		check := func(now string) {
+			t.Helper()
+			want := map[string]string{old: StatusRevoked, second.Credentials[0].ID: now}
+			for _, r := range d.rows() {
+				if r.status != want[r.id] {
+					t.Errorf("a copy is %s, want %s", r.status, want[r.id])
+				}
+				for _, p := range purposes {
+					bits := d.stranger(p, r.list)
+					on := bits[r.index/8]>>(7-r.index%8)&1 == 1
+					should := p == vc.PurposeRevocation && want[r.id] == StatusRevoked || p == vc.PurposeSuspension && want[r.id] == StatusSuspended
+					if on != should {
+						t.Errorf("the %s bit of a copy that is %s is %v", p, want[r.id], on)
+					}
+				}
+			}
+		}
+		check(StatusValid)
+		// The old copy still names the record.
+		if _, err := d.Suspend(ctx, peter, old, "safety", ""); err != nil {
+			t.Fatal(err)
+		}
+		check(StatusSuspended)
+		if _, err := d.Reinstate(ctx, peter, old, "resolved", ""); err != nil {
+			t.Fatal(err)
+		}
+		check(StatusValid)
+	})
+}
