@@ -313,6 +313,8 @@ func (r *running) background(ctx context.Context) {
 	switch {
 	case r.issuer != nil:
 		r.issuer.Run(ctx)
+	case r.wallet != nil:
+		r.wallet.Run(ctx)
 	case r.verifier != nil:
 		r.verifier.Run(ctx, 5*time.Minute)
 	}
