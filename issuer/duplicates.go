@@ -188,7 +188,7 @@ func TooManySiblings(group []*vc.Birth) bool {
 	room := first.MultipleBirth.Plurality
 	seen := []string{first.ChildRef}
 	for _, b := range group[1:] {
-		if isSealed(b) || b.MultipleBirth == nil || slices.Contains(seen, b.ChildRef) || !sameDelivery(first, b) || sameMother(first, b) == stranger {
+		if isSealed(b) || slices.Contains(seen, b.ChildRef) || !sameDelivery(first, b) || sameMother(first, b) == stranger {
 			continue
 		}
 		seen = append(seen, b.ChildRef)
@@ -208,7 +208,7 @@ func FindDuplicate(b *vc.Birth, candidates []*vc.Birth) (rule string, of int) {
 	}
 	if TooManySiblings(append([]*vc.Birth{b}, candidates...)) {
 		for i, other := range candidates {
-			if other.MultipleBirth != nil && sameDelivery(b, other) {
+			if sameDelivery(b, other) && sameMother(b, other) != stranger {
 				return DuplicatePlurality, i
 			}
 		}
