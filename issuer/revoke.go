@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -89,89 +88,32 @@ type revocation struct {
 //
 // A record that is revoked stays so and is told as such; a proposal that waits
 // is given again.
-func (i *Issuer) Revoke(ctx context.Context, c Caller, credential, reason, idem string) (o Outcome, err error) {
+func (i *Issuer) Revoke(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
 	if err := c.may(mayRevoke...); err != nil {
 		return Outcome{}, err
 	}
 	if err := known(reason, RevokeReasons); err != nil {
 		return Outcome{}, err
 	}
-	return i.change(ctx, c, statusRequest{actRevoke, credential, reason, idem}, func(tx *sql.Tx, r row) (Outcome, error) {
+	payload, err := json.Marshal(revocation{reason})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return i.change(ctx, c, statusRequest{actRevoke, credential, reason, idem}, func(r row) (step, error) {
 		if r.Status == StatusRevoked {
-			return i.standing(ctx, tx, r)
+			return step{}, nil
 		}
-		waiting, err := i.store.approvals(ctx, tx, `WHERE record = $2 AND kind = $3 AND state = 'pending'`, r.ID, actRevoke)
-		if err != nil {
-			return Outcome{}, err
-		}
-		if len(waiting) > 0 {
-			return Outcome{ID: r.ID, State: StatePending, Approval: waiting[0].ID, RecordVersion: r.Version}, nil
-		}
-		payload, err := json.Marshal(revocation{reason})
-		if err != nil {
-			return Outcome{}, err
-		}
-		id, err := i.propose(ctx, tx, proposal{Kind: actRevoke, RecordKind: r.Kind, Record: r.ID, Payload: payload, Caller: c})
-		return Outcome{ID: r.ID, State: StatePending, Approval: id, RecordVersion: r.Version}, err
+		return step{proposal: &proposal{Kind: actRevoke, RecordKind: r.Kind, Record: r.ID, Payload: payload, Caller: c}}, nil
 	})
 }
 
 // executeRevoke does what Revoke proposed.
-func executeRevoke(ctx context.Context, i *Issuer, a approval, d decision) (o Outcome, err error) {
+func executeRevoke(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
 	var p revocation
 	if err := json.Unmarshal(a.Payload, &p); err != nil {
 		return Outcome{}, err
 	}
-	err = i.store.write(ctx, func(tx *sql.Tx) error {
-		r, err := i.store.record(ctx, tx, a.RecordKind, a.Record)
-		if err != nil {
-			return err
-		}
-		order := ordered{act: actRevoked, reason: p.Reason, by: a.Caller, approver: d.by}
-		if err := i.revoke(ctx, tx, r, order, a.ID); err != nil {
-			return err
-		}
-		if r.Kind == KindBirth {
-			if err := i.revokeWards(ctx, tx, r, order); err != nil {
-				return err
-			}
-		}
-		if o, err = i.standing(ctx, tx, r); err != nil {
-			return err
-		}
-		return i.store.settle(ctx, tx, d, o)
-	})
-	return o, err
-}
-
-// revoke revokes one record with all its copies and denies what waits on it.
-func (i *Issuer) revoke(ctx context.Context, tx *sql.Tx, r row, o ordered, approval string) error {
-	if r.Status == StatusRevoked {
-		return nil
-	}
-	if err := i.store.order(ctx, tx, r, o); err != nil {
-		return err
-	}
-	return i.store.closeProposals(ctx, tx, r.ID, approval)
-}
-
-// revokeWards revokes the guardianships of a birth. One that waits for a second
-// person cannot come into force any more and is left to be denied.
-func (i *Issuer) revokeWards(ctx context.Context, tx *sql.Tx, birth row, o ordered) error {
-	gs, err := i.store.guardianshipsOf(ctx, tx, birth.ID)
-	if err != nil {
-		return err
-	}
-	o.cause = birth.ID
-	for _, g := range gs {
-		if g.State != StateIssued && g.State != StateNotIssued {
-			continue
-		}
-		if err := i.revoke(ctx, tx, g, o, ""); err != nil {
-			return err
-		}
-	}
-	return nil
+	return i.store.revoke(ctx, a, d, p.Reason)
 }
 
 // Suspend suspends the record of a credential at once, with every copy. Nobody
@@ -184,16 +126,14 @@ func (i *Issuer) Suspend(ctx context.Context, c Caller, credential, reason, idem
 	if err := known(reason, SuspendReasons); err != nil {
 		return Outcome{}, err
 	}
-	return i.change(ctx, c, statusRequest{actSuspended, credential, reason, idem}, func(tx *sql.Tx, r row) (Outcome, error) {
-		if r.Status == StatusRevoked {
-			return Outcome{}, ErrRevoked
+	return i.change(ctx, c, statusRequest{actSuspended, credential, reason, idem}, func(r row) (step, error) {
+		switch {
+		case r.Status == StatusRevoked:
+			return step{}, ErrRevoked
+		case r.Status == StatusSuspended && rank(c.Role) <= rank(r.SuspendedBy):
+			return step{}, nil
 		}
-		if r.Status == StatusValid || rank(c.Role) > rank(r.SuspendedBy) {
-			if err := i.store.order(ctx, tx, r, ordered{act: actSuspended, reason: reason, by: c}); err != nil {
-				return Outcome{}, err
-			}
-		}
-		return i.standing(ctx, tx, r)
+		return step{order: &order{act: actSuspended, reason: reason, by: c}}, nil
 	})
 }
 
@@ -207,18 +147,16 @@ func (i *Issuer) Reinstate(ctx context.Context, c Caller, credential, reason, id
 	if err := known(reason, ReinstateReasons); err != nil {
 		return Outcome{}, err
 	}
-	return i.change(ctx, c, statusRequest{actReinstated, credential, reason, idem}, func(tx *sql.Tx, r row) (Outcome, error) {
+	return i.change(ctx, c, statusRequest{actReinstated, credential, reason, idem}, func(r row) (step, error) {
 		switch {
 		case r.Status == StatusRevoked:
-			return Outcome{}, ErrRevoked
-		case r.Status == StatusSuspended && rank(c.Role) < rank(r.SuspendedBy):
-			return Outcome{}, ErrHigherAuthority
-		case r.Status == StatusSuspended:
-			if err := i.store.order(ctx, tx, r, ordered{act: actReinstated, reason: reason, by: c}); err != nil {
-				return Outcome{}, err
-			}
+			return step{}, ErrRevoked
+		case r.Status == StatusValid:
+			return step{}, nil
+		case rank(c.Role) < rank(r.SuspendedBy):
+			return step{}, ErrHigherAuthority
 		}
-		return i.standing(ctx, tx, r)
+		return step{order: &order{act: actReinstated, reason: reason, by: c}}, nil
 	})
 }
 
@@ -233,44 +171,13 @@ func known(reason string, list []string) error {
 // statusRequest is what a caller asks for.
 type statusRequest struct{ act, credential, reason, idem string }
 
-// change runs do on the record of a credential, in one transaction with the
-// answer to the Idempotency-Key.
-func (i *Issuer) change(ctx context.Context, c Caller, q statusRequest, do func(*sql.Tx, row) (Outcome, error)) (o Outcome, err error) {
+// change has judge say what to do with the record of a credential as it is now,
+// and does it.
+func (i *Issuer) change(ctx context.Context, c Caller, q statusRequest, judge func(row) (step, error)) (Outcome, error) {
 	id := strings.TrimPrefix(q.credential, "urn:uuid:")
 	cl, err := newClaim(c, q.idem, q.act, []byte(id), []byte(q.reason))
 	if err != nil {
 		return Outcome{}, err
 	}
-	err = i.store.write(ctx, func(tx *sql.Tx) error {
-		var again bool
-		if o, again, err = i.store.replayed(ctx, tx, cl); err != nil || again {
-			return err
-		}
-		r, err := i.store.recordOf(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if o, err = do(tx, r); err != nil {
-			return err
-		}
-		return i.store.answer(ctx, tx, cl, o)
-	})
-	if err != nil {
-		return Outcome{}, err
-	}
-	return o, nil
-}
-
-// standing tells how a record and its copies stand now, in the transaction at
-// hand.
-func (i *Issuer) standing(ctx context.Context, tx *sql.Tx, r row) (Outcome, error) {
-	cs, err := i.store.copies(ctx, tx, `WHERE record = $1 ORDER BY created DESC, id LIMIT 200`, r.ID)
-	if err != nil {
-		return Outcome{}, err
-	}
-	o := Outcome{ID: r.ID, State: r.State, Rule: r.Rule, RecordVersion: r.Version}
-	for _, c := range cs {
-		o.Credentials = append(o.Credentials, c.CredentialInfo)
-	}
-	return o, nil
+	return i.store.changeStatus(ctx, id, cl, judge)
 }

@@ -19,13 +19,150 @@ const (
 	actReinstated = "reinstated"
 )
 
-// ordered is a change of a record's status with who answers for it.
-type ordered struct {
+// order is a change of a record's status with who answers for it.
+type order struct {
 	act      string
 	reason   string
 	by       Caller
 	approver Caller // the second person; zero where none is needed
 	cause    string // id of the birth that this record falls with
+}
+
+// step is what is to be done with a record: propose something, change its
+// status, or, if both are nil, nothing.
+type step struct {
+	proposal *proposal
+	order    *order
+}
+
+// changeStatus does what judge says about the record of a credential, in one
+// transaction with the answer to the claim. judge sees the record as it is in
+// that transaction and may be asked again. A proposal like one that waits is
+// not made twice: the outcome names the one that waits.
+func (s *Store) changeStatus(ctx context.Context, credential string, cl *claim, judge func(row) (step, error)) (o Outcome, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		var again bool
+		if o, again, err = s.replayed(ctx, tx, cl); err != nil || again {
+			return err
+		}
+		r, err := s.recordOf(ctx, tx, credential)
+		if err != nil {
+			return err
+		}
+		do, err := judge(r)
+		if err != nil {
+			return err
+		}
+		if do.proposal != nil {
+			o, err = s.proposeOnce(ctx, tx, r, *do.proposal)
+		} else {
+			if do.order != nil {
+				if err := s.carryOut(ctx, tx, r, *do.order); err != nil {
+					return err
+				}
+			}
+			o, err = s.standing(ctx, tx, r)
+		}
+		if err != nil {
+			return err
+		}
+		return s.answer(ctx, tx, cl, o)
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return o, nil
+}
+
+// proposeOnce stores a proposal, unless one of its kind waits on the record.
+func (s *Store) proposeOnce(ctx context.Context, tx *sql.Tx, r row, p proposal) (Outcome, error) {
+	o := Outcome{ID: r.ID, State: StatePending, RecordVersion: r.Version}
+	waiting, err := s.approvals(ctx, tx, `WHERE record = $2 AND kind = $3 AND state = 'pending'`, p.Record, p.Kind)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if len(waiting) > 0 {
+		o.Approval = waiting[0].ID
+		return o, nil
+	}
+	p.ID = token()
+	o.Approval = p.ID
+	return o, s.propose(ctx, tx, p)
+}
+
+// revoke revokes the record of an approval, with the guardianships of a birth,
+// and settles the approval, in one transaction.
+func (s *Store) revoke(ctx context.Context, a approval, d decision, reason string) (o Outcome, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		r, err := s.record(ctx, tx, a.RecordKind, a.Record)
+		if err != nil {
+			return err
+		}
+		do := order{act: actRevoked, reason: reason, by: a.Caller, approver: d.by}
+		if err := s.revokeRecord(ctx, tx, r, do, a.ID); err != nil {
+			return err
+		}
+		if r.Kind == KindBirth {
+			if err := s.revokeWards(ctx, tx, r, do); err != nil {
+				return err
+			}
+		}
+		if o, err = s.standing(ctx, tx, r); err != nil {
+			return err
+		}
+		return s.settle(ctx, tx, d, o)
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return o, nil
+}
+
+// revokeRecord revokes one record with all its copies and denies what waits on
+// it, but for the approval that revokes it.
+func (s *Store) revokeRecord(ctx context.Context, tx *sql.Tx, r row, o order, approval string) error {
+	if r.Status == StatusRevoked {
+		return nil
+	}
+	if err := s.carryOut(ctx, tx, r, o); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE approvals SET state = 'denied', payload = $3, decided = $4 WHERE record = $1 AND id <> $2 AND state = 'pending'`,
+		r.ID, approval, []byte{}, store.Micros(s.now()))
+	return err
+}
+
+// revokeWards revokes the guardianships of a birth. One that waits for a second
+// person cannot come into force any more and is left to be denied.
+func (s *Store) revokeWards(ctx context.Context, tx *sql.Tx, birth row, o order) error {
+	gs, err := s.guardianshipsOf(ctx, tx, birth.ID)
+	if err != nil {
+		return err
+	}
+	o.cause = birth.ID
+	for _, g := range gs {
+		if g.State != StateIssued && g.State != StateNotIssued {
+			continue
+		}
+		if err := s.revokeRecord(ctx, tx, g, o, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// standing tells how a record and its copies stand now, in the transaction at
+// hand.
+func (s *Store) standing(ctx context.Context, tx *sql.Tx, r row) (Outcome, error) {
+	cs, err := s.copies(ctx, tx, `WHERE record = $1 ORDER BY created DESC, id LIMIT 200`, r.ID)
+	if err != nil {
+		return Outcome{}, err
+	}
+	o := Outcome{ID: r.ID, State: r.State, Rule: r.Rule, RecordVersion: r.Version}
+	for _, c := range cs {
+		o.Credentials = append(o.Credentials, c.CredentialInfo)
+	}
+	return o, nil
 }
 
 // recordOf finds the record that a credential is a copy of, in the transaction
@@ -42,11 +179,11 @@ func (s *Store) recordOf(ctx context.Context, tx *sql.Tx, credential string) (ro
 	return s.record(ctx, tx, kind, record)
 }
 
-// order changes the status of one record and of every copy of it, of all
+// carryOut changes the status of one record and of every copy of it, of all
 // holders and versions, signed or still reserved, in the transaction at hand:
 // the bits of the published lists, the commitments for the ledger and the
 // audit's row. It changes nothing that has the status already.
-func (s *Store) order(ctx context.Context, tx *sql.Tx, r row, o ordered) error {
+func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, r row, o order) error {
 	status, suspendedBy := StatusValid, ""
 	switch o.act {
 	case actRevoked:
@@ -126,14 +263,6 @@ func statusCommitment(salt []byte, credential, act string, at time.Time) ([]byte
 		return nil, err
 	}
 	return commitment(salt, entry), nil
-}
-
-// closeProposals denies what still waits on a record that was revoked, but for
-// the approval that revokes it.
-func (s *Store) closeProposals(ctx context.Context, tx *sql.Tx, record, except string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE approvals SET state = 'denied', payload = $3, decided = $4 WHERE record = $1 AND id <> $2 AND state = 'pending'`,
-		record, except, []byte{}, store.Micros(s.now()))
-	return err
 }
 
 // activeLists gives the status lists on which a credential can be in force at
