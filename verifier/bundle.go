@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -27,7 +28,7 @@ var (
 			WithHint("build one with POST /verifier/bundles or bring one with PUT /verifier/bundle")
 	ErrRollback    = fault.New(fault.Conflict, "bundle-older", "the bundle is not newer than the one in force")
 	ErrFuture      = fault.New(fault.Conflict, "bundle-from-the-future", "the bundle was signed after this device's time").WithHint("set the clock of this device")
-	ErrClock       = fault.New(fault.Unavailable, "clock-went-back", "the clock of this device is behind a time that was signed for").WithHint("set the clock of this device")
+	ErrClock       = fault.New(fault.Unavailable, "clock-wrong", "the clock of this device is behind a bundle that was signed, or differs from that of the issuers").WithHint("set the clock of this device")
 	ErrNoTrust     = fault.New(fault.Unavailable, "no-trust-list", "there is no trust list that a known anchor signed")
 	ErrTrustOlder  = fault.New(fault.Conflict, "trust-list-older", "the trust list is older than one that was seen")
 	ErrNoHub       = fault.New(fault.Unavailable, "no-hub-key", "no key of this verifier is on the trust list as a hub").WithHint("add it with: kinpass trust")
@@ -103,10 +104,11 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 		return Report{}, ctx.Err()
 	}
 	now := v.now()
-	if _, vouched, err := v.book.inForce(ctx); err != nil {
-		return Report{}, err
-	} else if now.Add(skew).Before(vouched) {
+	switch b, err := v.Latest(ctx); {
+	case err == nil && now.Add(skew).Before(b.CreatedAt):
 		return Report{}, ErrClock
+	case err != nil && !errors.Is(err, ErrNoBundle):
+		return Report{}, err
 	}
 	var r Report
 	signed, list, err := v.readTrust(ctx, &r)
@@ -214,7 +216,7 @@ func ages(lists []string, now time.Time) []held {
 // Latest gives the bundle in force, or ErrNoBundle. Another replica may have
 // put it there; what the database gives is verified again before it is used.
 func (v *Verifier) Latest(ctx context.Context) (*Bundle, error) {
-	pos, _, err := v.book.inForce(ctx)
+	pos, err := v.book.inForce(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -372,8 +374,8 @@ func (v *Verifier) collect(ctx context.Context, l *vc.TrustList, r *Report) ([]h
 		r.Problems = append(r.Problems, s.problems...)
 		offsets = append(offsets, s.offset...)
 	}
-	if v.vouch(offsets).Abs() > skew {
-		r.Problems = append(r.Problems, Problem{Code: "clock-differs", Detail: "the clock of this device differs from that of the issuers"})
+	if err := v.vouch(ctx, offsets); err != nil {
+		return nil, err
 	}
 	// Small issuers first: one that publishes without measure crowds out none
 	// but itself.

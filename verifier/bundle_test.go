@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"slices"
@@ -465,6 +466,50 @@ func TestTrustListDecidesWhoMaySign(t *testing.T) {
 	}
 }
 
+// Of an issuer's keys only those may sign lists that are named for it, and none
+// that was stolen, whatever date it writes.
+func TestOnlyTheRightKeyOfAnIssuerSignsItsLists(t *testing.T) {
+	for name, c := range map[string]struct {
+		types []string // of the second key
+		cut   bool     // the second key is cut off, from now on
+		want  string
+	}{
+		"second key for status lists":        {[]string{vc.TypeBirth, vc.TypeStatusList}, false, ""},
+		"second key for births":              {[]string{vc.TypeBirth}, false, "status-list-signer"},
+		"second key stolen, list dated back": {[]string{vc.TypeBirth, vc.TypeStatusList}, true, "status-list-signer"},
+	} {
+		w := newWorld(t)
+		o := w.office()
+		second := newKey(t, keys.UseCredentials)
+		d := o.document()
+		jwk, err := vc.PublicJWK(second.Public(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := d.VerificationMethod[0]
+		m.ID, m.PublicKeyJwk = o.did+"#key-2", jwk
+		d.VerificationMethod, d.AssertionMethod = append(d.VerificationMethod, m), append(d.AssertionMethod, m.ID)
+		if err := trust.AddIssuer(w.list, trust.Entry{Document: d, Name: "Office", Shelf: o.url, Role: vc.RoleRegistrar, Types: c.types, From: start.AddDate(-1, 0, 0)}); err != nil {
+			t.Fatal(err)
+		}
+		if c.cut {
+			if err := trust.CutOff(w.list, m.ID, start); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.signTrust()
+		o.put("/.well-known/did.json", must(json.Marshal(d)))
+		list := o.statusList(vc.PurposeRevocation)
+		list.ValidFrom = start.Add(-time.Hour)
+		o.put("/status/revocation/1", o.sign(second.Signer(m.ID), list))
+		v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+		r := w.build(v)
+		if codes(r) != c.want {
+			t.Errorf("%s: problems %q, %d lists", name, codes(r), r.Lists)
+		}
+	}
+}
+
 func TestBuildNeedsAHubKeyThatIsListed(t *testing.T) {
 	for name, edit := range map[string]func(w *world){
 		"not listed": func(w *world) { w.list.Hubs = []vc.TrustKey{} },
@@ -728,6 +773,24 @@ func TestBuildRefusesAClockThatWentBack(t *testing.T) {
 	}
 }
 
+// A hub whose clock is ahead would sign what nobody can replace for that long.
+func TestBuildRefusesAClockThatIssuersContradict(t *testing.T) {
+	w := newWorld(t)
+	w.office()
+	v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+	ctx := context.Background()
+	for _, offset := range []time.Duration{-11 * time.Minute, 11 * time.Minute} {
+		if err := v.vouch(ctx, []time.Duration{offset, offset, 0}); !errors.Is(err, ErrClock) {
+			t.Errorf("%v: %v", offset, err)
+		}
+	}
+	for _, offsets := range [][]time.Duration{nil, {9 * time.Minute}, {-24 * time.Hour, time.Second, 24 * time.Hour}} {
+		if err := v.vouch(ctx, offsets); err != nil {
+			t.Errorf("%v: %v", offsets, err)
+		}
+	}
+}
+
 func TestRunStopsWhenToldAndKeepsTrying(t *testing.T) {
 	w := newWorld(t)
 	w.office()
@@ -752,6 +815,29 @@ func TestRunStopsWhenToldAndKeepsTrying(t *testing.T) {
 	case <-done:
 	case <-time.After(5 * time.Second):
 		t.Fatal("Run did not stop")
+	}
+}
+
+// A server's time counts only where TLS says whose it is.
+func TestTimeOfAServer(t *testing.T) {
+	at := start.Add(time.Hour)
+	h := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Date", at.Format(http.TimeFormat))
+		rw.Write([]byte("x"))
+	})
+	safe, plain := httptest.NewTLSServer(h), httptest.NewServer(h)
+	defer safe.Close()
+	defer plain.Close()
+	f := newFetcher(HTTPPolicy{Loopback: true})
+	if _, _, err := f.dated(context.Background(), safe.URL, 10); !errors.Is(err, ErrUnreachable) {
+		t.Fatalf("a certificate that nobody vouches for: %v", err)
+	}
+	f.client.Transport.(*http.Transport).TLSClientConfig = safe.Client().Transport.(*http.Transport).TLSClientConfig
+	if _, date, err := f.dated(context.Background(), safe.URL, 10); err != nil || !date.Equal(at) {
+		t.Fatalf("over TLS: %v, %v", date, err)
+	}
+	if _, date, err := f.dated(context.Background(), plain.URL, 10); err != nil || !date.IsZero() {
+		t.Fatalf("without: %v, %v", date, err)
 	}
 }
 

@@ -252,25 +252,32 @@ func (v *Verifier) Run(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// vouch takes the median of what issuers said, as offsets from this device's
-// clock, for the present, until the next time. It is not stored: one issuer
-// with a wrong clock must not do lasting harm.
-func (v *Verifier) vouch(offsets []time.Duration) (offset time.Duration) {
+// vouch takes the median of what issuers said over TLS, as offsets from this
+// device's clock, for the present. An offset of more than ten minutes is
+// ErrClock: what this device would sign now, it could not replace later.
+func (v *Verifier) vouch(ctx context.Context, offsets []time.Duration) error {
 	if len(offsets) == 0 {
-		return 0
+		return nil
 	}
 	slices.Sort(offsets)
-	offset = offsets[len(offsets)/2]
+	offset := offsets[len(offsets)/2]
+	at := v.now().Add(offset)
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.trusted, v.since = v.now().Add(offset), v.elapsed()
-	return offset
+	v.trusted, v.since = at, v.elapsed()
+	v.mu.Unlock()
+	if err := v.book.setClock(ctx, at); err != nil {
+		return err
+	}
+	if offset.Abs() > skew {
+		return ErrClock
+	}
+	return nil
 }
 
-// trustedTime gives the present as others vouched for it: the last time that
-// issuers answered over TLS, carried on by a clock that nobody sets. After a
-// restart only what was signed is known, a lower bound; it is given if now is
-// before it.
+// trustedTime gives the present as issuers vouched for it since this process
+// started, carried on by a clock that nobody sets. Without that only a lower
+// bound is known, the latest time of which this installation knows; it is given
+// if now is before it.
 func (v *Verifier) trustedTime(ctx context.Context, now time.Time) (time.Time, error) {
 	v.mu.Lock()
 	at, since := v.trusted, v.since
@@ -278,9 +285,9 @@ func (v *Verifier) trustedTime(ctx context.Context, now time.Time) (time.Time, e
 	if !at.IsZero() {
 		return at.Add(v.elapsed() - since), nil
 	}
-	_, vouched, err := v.book.inForce(ctx)
-	if err != nil || !now.Before(vouched) {
+	known, err := v.book.clock(ctx)
+	if err != nil || !now.Before(known) {
 		return time.Time{}, err
 	}
-	return vouched, nil
+	return known, nil
 }

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -227,12 +228,24 @@ func TestNothingStoredNamesAPerson(t *testing.T) {
 		if err != nil || len(list) != 7 {
 			t.Fatalf("%d records, %v", len(list), err)
 		}
+		b, err := v.Latest(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, h, err := check.Check(code, b.Bundle, f, check.History{}, w.now())
+		if err != nil || len(h.Seen) != 1 {
+			t.Fatalf("%d nonces, %v", len(h.Seen), err)
+		}
+		raw, err := hex.DecodeString(h.Seen[0].Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
 		text := everything(t, db)
 		holder, _, _ := strings.Cut(w.holder("mother").KID, "#")
 		for name, s := range map[string]string{
 			"name": "OKELLO", "given name": "AMINA", "guardian": "ERIKSSON", "date of birth": "2018-05-04", "registration": "UGA-2018-1",
 			"child reference": childRef, "nonce": ask, "session": "counter-seven", "post": "north-gate", "document": "L898902C3",
-			"holder key": holder, "presentation": code[len(code)-40:], "credential": birth[len(birth)-60:], "credential id": "urn:uuid", "another text": "example.org", "country": "KEN",
+			"holder key": holder, "presentation": code[len(code)-40:], "credential": birth[len(birth)-60:], "credential id": "urn:uuid", "nonce's hash": h.Seen[0].Hash, "nonce's hash as bytes": string(raw), "another text": "example.org", "country": "KEN",
 		} {
 			if strings.Contains(text, s) {
 				t.Errorf("the database holds the %s", name)
@@ -357,8 +370,8 @@ func TestClockThatWasSetShows(t *testing.T) {
 	// Issuers vouched for the time over TLS; then somebody set the clock.
 	elapsed := time.Duration(0)
 	v.elapsed = func() time.Duration { return elapsed }
-	if off := v.vouch([]time.Duration{-time.Hour, time.Second, 2 * time.Second}); off != time.Second {
-		t.Fatalf("one wrong issuer moved the time by %v", off)
+	if err := v.vouch(ctx, []time.Duration{-time.Hour, time.Second, 2 * time.Second}); err != nil {
+		t.Fatalf("one wrong issuer of three: %v", err)
 	}
 	elapsed = 3 * time.Hour
 	w.wait(3*time.Hour + 9*time.Minute)
@@ -372,6 +385,64 @@ func TestClockThatWasSetShows(t *testing.T) {
 	w.wait(-24 * time.Minute)
 	if r := look(v); !r.Has("DEVICE_CLOCK") {
 		t.Fatalf("twelve minutes behind: %v", r.Codes())
+	}
+}
+
+// A post without a network knows what time it was when it last looked.
+func TestClockOfAPostWithoutANetwork(t *testing.T) {
+	for _, engine := range []string{store.SQLite, store.Postgres} {
+		t.Run(engine, func(t *testing.T) {
+			ctx := context.Background()
+			w := newWorld(t)
+			o := w.office()
+			w.signTrust()
+			hub := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+			birth, mandate, _ := o.family("mother")
+			url := storetest.URL(t, engine, "verifier")
+			carry := func() {
+				t.Helper()
+				w.build(hub)
+				b, err := hub.Latest(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.verifier(storetest.Reopen(t, url, "verifier")).Apply(ctx, b.Bytes); err != nil {
+					t.Fatal(err)
+				}
+			}
+			look := func() Result { // in a process that has just started
+				t.Helper()
+				r, err := w.verifier(storetest.Reopen(t, url, "verifier")).Check(ctx, []string{w.present("mother", store.Random(16), birth, mandate)}, confirmed)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			carry()
+			w.wait(3 * time.Hour)
+			if r := look(); r.Colour != check.Green {
+				t.Fatalf("three hours on: %v", r.Codes())
+			}
+			w.wait(-2 * time.Hour) // still after the bundle was signed
+			if r := look(); !r.Has("DEVICE_CLOCK") || r.Colour != check.Amber {
+				t.Fatalf("set back by two hours: %v", r.Codes())
+			}
+			w.wait(1*time.Hour + 51*time.Minute)
+			if r := look(); r.Colour != check.Green {
+				t.Fatalf("nine minutes behind: %v", r.Codes())
+			}
+			// The clock jumps ahead and is put right again: the next bundle cures it.
+			w.wait(300 * 24 * time.Hour)
+			look()
+			w.wait(-300*24*time.Hour + time.Hour)
+			if r := look(); !r.Has("DEVICE_CLOCK") {
+				t.Fatalf("after a jump: %v", r.Codes())
+			}
+			carry()
+			if r := look(); r.Colour != check.Green {
+				t.Fatalf("after the next bundle: %v", r.Codes())
+			}
+		})
 	}
 }
 

@@ -2,8 +2,10 @@
 -- The verifier keeps no name, no childRef and no nonce: what must be found
 -- again is stored as an HMAC under a secret of this installation.
 
--- One row: what must never go back. trust is the newest signed trust list that
--- was seen; clock is the latest time that a signature vouched for.
+-- One row. bundles counts those that came into force; trust is the newest
+-- signed trust list that was seen. clock is the latest time of which this
+-- installation knows: of the last bundle, of issuers that answered over TLS, or
+-- of a check since then.
 CREATE TABLE post (
   id             BIGINT PRIMARY KEY,
   bundles        BIGINT NOT NULL,
