@@ -20,7 +20,8 @@ import (
 // Limits of an import.
 const (
 	maxLine   = 64 << 10 // bytes of one line
-	batchSize = 250      // lines that share a transaction
+	batchSize = 1000     // lines that share a transaction, at most
+	batchText = 4 << 20  // and bytes, about
 )
 
 // ErrImport says that an import cannot start as it was asked for.
@@ -156,8 +157,8 @@ func (m *importer) read(ctx context.Context, file, kind string, r io.Reader) err
 	g, ctx := errgroup.WithContext(ctx)
 	cores := runtime.GOMAXPROCS(0)
 	work := make(chan *lines, cores)
-	ordered := make(chan *lines, 2*cores)
-	signing := make(chan []*draft, 2*cores)
+	ordered := make(chan *lines, cores)
+	signing := make(chan []*draft, cores)
 	g.Go(func() error {
 		defer close(work)
 		defer close(ordered)
@@ -218,7 +219,7 @@ func (m *importer) read(ctx context.Context, file, kind string, r io.Reader) err
 // split cuts a file into batches of lines.
 func split(r io.Reader, emit func(*lines) error) error {
 	in := bufio.NewReaderSize(r, maxLine+2)
-	b := &lines{ready: make(chan struct{})}
+	b, size := &lines{ready: make(chan struct{})}, 0
 	for n := 1; ; n++ {
 		raw, err := in.ReadSlice('\n')
 		long := errors.Is(err, bufio.ErrBufferFull)
@@ -238,12 +239,13 @@ func split(r io.Reader, emit func(*lines) error) error {
 			b.list = append(b.list, &line{number: n, fault: f})
 		case len(raw) > 0:
 			b.list = append(b.list, &line{number: n, raw: bytes.Clone(raw)})
+			size += len(raw)
 		}
-		if len(b.list) == batchSize || (err == io.EOF && len(b.list) > 0) {
+		if len(b.list) == batchSize || size >= batchText || (err == io.EOF && len(b.list) > 0) {
 			if err := emit(b); err != nil {
 				return err
 			}
-			b = &lines{ready: make(chan struct{})}
+			b, size = &lines{ready: make(chan struct{})}, 0
 		}
 		if err == io.EOF {
 			return nil
@@ -254,26 +256,12 @@ func split(r io.Reader, emit func(*lines) error) error {
 // check does with a batch what needs no transaction: which lines are known,
 // which are refused, and what the others would be issued.
 func (m *importer) check(ctx context.Context, kind string, list []*line) error {
-	var digests [][]byte
-	for _, l := range list {
-		if l.raw == nil {
-			continue
-		}
-		// A line without a JCS form has no identity; the checks refuse it.
-		if d, err := lineDigest(l.raw); err == nil {
-			l.digest = d
-			digests = append(digests, d)
-		}
-	}
-	seen, err := m.store.seen(ctx, m.db, kind, digests)
-	if err != nil {
+	if err := m.findKnown(ctx, kind, list); err != nil {
 		return err
 	}
+	var err error
 	var refs []string
 	for _, l := range list {
-		if r, ok := seen[string(l.digest)]; ok {
-			l.seen = &r
-		}
 		if l.seen != nil || l.fault != nil {
 			continue
 		}
@@ -290,6 +278,48 @@ func (m *importer) check(ctx context.Context, kind string, list []*line) error {
 		return nil
 	}
 	return m.checkWards(ctx, list, refs)
+}
+
+// findKnown finds the lines that were registered before.
+func (m *importer) findKnown(ctx context.Context, kind string, list []*line) error {
+	var digests [][]byte
+	var refs []string
+	byRef := map[*line]string{}
+	for _, l := range list {
+		if l.raw == nil {
+			continue
+		}
+		// A line without a JCS form has no identity; the checks refuse it.
+		d, err := lineDigest(l.raw)
+		if err != nil {
+			continue
+		}
+		l.digest = d
+		digests = append(digests, d)
+		var b struct {
+			ChildRef string `json:"childRef"`
+		}
+		if kind == KindBirth && json.Unmarshal(l.raw, &b) == nil {
+			byRef[l] = b.ChildRef
+			refs = append(refs, b.ChildRef)
+		}
+	}
+	if kind == KindBirth {
+		known, err := m.store.knownBirths(ctx, m.db, refs)
+		for _, l := range list {
+			if r, ok := known[byRef[l]]; ok && bytes.Equal(r.Digest, l.digest) {
+				l.seen = &r
+			}
+		}
+		return err
+	}
+	known, err := m.store.knownGuardianships(ctx, m.db, digests)
+	for _, l := range list {
+		if r, ok := known[string(l.digest)]; ok {
+			l.seen = &r
+		}
+	}
+	return err
 }
 
 func (m *importer) checkBirth(ctx context.Context, l *line) error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -197,7 +198,7 @@ func TestImportResumes(t *testing.T) {
 			births = append(births, b)
 			gs = append(gs, newGuardianship(b))
 		}
-		for _, after := range []int{1, 400, 900} {
+		for _, after := range []int{1, 1001} {
 			ctx, cancel := context.WithCancel(ctx)
 			lines := 0
 			_, err := d.Import(ctx, ImportConfig{Births: jsonl(t, births...), Guardianships: jsonl(t, gs...), Operator: "Olga", Approver: "Axel",
@@ -229,6 +230,86 @@ func TestImportResumes(t *testing.T) {
 			t.Errorf("%d open", n)
 		}
 	})
+}
+
+// TestImportKilled kills a process that imports, again and again, and then lets
+// it finish: nothing is lost and nothing is there twice.
+func TestImportKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	url := "sqlite:" + filepath.Join(dir, "issuer.db")
+	var in bytes.Buffer
+	const births = 8000
+	for range births {
+		in.Write(raw(t, newBirth()))
+		in.WriteByte('\n')
+	}
+	file := filepath.Join(dir, "births.jsonl")
+	if err := os.WriteFile(file, in.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db := storetest.Reopen(t, url, "issuer")
+	killed := 0
+	for n := range 4 {
+		c := exec.Command(os.Args[0], "-test.run=^TestImportChild$")
+		c.Env = append(os.Environ(), "KINPASS_IMPORT_CHILD="+url, "KINPASS_IMPORT_FILE="+file)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// Wait until it has written something new, then a little longer.
+		before := one(t, db, `SELECT COUNT(*) FROM births`)
+		for range 1000 {
+			if one(t, db, `SELECT COUNT(*) FROM births`) > before {
+				break
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+		time.Sleep(time.Duration(n*15) * time.Millisecond)
+		if c.Process.Kill() == nil && c.Wait() != nil {
+			killed++
+		}
+	}
+	if killed == 0 {
+		t.Error("no run was killed: they were all done before")
+	}
+	d := openDeskWith(t, Config{DB: db, Ring: childRing(t)})
+	s, refused := d.load(bytes.NewReader(in.Bytes()), nil)
+	if s.Accepted != births || s.Seen == 0 || len(refused) != 0 {
+		t.Errorf("%s after %d kills", counts(s), killed)
+	}
+	t.Logf("%d kills, %d open reservations found, %d lines seen before", killed, s.Recovered.Open, s.Seen)
+	if n := one(t, db, `SELECT COUNT(*) FROM credentials WHERE state = 'sealed' AND jwt <> ''`); n != births {
+		t.Errorf("%d sealed", n)
+	}
+	if n := one(t, db, `SELECT COUNT(DISTINCT record) FROM credentials`); n != births {
+		t.Errorf("credentials of %d records", n)
+	}
+	if n := one(t, db, `SELECT COUNT(*) FROM commitments`); n != births {
+		t.Errorf("%d commitments", n)
+	}
+}
+
+// childRing has the same secrets in every process, and a key of its own.
+func childRing(t testing.TB) *keys.Ring {
+	r := newRing(t, keys.EdDSA)
+	for name := range r.Secrets {
+		r.Secrets[name] = bytes.Repeat([]byte(name[:1]), 32)
+	}
+	return r
+}
+
+// TestImportChild is the process that TestImportKilled kills.
+func TestImportChild(t *testing.T) {
+	url := os.Getenv("KINPASS_IMPORT_CHILD")
+	if url == "" {
+		t.Skip("started by TestImportKilled")
+	}
+	in, err := os.ReadFile(os.Getenv("KINPASS_IMPORT_FILE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := openDeskWith(t, Config{DB: storetest.Reopen(t, url, "issuer"), Ring: childRing(t)})
+	d.load(bytes.NewReader(in), nil)
 }
 
 // TestImportAt: the time to check and issue at can be another one.

@@ -159,29 +159,41 @@ func (s *Store) wards(ctx context.Context, q reader, refs []string) (map[string]
 	return out, nil
 }
 
-// seen gives id and state of the records of this kind that came from these
-// lines, by digest.
-func (s *Store) seen(ctx context.Context, q reader, kind string, digests [][]byte) (map[string]row, error) {
+// knownGuardianships gives what came from these lines, by digest.
+func (s *Store) knownGuardianships(ctx context.Context, q reader, digests [][]byte) (map[string]row, error) {
+	return s.known(ctx, q, `SELECT id, digest, digest, state, rule, version FROM guardianships WHERE digest IN `, anys(digests))
+}
+
+// knownBirths gives what decides whether a ref is taken, by ref.
+func (s *Store) knownBirths(ctx context.Context, q reader, refs []string) (map[string]row, error) {
+	return s.known(ctx, q, `SELECT id, ref, digest, state, rule, version FROM births WHERE ref IN `, anys(refs))
+}
+
+func (s *Store) known(ctx context.Context, q reader, query string, keys []any) (map[string]row, error) {
 	out := map[string]row{}
-	for part := range chunks(digests, 200) {
-		rs, err := q.QueryContext(ctx, `SELECT id, digest, state, rule, version FROM `+tables[kind].name+
-			` WHERE digest IN `+s.marks(1, len(part)), anys(part)...)
-		if err != nil {
-			return nil, err
-		}
-		for rs.Next() {
-			var r row
-			if err := rs.Scan(&r.ID, &r.Digest, &r.State, &r.Rule, &r.Version); err != nil {
-				rs.Close()
-				return nil, err
-			}
-			out[string(r.Digest)] = r
-		}
-		if err := rs.Err(); err != nil {
+	for part := range chunks(keys, 200) {
+		if err := s.knownPart(ctx, q, query+s.marks(1, len(part)), part, out); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+func (s *Store) knownPart(ctx context.Context, q reader, query string, keys []any, into map[string]row) error {
+	rs, err := q.QueryContext(ctx, query, keys...)
+	if err != nil {
+		return err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var r row
+		var key []byte
+		if err := rs.Scan(&r.ID, &key, &r.Digest, &r.State, &r.Rule, &r.Version); err != nil {
+			return err
+		}
+		into[string(key)] = r
+	}
+	return rs.Err()
 }
 
 // entry is one registration on its way into the register. The draft is the
@@ -271,29 +283,6 @@ func (s *Store) addBirths(ctx context.Context, tx *sql.Tx, in []*entry) error {
 	return s.insertEntries(ctx, tx, KindBirth, add)
 }
 
-// knownBirths reads what decides whether a ref is taken.
-func (s *Store) knownBirths(ctx context.Context, tx *sql.Tx, refs []string) (map[string]row, error) {
-	out := map[string]row{}
-	for part := range chunks(refs, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT id, ref, digest, state, rule, version FROM births WHERE ref IN `+s.marks(1, len(part)), anys(part)...)
-		if err != nil {
-			return nil, err
-		}
-		for rs.Next() {
-			var r row
-			if err := rs.Scan(&r.ID, &r.Ref, &r.Digest, &r.State, &r.Rule, &r.Version); err != nil {
-				rs.Close()
-				return nil, err
-			}
-			out[r.Ref] = r
-		}
-		if err := rs.Err(); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // rivals are the births that share a search key with the entries at hand.
 type rivals struct {
 	byHash map[string][]string // hash → birth ids, stored and new
@@ -381,7 +370,7 @@ func (s *Store) addGuardianships(ctx context.Context, tx *sql.Tx, in []*entry) e
 	if err != nil {
 		return err
 	}
-	known, err := s.seen(ctx, tx, KindGuardianship, digests)
+	known, err := s.knownGuardianships(ctx, tx, digests)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ INSERT INTO pen (id, n) VALUES (1, 0);
 -- The current version of each birth. ref is the childRef of the registration,
 -- the join key; child_ref is the one minted for credentials. digest is the
 -- SHA-256 of the JCS form of the registration as it first came: the identity of
--- an imported line. state is issued, pendingApproval, held or discarded; a
+-- an imported line (equal digests have equal refs, so ref finds it). state is issued, pendingApproval, held or discarded; a
 -- discarded record keeps neither ref, digest nor content. status is valid,
 -- suspended or revoked; suspended_by is the role that suspended it.
 -- proposer_* is who registered this version, approver the second person ('' if
@@ -22,7 +22,7 @@ CREATE TABLE births (
   id            TEXT PRIMARY KEY,
   ref           TEXT UNIQUE,
   child_ref     TEXT NOT NULL,
-  digest        BYTEA UNIQUE,
+  digest        BYTEA,
   version       BIGINT NOT NULL,
   state         TEXT NOT NULL,
   rule          TEXT NOT NULL DEFAULT '',
