@@ -127,6 +127,10 @@ func (c *inspection) refusal() error {
 	return ErrRegistration.WithFields(c.fields[:min(len(c.fields), maxBroken)]...)
 }
 
+// first gives at most n entries. The schema has refused more; what is judged
+// beyond it must not cost the square of what somebody sent.
+func first[T any](list []T, n int) []T { return list[:min(len(list), n)] }
+
 // at extends a JSON pointer by array indexes and member names.
 func at(path string, tokens ...any) string {
 	var b strings.Builder

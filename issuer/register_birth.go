@@ -30,9 +30,13 @@ const lastingPortrait = 5
 
 // birth checks what the schema of a birth lets pass, and normalises in place.
 func (c *inspection) birth(b *vc.Birth) {
-	c.names("/names", b.Names, true)
+	b.Parentage, b.TravelDocuments = first(b.Parentage, 4), first(b.TravelDocuments, 10)
+	b.Names = c.names("/names", b.Names, true)
 	c.childNames(b)
 	born := c.born("/birthDate", b.BirthDate)
+	if b.BirthDate.Precision == "day" && b.BirthDate.Basis == "ageAssessment" {
+		c.refuse("/birthDate/precision", "must not be day where the basis is an age assessment: give a range")
+	}
 	if born.known && born.latest.AddYears(oldestChild).Before(c.today) {
 		c.refuse("/birthDate", "must not lie more than 120 years back")
 	}
@@ -132,7 +136,7 @@ func (c *inspection) parents(b *vc.Birth, born span) {
 		p := &b.Parentage[i]
 		path := at("/parentage", i)
 		c.text(at(path, "personRef"), &p.PersonRef, 200)
-		c.names(at(path, "names"), p.Names, true)
+		p.Names = c.names(at(path, "names"), p.Names, true)
 		for n, code := range p.Nationality {
 			c.country(at(path, "nationality", n), code)
 		}

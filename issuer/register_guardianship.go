@@ -32,7 +32,8 @@ func (c *inspection) guardian(g *vc.Guardianship) {
 	p := &g.Guardian
 	person := p.Kind == "naturalPerson"
 	c.text("/guardian/personRef", &p.PersonRef, 200)
-	c.names("/guardian/names", p.Names, person)
+	p.Documents = first(p.Documents, 10)
+	p.Names = c.names("/guardian/names", p.Names, person)
 	c.documents("/guardian/documents", p.Documents)
 	c.key("/guardian/holderKey", p.HolderKey)
 	for i, key := range p.Delegates {
@@ -215,7 +216,7 @@ func (c *inspection) constraints(g *vc.Guardianship) {
 	for i, code := range x.AllowedCountries {
 		c.territory(at("/constraints/allowedCountries", i), code)
 	}
-	for i, code := range x.DeniedCountries {
+	for i, code := range first(x.DeniedCountries, 250) {
 		c.territory(at("/constraints/deniedCountries", i), code)
 		if slices.Contains(x.AllowedCountries, code) {
 			c.refuse(at("/constraints/deniedCountries", i), "must not be among allowedCountries")
@@ -229,6 +230,14 @@ func (c *inspection) effective(g *vc.Guardianship) {
 	// A mandate that has yet to begin is registered when it does: a credential
 	// must not claim powers that nobody has.
 	from := c.pastDate("/effective/from", e.From)
+	switch g.LegalBasis.Type {
+	case "courtOrder", "adoptionSimple", "adoptionPlenary", "kafala", "humanitarianMandate":
+		// The decision makes the guardian. By birth, custom or in an emergency
+		// somebody may have been guardian before it was decided.
+		if decided, err := vc.ParseDate(g.LegalBasis.DecidedOn); err == nil {
+			c.order(decided, from, "/effective/from", "must not lie before the decision")
+		}
+	}
 	until, review := c.date("/effective/until", e.Until), c.date("/effective/reviewBy", e.ReviewBy)
 	c.order(from, until, "/effective/until", "must not lie before from")
 	c.order(from, review, "/effective/reviewBy", "must not lie before from")

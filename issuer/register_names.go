@@ -105,9 +105,10 @@ func (c *inspection) text(path string, s *string, most int) {
 	}
 }
 
-// names cleans and checks a list of names in place. person is false for the
-// names of institutions and offices.
-func (c *inspection) names(path string, names []vc.Name, person bool) {
+// names cleans and checks a list of names in place and gives it back. person is
+// false for the names of institutions and offices.
+func (c *inspection) names(path string, names []vc.Name, person bool) []vc.Name {
+	names = first(names, 20)
 	for i := range names {
 		c.name(at(path, i), &names[i], person)
 	}
@@ -119,6 +120,7 @@ func (c *inspection) names(path string, names []vc.Name, person bool) {
 			}
 		}
 	}
+	return names
 }
 
 func sameName(a, b vc.Name) bool {

@@ -169,6 +169,7 @@ func TestCheckBirthRefuses(t *testing.T) {
 		{"range that does not exist", edits{"/birthDate": js(`{"precision":"range","basis":"presumed","earliest":"2020-02-30","latest":"2020-03-01"}`), "/timeOfBirth": gone{}}, "/birthDate/earliest", ofThe},
 		{"limits with precision unknown", edits{"/birthDate": js(`{"precision":"unknown","basis":"presumed","earliest":"2020-01-01","latest":"2020-02-01"}`), "/timeOfBirth": gone{}}, "/birthDate/precision", "range"},
 		{"limits outside the value", edits{"/birthDate": js(`{"value":"2019","precision":"year","basis":"presumed","earliest":"2018-12-31","latest":"2019-02-01"}`), "/timeOfBirth": gone{}}, "/birthDate", "within value"},
+		{"day by age assessment", edits{"/birthDate/basis": "ageAssessment"}, "/birthDate/precision", "range"},
 		{"born tomorrow", edits{"/birthDate/value": "2026-11-21"}, "/birthDate/value", "future"},
 		{"born next month", edits{"/birthDate/value": "2026-12", "/birthDate/precision": "month", "/timeOfBirth": gone{}}, "/birthDate/value", "future"},
 		{"born next year", edits{"/birthDate/value": "2027", "/birthDate/precision": "year", "/timeOfBirth": gone{}}, "/birthDate/value", "future"},
@@ -484,6 +485,47 @@ func TestRefusalNamesAllThatIsWrong(t *testing.T) {
 	}
 }
 
+// A registration of full size that breaks every bound must not keep the issuer
+// busy: the time is of the order of reading it.
+func TestRefusalTakesNoLongerThanReading(t *testing.T) {
+	fill := func(doc, list, item string) []byte {
+		if !strings.Contains(doc, list) {
+			t.Fatalf("the record has no %s", list)
+		}
+		n := (MaxRegistration - len(doc) - 100) / (len(item) + 1)
+		return []byte(strings.Replace(doc, list, list+strings.Repeat(item+",", n), 1))
+	}
+	docs := map[string][]byte{
+		"parents":                 fill(birthRecord, `"parentage":[`, `{}`),
+		"names":                   fill(birthRecord, `"names":[`, `{}`),
+		"given names":             fill(birthRecord, `"given":[`, `"a"`),
+		"documents":               fill(birthRecord, `"travelDocuments":[`, `{}`),
+		"numbers":                 fill(birthRecord, `"parentage":[`, `1e999999`),
+		"marks":                   []byte(strings.Replace(birthRecord, `"Kavya"`, `"K`+strings.Repeat("\u0316", 10000)+`"`, 1)),
+		"powers":                  fill(guardianRecord, `"powers":[`, `"a"`),
+		"powers that are numbers": fill(guardianRecord, `"powers":[`, `1`),
+		"countries":               fill(guardianRecord, `"deniedCountries":[`, `"IND"`),
+		"delegates":               fill(strings.Replace(guardianRecord, `"personRef"`, `"delegates":["b"],"personRef"`, 1), `"delegates":[`, `"a"`),
+	}
+	for name, doc := range docs {
+		if len(doc) > MaxRegistration {
+			t.Fatalf("%s: %d bytes", name, len(doc))
+		}
+		started := time.Now()
+		if _, err := CheckBirth(doc, dataDay); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+		if _, err := CheckGuardianship(doc, dataDay); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+		if took := time.Since(started); took > 3*time.Second {
+			t.Errorf("%s: %v", name, took)
+		} else {
+			t.Logf("%s: %v", name, took)
+		}
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 func TestRegistrationsThatAreNoStrictJSON(t *testing.T) {
@@ -589,6 +631,8 @@ func TestCheckGuardianshipRefuses(t *testing.T) {
 		{"over before it begins", court(edits{"/effective": js(`{"from":"2024-01-01","until":"2023-12-31"}`)}), "/effective/until", "before from"},
 		{"reviewed before it begins", court(edits{"/effective": js(`{"from":"2024-01-01","until":"2025-12-31","reviewBy":"2023-12-31"}`)}), "/effective/reviewBy", "before from"},
 		{"reviewed after it is over", court(edits{"/effective": js(`{"from":"2024-01-01","until":"2025-12-31","reviewBy":"2026-01-01"}`)}), "/effective/reviewBy", "after until"},
+		{"ordered before it was decided", court(edits{"/effective": js(`{"from":"2023-12-31"}`)}), "/effective/from", "before the decision"},
+		{"adopted before it was decided", court(edits{"/role": "mother", "/legalBasis/type": "adoptionSimple", "/effective": js(`{"from":"2023-12-31"}`)}), "/effective/from", "before the decision"},
 		{"decided tomorrow", court(edits{"/legalBasis/decidedOn": "2026-11-21"}), "/legalBasis/decidedOn", "future"},
 		{"decided on 31 November", court(edits{"/legalBasis/decidedOn": "2024-11-31"}), "/legalBasis/decidedOn", "valid date"},
 		// Exercise.
@@ -642,8 +686,9 @@ func TestCheckGuardianshipAccepts(t *testing.T) {
 		{"mandate that is over", edits{"/effective": js(`{"from":"2020-11-20","until":"2021-11-20"}`)}},
 		{"humanitarian mandate to accompany, not countersigned", edits{"/role": "ngoGuardian", "/legalBasis": js(`{"type":"humanitarianMandate","law":"NPL"}`), "/powers": js(`["travelAccompany"]`), "/exercise": js(`{"mode":"sole"}`), "/effective": js(`{"from":"2026-10-01","until":"2026-12-30"}`)}},
 		{"humanitarian mandate to relocate, countersigned", edits{"/role": "ngoGuardian", "/legalBasis": js(`{"type":"humanitarianMandate","law":"NPL","countersignedBy":"did:web:protection.npl.example"}`), "/powers": js(`["relocate"]`), "/exercise": js(`{"mode":"sole"}`), "/effective": js(`{"from":"2026-10-01","until":"2026-12-01"}`)}},
-		{"adoption under the convention", edits{"/legalBasis": js(`{"type":"adoptionSimple","law":"NPL","authority":"court","reference":"1","decidedOn":"2021-01-01","hague1993Art23":true}`)}},
+		{"adoption under the convention", edits{"/effective/from": "2021-01-01", "/legalBasis": js(`{"type":"adoptionSimple","law":"NPL","authority":"court","reference":"1","decidedOn":"2021-01-01","hague1993Art23":true}`)}},
 		{"office named with a number", edits{"/role": "stateGuardian", "/guardian": js(`{"kind":"office","names":[{"kind":"legal","script":"Latn","full":"Smith & Sons: Office No. 18 + 3"}],"delegates":["did:key:z6Mk#1"]}`), "/legalBasis": js(`{"type":"publicAuthority","law":"NPL","authority":"a","reference":"1","decidedOn":"2026-10-01"}`), "/exercise": js(`{"mode":"sole"}`), "/effective": js(`{"from":"2026-10-01","until":"2027-10-01"}`)}},
+		{"in the care of the State before it was decided", edits{"/role": "stateGuardian", "/legalBasis": js(`{"type":"publicAuthority","law":"NPL","authority":"a","reference":"1","decidedOn":"2026-10-03"}`), "/exercise": js(`{"mode":"sole"}`), "/effective": js(`{"from":"2026-10-01","until":"2026-12-01"}`)}},
 		{"guardian by reference alone", edits{"/guardian": js(`{"kind":"naturalPerson","personRef":"M-1"}`)}},
 		{"guardian by document alone", edits{"/guardian": js(`{"kind":"naturalPerson","documents":[{"type":"passport","value":"P1"}]}`)}},
 	}
@@ -710,6 +755,11 @@ func TestCheckWard(t *testing.T) {
 		{"mother by birth in a record without references", edits{"/parentage/0/personRef": gone{}}, nil, "", ""},
 		{"mother by name in a record with references", nil, edits{"/guardian/personRef": gone{}}, "", ""},
 		{"court names a father whom the record does not", edits{"/parentage/1": js(`{"role":"father","status":"undeclared"}`)}, decided("courtOrder", "father", "2024-01-01", edits{"/guardian": other}), "", ""},
+		{"joint with a father nobody declared", edits{"/parentage/1": js(`{"role":"father","status":"undeclared"}`)}, nil, "/exercise/coGuardianCount", "living parents"},
+		{"joint with a dead father", edits{"/parentage/1/status": "deceased"}, edits{"/exercise": js(`{"mode":"joint"}`)}, "/exercise/coGuardianCount", "living parents"},
+		{"one of three", nil, edits{"/exercise": js(`{"mode":"independent","coGuardianCount":3}`)}, "", ""},
+		{"sole beside a father nobody declared", edits{"/parentage/1": js(`{"role":"father","status":"undeclared"}`)}, edits{"/exercise": js(`{"mode":"sole"}`)}, "", ""},
+		{"joint where the record is silent", edits{"/parentage": js(`[{"role":"mother","status":"known","personRef":"M-1"}]`)}, nil, "", ""},
 		{"dead mother", edits{"/parentage/0/status": "deceased"}, nil, "/guardian/personRef", "deceased"},
 		{"dead father of another reference", edits{"/parentage/1/status": "deceased"}, edits{"/role": "father", "/guardian": other}, "/role", "living parent"},
 		{"dead mother by court order", edits{"/parentage/0/status": "deceased"}, decided("courtOrder", "mother", "2024-01-01", nil), "/guardian/personRef", "deceased"},

@@ -31,6 +31,7 @@ func CheckWard(g *vc.Guardianship, ward *vc.Birth, now time.Time) error {
 	}
 	c.guardianAge(g, ward, child)
 	c.kinship(g, ward)
+	c.coGuardians(g, ward)
 	return c.refusal()
 }
 
@@ -98,6 +99,28 @@ func (c *inspection) kinship(g *vc.Guardianship, ward *vc.Birth) {
 		c.refuse("/role", "must be that of a living parent whom the birth record names")
 	case g.Guardian.PersonRef != "" && withRef == candidates:
 		c.refuse("/guardian/personRef", "must be that of a parent in the birth record")
+	}
+}
+
+// coGuardians refuses more co-guardians by birth than the birth record has
+// living parents, where it speaks of both: their consent could never be had. A
+// record that is silent on the other parent leaves it open.
+func (c *inspection) coGuardians(g *vc.Guardianship, ward *vc.Birth) {
+	if t := g.LegalBasis.Type; t != "parentalResponsibilityByBirth" && t != "acknowledgement" || g.Exercise.Mode == "sole" {
+		return
+	}
+	count := g.Exercise.CoGuardianCount
+	if count == 0 && g.Exercise.Mode == "joint" {
+		count = defaultCoGuardians
+	}
+	living := 0
+	for _, p := range ward.Parentage {
+		if p.Status == "known" {
+			living++
+		}
+	}
+	if len(ward.Parentage) >= count && living < count {
+		c.refuse("/exercise/coGuardianCount", "must not be greater than the number of living parents in the birth record")
 	}
 }
 

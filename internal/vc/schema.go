@@ -140,8 +140,8 @@ func ValidateSchema(id string, data []byte) error {
 	r := refusal{set: set, doc: doc}
 	// Before the validator, because it turns numbers into big rationals and an
 	// exponent of six digits would keep it busy for seconds.
-	r.numbers(doc, nil)
-	if len(r.fields) > 0 {
+	if oddNumber(doc) {
+		r.numbers(doc, nil)
 		return ErrSchema.WithFields(r.list()...)
 	}
 	err = schema.Validate(doc)
@@ -217,13 +217,35 @@ func (r *refusal) pointer(at []string) string {
 	return b.String()
 }
 
-// numbers refuses numbers with a fraction, an exponent or more than fifteen
-// digits: nothing in our documents has them, and Go's integers would not.
-func (r *refusal) numbers(node any, at []string) {
+// oddNumber reports whether a number has a fraction, an exponent or more than
+// fifteen digits: nothing in our documents has them, and Go's integers would
+// not.
+func oddNumber(node any) bool {
 	switch v := node.(type) {
 	case json.Number:
 		digits := strings.TrimPrefix(v.String(), "-")
-		if len(digits) > 15 || strings.Trim(digits, "0123456789") != "" {
+		return len(digits) > 15 || strings.Trim(digits, "0123456789") != ""
+	case map[string]any:
+		for _, x := range v {
+			if oddNumber(x) {
+				return true
+			}
+		}
+	case []any:
+		for _, x := range v {
+			if oddNumber(x) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// numbers names the places of odd numbers.
+func (r *refusal) numbers(node any, at []string) {
+	switch v := node.(type) {
+	case json.Number:
+		if oddNumber(v) {
 			r.add(at, "must be a plain whole number")
 		}
 	case map[string]any:
