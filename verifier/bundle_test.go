@@ -57,6 +57,9 @@ func TestBuildCarriesEveryListOfEveryIssuer(t *testing.T) {
 		if next.Sequence <= r.Sequence || next.ID == r.ID {
 			t.Fatalf("the second bundle has number %d after %d", next.Sequence, r.Sequence)
 		}
+		if third := w.build(v); third.Sequence != next.Sequence+1 {
+			t.Fatalf("the third bundle, in the same second, has number %d after %d", third.Sequence, next.Sequence)
+		}
 	})
 }
 
