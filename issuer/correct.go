@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -46,7 +47,14 @@ func (i *Issuer) CorrectBirth(ctx context.Context, c Caller, id string, raw []by
 	if BirthNeedsApproval(b) || BirthNeedsApproval(before) {
 		return i.proposeCorrection(ctx, old, b, proposal{Kind: actCorrectBirth, Caller: c}, cl)
 	}
-	return i.correctBirth(ctx, old, b, c, "", func(tx *sql.Tx, o Outcome) error { return i.store.answer(ctx, tx, cl, o) })
+	o, err := i.correctBirth(ctx, old, b, authors{proposer: c}, func(tx *sql.Tx, o Outcome) error { return i.store.answer(ctx, tx, cl, o) })
+	if errors.Is(err, ErrRecordChanged) {
+		// The same request may have come twice at once and won elsewhere.
+		if o, again, err := i.store.replayed(ctx, i.db, cl); err == nil && again {
+			return i.again(ctx, o, nil)
+		}
+	}
+	return o, err
 }
 
 // CorrectGuardianship proposes the next version of a guardianship. It takes the
@@ -149,12 +157,19 @@ func executeCorrectBirth(ctx context.Context, i *Issuer, a approval, d decision)
 	if err := CheckCorrection(before, &b); err != nil {
 		return Outcome{}, err
 	}
-	return i.correctBirth(ctx, old, &b, a.Caller, d.by.Name, func(tx *sql.Tx, o Outcome) error { return i.store.settle(ctx, tx, d, o) })
+	return i.correctBirth(ctx, old, &b, authors{a.Caller, d.by.Name}, func(tx *sql.Tx, o Outcome) error { return i.store.settle(ctx, tx, d, o) })
+}
+
+// authors are who answer for a version of a record: who proposed it, and the
+// name of the second person where one was needed.
+type authors struct {
+	proposer Caller
+	approver string
 }
 
 // correctBirth puts a checked new version of a birth into force; then runs in
 // the same transaction.
-func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by Caller, approver string, then func(*sql.Tx, Outcome) error) (Outcome, error) {
+func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by authors, then func(*sql.Tx, Outcome) error) (Outcome, error) {
 	record, err := encode(b)
 	if err != nil {
 		return Outcome{}, err
@@ -164,7 +179,7 @@ func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by Call
 		return Outcome{}, err
 	}
 	v := version{old: old, new: old, birth: b, oldKeys: i.dedupKeys(before), keys: i.dedupKeys(b)}
-	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = b.RecordVersion, record, by, approver, ""
+	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = b.RecordVersion, record, by.proposer, by.approver, ""
 	sealed := isSealed(b)
 	if sealed {
 		v.new.ChildRef = token()
@@ -239,7 +254,7 @@ func executeCorrectGuardianship(ctx context.Context, i *Issuer, a approval, d de
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := w.row.inForce(); err != nil && old.Status == StatusValid {
+	if err := w.row.inForce(); err != nil {
 		return Outcome{}, err
 	}
 	v := version{old: old, new: old, ward: w.row}

@@ -331,6 +331,46 @@ func TestImportAt(t *testing.T) {
 	}
 }
 
+// FuzzImportLines: every line that is not blank is counted once, whatever is in
+// it, and the identity of a line does not depend on its spelling.
+func FuzzImportLines(f *testing.F) {
+	f.Add([]byte("{}\n\n[1]\r\n"))
+	f.Add([]byte("\ufeff{\"a\":1e3,\"b\":\"\\u00e9\"}"))
+	f.Add([]byte("{\"a\":1,\"a\":2}\nnull\n\x00"))
+	f.Add(bytes.Repeat([]byte("["), maxLine+3))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		want := 0
+		for n, l := range bytes.Split(in, []byte("\n")) {
+			if l = bytes.TrimSpace(l); n == 0 {
+				l = bytes.TrimPrefix(l, []byte("\ufeff"))
+			}
+			if len(l) > 0 {
+				want++
+			}
+		}
+		got := 0
+		err := split(bytes.NewReader(in), func(b *lines) error {
+			for _, l := range b.list {
+				got++
+				if l.fault != nil {
+					continue
+				}
+				d, err := lineDigest(l.raw)
+				if err != nil {
+					continue
+				}
+				if again, err := lineDigest(append([]byte("  "), l.raw...)); err != nil || !bytes.Equal(d, again) {
+					t.Error("spacing changes the identity")
+				}
+			}
+			return nil
+		})
+		if err != nil || got != want {
+			t.Errorf("%d lines, want %d: %v", got, want, err)
+		}
+	})
+}
+
 // dataFile opens a file of the shared data, or skips.
 func dataFile(t testing.TB, path string) []byte {
 	t.Helper()

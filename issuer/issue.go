@@ -749,8 +749,12 @@ func (i *Issuer) dedupKeys(b *vc.Birth) [][]byte {
 }
 
 // lineDigest is the identity of a registration: SHA-256 over its JCS form (RFC
-// 8785), so that spacing and the order of members do not matter.
+// 8785), so that spacing and the order of members do not matter. What is not an
+// object has none.
 func lineDigest(raw []byte) ([]byte, error) {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
+		return nil, vc.ErrJSON
+	}
 	c, err := jcs.Transform(raw)
 	if err != nil {
 		return nil, vc.ErrJSON.With(err)

@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync"
 	"time"
 )
@@ -23,8 +24,11 @@ type queue struct {
 	busy    bool
 }
 
-// maxShared bounds how many registrations share a transaction.
-const maxShared = 512
+// maxShared bounds how many registrations and seals share a transaction.
+const maxShared = 2048
+
+// errAbandoned is told to those whose transaction ended in a panic.
+var errAbandoned = errors.New("the shared transaction was abandoned")
 
 // submit does w in a transaction that concurrent callers share: the first one
 // commits for all who came while the one before ran. So a commit, which waits
@@ -40,28 +44,37 @@ func (s *Store) submit(ctx context.Context, w *work) error {
 	if !lead && !<-w.done {
 		return w.err
 	}
-	group := s.next(w)
+	s.lead(ctx, s.next())
+	return w.err
+}
+
+// lead commits a group, lets the next in the queue lead, and tells the group. It
+// does so even if the work panics: nobody must wait for ever.
+func (s *Store) lead(ctx context.Context, group []*work) {
+	for _, x := range group {
+		x.err = errAbandoned
+	}
+	defer func() {
+		s.queue.mu.Lock()
+		if len(s.queue.waiting) > 0 {
+			s.queue.waiting[0].done <- true
+		} else {
+			s.queue.busy = false
+		}
+		s.queue.mu.Unlock()
+		for _, x := range group[1:] { // the first one leads
+			x.done <- false
+		}
+	}()
 	// A caller who goes away must not undo what the others wait for.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	s.commit(ctx, group)
-	s.queue.mu.Lock()
-	if len(s.queue.waiting) > 0 {
-		s.queue.waiting[0].done <- true
-	} else {
-		s.queue.busy = false
-	}
-	s.queue.mu.Unlock()
-	for _, x := range group {
-		if x != w {
-			x.done <- false
-		}
-	}
-	return w.err
 }
 
-// next takes the work for one transaction from the queue; w is always part.
-func (s *Store) next(w *work) []*work {
+// next takes the work for one transaction from the queue. Whoever leads is its
+// first.
+func (s *Store) next() []*work {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	n, size := 0, 0

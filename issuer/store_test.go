@@ -385,6 +385,25 @@ func TestSharedTransaction(t *testing.T) {
 	})
 }
 
+// TestPanicReleasesTheQueue: work that panics fails alone and the queue goes on.
+func TestPanicReleasesTheQueue(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
+	w := &work{births: []*entry{nil}}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		_ = d.store.submit(ctx, w)
+	}()
+	if !errors.Is(w.err, errAbandoned) {
+		t.Errorf("the work that panicked: %v", w.err)
+	}
+	d.birth(StateIssued, newBirth())
+}
+
 // TestCallerWhoLeaves: a cancelled request does not undo what others share with
 // it, and the queue goes on.
 func TestCallerWhoLeaves(t *testing.T) {
