@@ -315,7 +315,7 @@ func (c *inspection) documents(path string, list []vc.Identifier) {
 		if d.Type == "courtCase" {
 			c.refuse(at(p, "type"), "must be a document that a person can carry")
 		}
-		d.Value = strings.ToUpper(strings.Trim(d.Value, " "))
+		d.Value = capitals(strings.Trim(d.Value, " "))
 		most := 40
 		if d.Type == "passport" || d.Type == "laissezPasser" {
 			most = 20
@@ -332,6 +332,17 @@ func (c *inspection) documents(path string, list []vc.Identifier) {
 			c.refuse(p, "names a document twice")
 		}
 	}
+}
+
+// capitals writes ASCII letters large and nothing else: to Unicode the dotless i
+// is an I as well, and a look-alike would become a number.
+func capitals(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, s)
 }
 
 // emptyDigest is SHA-256 of nothing: the portrait of no child.

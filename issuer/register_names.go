@@ -44,7 +44,7 @@ func cleanText(s string) (clean, rule string) {
 		space = false
 		b.WriteRune(r)
 	}
-	clean = norm.NFC.String(strings.Trim(b.String(), " \u200c\u200d"))
+	clean = norm.NFC.String(strings.Trim(b.String(), " \u200c\u200d\u180e"))
 	marks, first := 0, true
 	for _, r := range clean {
 		if !unicode.Is(unicode.M, r) {
@@ -75,8 +75,9 @@ func isDirectionMark(r rune) bool {
 	return r == '\u200e' || r == '\u200f' || r == '\u061c' || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }
 
-// isJoiner: Persian, Bengali and other orthographies need the joiners.
-func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+// isJoiner reports the invisible characters that spelling needs: the joiners in
+// Persian, Bengali and others, the vowel separator in Mongolian.
+func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' || r == '\u180e' }
 
 // isInvisible reports letters and marks that show nothing.
 func isInvisible(r rune) bool {
