@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"bytes"
+	"context"
 	"image"
 	_ "image/jpeg" // pictures that officers take
 	_ "image/png"
@@ -40,12 +41,37 @@ type routes struct{ *Verifier }
 func Routes(s *serve.Server, v *Verifier) {
 	h := routes{v}
 	e, officer := s.Echo, s.Auth(RoleOfficer)
+	e.Pre(early(officer))
 	e.POST("/checks", h.check, officer)
 	e.GET("/verifier/checks", h.records, s.Auth(RoleOfficer, RoleAuditor))
 	e.POST("/verifier/challenges", h.challenge, officer)
 	e.POST("/verifier/bundles", h.build, officer, s.Limit(30, time.Minute))
 	e.PUT("/verifier/bundle", h.apply, officer)
 	e.GET("/bundle", h.bundle, s.Limit(120, time.Minute))
+}
+
+// early refuses before a body is read: a bundle from somebody without a token,
+// and anything else of the size of one. The validator of requests, which comes
+// next, reads bodies whole.
+func early(officer echo.MiddlewareFunc) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		known := officer(next)
+		return func(c echo.Context) error {
+			r := c.Request()
+			if r.Method == http.MethodPut {
+				return known(c)
+			}
+			limit := int64(maxFacts)
+			if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
+				limit = 4*maxImage + maxFacts
+			}
+			if r.ContentLength > limit {
+				return serve.ErrTooLarge
+			}
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+			return next(c)
+		}
+	}
 }
 
 // checkRequest is the body of POST /checks.
@@ -118,7 +144,7 @@ func (h routes) check(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		text, err := scan(data)
+		text, err := h.scan(c.Request().Context(), data)
 		if err != nil {
 			return err
 		}
@@ -167,7 +193,7 @@ func (h routes) form(c echo.Context, in *checkRequest) (shown []string, err erro
 			if err != nil {
 				return nil, err
 			}
-			text, err := scan(data)
+			text, err := h.scan(c.Request().Context(), data)
 			if err != nil {
 				return nil, err
 			}
@@ -189,14 +215,21 @@ func (h routes) form(c echo.Context, in *checkRequest) (shown []string, err erro
 }
 
 // scan reads the code in an image. An image without one is something shown
-// that cannot be read, which is a result: it gives "".
-func scan(data []byte) (string, error) {
+// that cannot be read, which is a result: it gives "". Few are read at the same
+// time: a picture of 12 MB can unpack to 160.
+func (h routes) scan(ctx context.Context, data []byte) (string, error) {
 	size, _, err := image.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
 		return "", ErrImage.With(err)
 	}
 	if size.Width <= 0 || size.Height <= 0 || size.Width > qr.MaxPixels/size.Height {
 		return "", qr.ErrImageLarge
+	}
+	select {
+	case h.pictures <- struct{}{}:
+		defer func() { <-h.pictures }()
+	case <-ctx.Done():
+		return "", ctx.Err()
 	}
 	img, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {

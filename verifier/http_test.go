@@ -225,6 +225,63 @@ func TestRoutes(t *testing.T) {
 	})
 }
 
+// untouched fails the test when a body is read that must not be.
+type untouched struct{ t *testing.T }
+
+func (u untouched) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+func TestLargeBodiesAreRefusedUnread(t *testing.T) {
+	d := newDesk(t, storetest.Open(t, store.SQLite, "verifier"))
+	for _, c := range []struct {
+		name, role, method, path, media string
+		length                          int64
+		status                          int
+	}{
+		{"a bundle without token", "", "PUT", "/verifier/bundle", "application/octet-stream", 60 << 20, 401},
+		{"a bundle with a bad token", "bad", "PUT", "/verifier/bundle", "application/octet-stream", 60 << 20, 401},
+		{"a bundle from an auditor", RoleAuditor, "PUT", "/verifier/bundle", "application/octet-stream", 60 << 20, 403},
+		{"a bundle elsewhere", "", "PUT", "/checks", "application/octet-stream", 60 << 20, 401},
+		{"facts without measure", RoleOfficer, "POST", "/checks", jsonType, 1 << 20, 413},
+		{"facts without measure or token", "", "POST", "/checks", jsonType, 1 << 20, 413},
+		{"pictures without measure", RoleOfficer, "POST", "/checks", "image/png", 60 << 20, 413},
+		{"something on another path", "", "POST", "/verifier/challenges", jsonType, 60 << 20, 413},
+	} {
+		r := httptest.NewRequest(c.method, c.path, untouched{t})
+		r.ContentLength = c.length
+		r.Header.Set("Content-Type", c.media)
+		if token := d.tokens[c.role]; token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		rec := httptest.NewRecorder()
+		d.server.ServeHTTP(rec, r)
+		if rec.Code != c.status {
+			t.Errorf("%s: %d, want %d: %s", c.name, rec.Code, c.status, rec.Body)
+		}
+	}
+	// One that does not say how long it is.
+	r := httptest.NewRequest("POST", "/checks", io.LimitReader(endless{}, 100<<20))
+	r.ContentLength = -1
+	r.Header.Set("Content-Type", jsonType)
+	r.Header.Set("Authorization", "Bearer "+d.tokens[RoleOfficer])
+	rec := httptest.NewRecorder()
+	d.server.ServeHTTP(rec, r)
+	if rec.Code != 413 {
+		t.Errorf("an endless body: %d %s", rec.Code, rec.Body)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
+}
+
 func TestBundleIsCachedByItsContent(t *testing.T) {
 	d := newDesk(t, storetest.Open(t, store.SQLite, "verifier"))
 	d.w.build(d.v)

@@ -72,7 +72,8 @@ type Verifier struct {
 	book     book
 	fetch    *fetcher
 	secret   []byte
-	building chan struct{}
+	building chan struct{} // holds whoever builds
+	pictures chan struct{} // holds those who read a picture
 	current  atomic.Pointer[Bundle]
 	elapsed  func() time.Duration // a clock that nobody sets
 
@@ -101,7 +102,7 @@ func New(cfg Config) (*Verifier, error) {
 	start := time.Now()
 	return &Verifier{
 		cfg: cfg, book: book{cfg.DB}, fetch: newFetcher(cfg.HTTP), secret: cfg.Ring.Secret("history"),
-		building: make(chan struct{}, 1), elapsed: func() time.Duration { return time.Since(start) },
+		building: make(chan struct{}, 1), pictures: make(chan struct{}, 2), elapsed: func() time.Duration { return time.Since(start) },
 	}, nil
 }
 
