@@ -130,7 +130,7 @@ func servicesCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(ts.Exec("kinpass", "trust", "init"))
 	startCmd(ts, false, []string{issuerRole})
-	ts.Check(ts.Exec("kinpass", "trust", "add", "did:web:localhost%3A"+strconv.Itoa(port), "--role", "registrar", "--name", "Registry", "--from", time.Now().UTC().Add(-time.Hour).Format(time.RFC3339)))
+	ts.Check(ts.Exec("kinpass", "trust", "add", "did:web:localhost%3A"+strconv.Itoa(port), "--role", "registrar", "--name", "Registry"))
 	ts.Check(ts.Exec("kinpass", "trust", "add-hub"))
 	startCmd(ts, false, []string{walletRole})
 	startCmd(ts, false, []string{verifierRole})

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -181,6 +182,7 @@ type options struct {
 	trustList string
 	anchor    string
 	proxies   []string
+	private   []string
 	alg       string
 	verbose   bool
 	loopback  bool // issuers on this machine may be called
@@ -296,11 +298,22 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 			return aerr
 		}
 		trustFrom := o.trustList
-		if trustFrom == "" {
+		switch trustFrom {
+		case "":
 			trustFrom = h.path(trustFile)
+		case "none":
+			trustFrom = ""
+		}
+		policy := verifier.HTTPPolicy{Loopback: o.loopback}
+		for _, p := range o.private {
+			n, err := netip.ParsePrefix(p)
+			if err != nil {
+				return usage{errors.New("--private-network takes a network such as 10.0.0.0/8")}
+			}
+			policy.Private = append(policy.Private, n)
 		}
 		r.verifier, err = verifier.New(verifier.Config{DB: r.db, Ring: ring, Base: r.base, Now: o.clock, Log: o.log,
-			Anchors: anchors, TrustSource: trustFrom, HTTP: verifier.HTTPPolicy{Loopback: o.loopback}})
+			Anchors: anchors, TrustSource: trustFrom, HTTP: policy})
 		if err == nil {
 			verifier.Routes(s, r.verifier)
 		}
@@ -356,9 +369,10 @@ Put a reverse proxy with TLS in front of it and name the outside address with
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
 	f.StringVar(&o.public, "public", "", "public address (default http://localhost:PORT)")
-	f.StringVar(&o.trustList, "trust-list", "", "signed trust list, a file or an address (default DATA/trust.jws)")
+	f.StringVar(&o.trustList, "trust-list", "", "signed trust list, a file or an address (default DATA/trust.jws); none for a verifier that only takes bundles in")
 	f.StringVar(&o.anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
 	f.StringArrayVar(&o.proxies, "trusted-proxy", nil, "network whose X-Forwarded-For is believed (can be repeated)")
+	f.StringArrayVar(&o.private, "private-network", nil, "verifier: network that is not public and yet called for status lists (can be repeated)")
 	f.StringVar(&o.alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
 	f.BoolVar(&o.loopback, "allow-loopback", false, "issuers on this machine may be called, over http")
 	f.BoolVar(&o.verbose, "verbose", false, "log every request")

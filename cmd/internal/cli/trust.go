@@ -135,9 +135,14 @@ document with its owner by another way first: this act is what trust rests on.`,
 			if !ok {
 				return usage{errors.New("--role must be registrar, court or protectionAuthority")}
 			}
-			nb, err := parseAt(from)
-			if err != nil {
-				return err
+			// A year back, so that what the office issued before it came onto the
+			// list is good too.
+			nb := now().UTC().AddDate(-1, 0, 0).Truncate(time.Second)
+			var err error
+			if from != "" {
+				if nb, err = parseAt(from); err != nil {
+					return err
+				}
 			}
 			var na time.Time
 			if until != "" {
@@ -174,7 +179,7 @@ document with its owner by another way first: this act is what trust rests on.`,
 	add.Flags().StringVar(&country, "country", "", "ISO 3166-1 alpha-3 code")
 	add.Flags().StringVar(&shelf, "shelf", "", "address of its published files (default: from the did:web)")
 	add.Flags().StringVar(&role, "role", vc.RoleRegistrar, "registrar, court or protectionAuthority")
-	add.Flags().StringVar(&from, "from", "", "RFC 3339 time from which its keys are believed (default now)")
+	add.Flags().StringVar(&from, "from", "", "RFC 3339 time from which its keys are believed (default a year ago)")
 	add.Flags().StringVar(&until, "until", "", "RFC 3339 time at which that ends (default none)")
 
 	hub := &cobra.Command{
