@@ -389,7 +389,7 @@ func TestSharedTransaction(t *testing.T) {
 func TestPanicReleasesTheQueue(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
-	w := &work{births: []*entry{nil}}
+	w := &work{births: []*entry{{row: row{Kind: KindBirth, ID: token(), Ref: token()}}}} // no birth to compare
 	func() {
 		defer func() {
 			if recover() == nil {
