@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +181,90 @@ func TestHeldDuplicate(t *testing.T) {
 		}
 		d.checkJWT(bj)
 		d.checkJWT(gj)
+	})
+}
+
+// court makes a guardianship that takes a second person.
+func court(g *vc.Guardianship) {
+	g.Role = "legalGuardian"
+	g.Guardian.PersonRef, g.Guardian.Names = token(), newBirth().Names
+	g.LegalBasis = vc.LegalBasis{Type: "courtOrder", Law: "ZAF", Authority: "https://court.zaf.example", Reference: "12/2026", DecidedOn: "2026-01-10", Finality: "final"}
+	g.Exercise = vc.Exercise{Mode: "sole"}
+	g.Effective.From = "2026-01-10"
+}
+
+// TestHeldThenSecondPerson: the guardianship of a held child that itself takes a
+// second person gets one after the child is released.
+func TestHeldThenSecondPerson(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		first := newBirth()
+		d.birth(StateIssued, first)
+		second := newBirth(twinOf(first))
+		held := d.birth(StateHeld, second)
+		g := d.guardianship(StateHeld, newGuardianship(second, court))
+		o, err := d.Release(ctx, rita, held.ID, "issue", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := d.approve(o); len(out.Credentials) != 1 {
+			t.Fatalf("%+v", out)
+		}
+		if s := d.state(KindGuardianship, g.ID); s != "pendingApproval valid" {
+			t.Fatal(s)
+		}
+		as, err := d.Approvals(ctx, clara)
+		if err != nil || len(as) != 1 || as[0].Record != g.ID {
+			t.Fatalf("%+v %v", as, err)
+		}
+		_, err = d.Approve(ctx, rita, as[0].ID, true) // she registered it
+		wantFault(t, err, ErrSamePerson)
+		out, err := d.Approve(ctx, clara, as[0].ID, true)
+		if err != nil || out.State != StateIssued || len(out.Credentials) != 1 {
+			t.Fatalf("%+v %v", out, err)
+		}
+	})
+}
+
+// TestWardChanged: a guardianship that was checked against a birth that changed
+// since is not stored, but checked again.
+func TestWardChanged(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		b := newBirth()
+		child := d.birth(StateIssued, b)
+		m := &importer{Issuer: d.Issuer, out: json.NewEncoder(io.Discard), cfg: ImportConfig{Progress: func(int) {}},
+			src: source{caller: rita, approver: "Axel", batch: "batch", at: d.now()}}
+		list := []*line{{number: 1, raw: raw(t, newGuardianship(b))}}
+		if err := m.check(ctx, KindGuardianship, list); err != nil || list[0].entry == nil {
+			t.Fatal(err, list[0].fault)
+		}
+		if _, err := d.CorrectBirth(ctx, rita, child.ID, raw(t, next(b, renamed("Changed"))), ""); err != nil {
+			t.Fatal(explain(err))
+		}
+		before := list[0].entry
+		drafts, err := m.add(ctx, "guardianships", KindGuardianship, list)
+		if err != nil || len(drafts) != 1 || list[0].entry == before || m.sum.Accepted != 1 {
+			t.Fatalf("%+v %v", m.sum, err)
+		}
+		if n := one(t, db, `SELECT COUNT(*) FROM guardianships`); n != 1 {
+			t.Errorf("%d guardianships", n)
+		}
+		// And one whose birth was revoked meanwhile is refused.
+		list = []*line{{number: 2, raw: raw(t, newGuardianship(b))}}
+		if err := m.check(ctx, KindGuardianship, list); err != nil || list[0].entry == nil {
+			t.Fatal(err, list[0].fault)
+		}
+		o, err := d.Revoke(ctx, rita, child.Credentials[0].ID, "fraud", "")
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		d.approve(o)
+		if drafts, err := m.add(ctx, "guardianships", KindGuardianship, list); err != nil || len(drafts) != 0 || m.sum.Refused != 1 {
+			t.Fatalf("%+v %v", m.sum, err)
+		}
 	})
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/store"
 )
 
@@ -149,6 +150,9 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	if cfg.ListSize == 0 {
 		cfg.ListSize = 1 << 20
+	}
+	if cfg.ListSize < 1 || cfg.ListSize > status.MaxSize {
+		return nil, status.ErrRange
 	}
 	if cfg.Refresh == 0 {
 		cfg.Refresh = 5 * time.Minute

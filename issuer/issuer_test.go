@@ -298,6 +298,8 @@ func TestNewRefuses(t *testing.T) {
 		"no signing key": func(c *Config) { c.Ring.Keys = nil },
 		"hub key only":   func(c *Config) { c.Ring.Keys[0].Use = keys.UseHub },
 		"no secret":      func(c *Config) { delete(c.Ring.Secrets, "dedup") },
+		"negative list":  func(c *Config) { c.ListSize = -1 },
+		"huge list":      func(c *Config) { c.ListSize = 1 << 40 },
 		"short secret":   func(c *Config) { c.Ring.Secrets["index"] = []byte("x") },
 	} {
 		cfg := good()
