@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -32,23 +31,23 @@ var registerKinds = map[string]string{
 type act struct {
 	// may decide: the roles that may do the act alone where none is needed.
 	roles []string
-	// execute does what was proposed. In the transaction that does it, it calls
-	// settle with the decision, which fails if somebody decided before.
+	// execute does what was proposed. The transaction that does it settles the
+	// approval with the decision, which fails if somebody decided before.
 	execute func(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error)
-	// deny discards the record that the proposal left, in the transaction that
-	// refuses it; nil if there is nothing to discard.
-	deny func(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) error
+	// whole: the proposal is the record itself, which is discarded when it is
+	// denied.
+	whole bool
 }
 
 // acts holds every kind of act. Files with acts of their own add them in init.
 var acts = map[string]act{}
 
 func init() {
-	acts[actRegisterBirth] = act{mayRegisterBirth, executeRegister, denyRegister}
-	acts[actRegisterGuardianship] = act{mayRegisterGuardianship, executeRegister, denyRegister}
-	acts[actCorrectBirth] = act{mayRegisterBirth, executeCorrectBirth, nil}
-	acts[actCorrectGuardianship] = act{mayRegisterGuardianship, executeCorrectGuardianship, nil}
-	acts[actRelease] = act{mayRegisterBirth, executeRelease, nil}
+	acts[actRegisterBirth] = act{mayRegisterBirth, executeRegister, true}
+	acts[actRegisterGuardianship] = act{mayRegisterGuardianship, executeRegister, true}
+	acts[actCorrectBirth] = act{mayRegisterBirth, executeCorrectBirth, false}
+	acts[actCorrectGuardianship] = act{mayRegisterGuardianship, executeCorrectGuardianship, false}
+	acts[actRelease] = act{mayRegisterBirth, executeRelease, false}
 }
 
 // approval is a proposal as stored.
@@ -183,35 +182,34 @@ func (i *Issuer) decided(ctx context.Context, c Caller, a approval, accept bool)
 	return o, i.finish(ctx, o)
 }
 
-func (i *Issuer) deny(ctx context.Context, x act, a approval, d decision) (o Outcome, err error) {
-	err = i.store.write(ctx, func(tx *sql.Tx) error {
-		o = Outcome{ID: a.Record}
-		if r, err := i.store.record(ctx, tx, a.RecordKind, a.Record); err == nil {
-			o.State, o.Rule, o.RecordVersion = r.State, r.Rule, r.Version
-		}
-		if x.deny == nil {
-			return i.store.settle(ctx, tx, d, o)
-		}
-		o.State, o.Rule = StateDiscarded, ""
-		if err := i.store.settle(ctx, tx, d, o); err != nil {
-			return err
-		}
-		return x.deny(ctx, tx, i, a)
-	})
-	return o, err
+func (i *Issuer) deny(ctx context.Context, x act, a approval, d decision) (Outcome, error) {
+	r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if x.whole {
+		return i.discard(ctx, r, StatePending, d)
+	}
+	o := Outcome{ID: r.ID, State: r.State, Rule: r.Rule, RecordVersion: r.Version}
+	return o, i.store.refuse(ctx, d, o)
 }
 
-// propose stores an act that waits for a second person and gives the id of the
-// approval. Call it inside Store.write.
-func (i *Issuer) propose(ctx context.Context, tx *sql.Tx, p proposal) (string, error) {
-	if waits, err := i.store.pending(ctx, tx, p.Kind, p.Record); err != nil || waits {
-		if err == nil {
-			err = ErrWaiting
-		}
-		return "", err
+// discard forgets a record that is still in the state in which it never was in
+// force.
+func (i *Issuer) discard(ctx context.Context, r row, state string, d decision) (Outcome, error) {
+	if r.State != state {
+		return Outcome{}, ErrRecordState
 	}
-	p.ID = token()
-	return p.ID, i.store.propose(ctx, tx, p)
+	var keys [][]byte
+	if r.Kind == KindBirth {
+		b, err := readBirth(r)
+		if err != nil {
+			return Outcome{}, err
+		}
+		keys = i.dedupKeys(b)
+	}
+	o := Outcome{ID: r.ID, State: StateDiscarded, RecordVersion: r.Version}
+	return o, i.store.discard(ctx, r, keys, closing{decision: &d, outcome: o})
 }
 
 func executeRegister(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
@@ -225,29 +223,6 @@ func executeRegister(ctx context.Context, i *Issuer, a approval, d decision) (Ou
 	return i.admit(ctx, r, d)
 }
 
-func denyRegister(ctx context.Context, tx *sql.Tx, i *Issuer, a approval) error {
-	r, err := i.store.record(ctx, tx, a.RecordKind, a.Record)
-	if err != nil {
-		return err
-	}
-	if r.State != StatePending {
-		return ErrRecordState
-	}
-	return i.discard(ctx, tx, r)
-}
-
-// discard forgets a record that was never in force.
-func (i *Issuer) discard(ctx context.Context, tx *sql.Tx, r row) error {
-	if r.Kind != KindBirth {
-		return i.store.discard(ctx, tx, r, nil)
-	}
-	b, err := readBirth(r)
-	if err != nil {
-		return err
-	}
-	return i.store.discard(ctx, tx, r, i.dedupKeys(b))
-}
-
 // released is the payload of a proposal to release a held birth.
 type released struct {
 	Decision string `json:"decision"` // issue or discard
@@ -256,7 +231,7 @@ type released struct {
 // Release proposes what becomes of a birth that is held as a duplicate:
 // "issue", because it is another child, or "discard". A second registrar
 // decides.
-func (i *Issuer) Release(ctx context.Context, c Caller, birth, decision, idem string) (o Outcome, err error) {
+func (i *Issuer) Release(ctx context.Context, c Caller, birth, decision, idem string) (Outcome, error) {
 	if err := c.may(mayRegisterBirth...); err != nil {
 		return Outcome{}, err
 	}
@@ -271,26 +246,18 @@ func (i *Issuer) Release(ctx context.Context, c Caller, birth, decision, idem st
 	if err != nil {
 		return Outcome{}, err
 	}
-	err = i.store.write(ctx, func(tx *sql.Tx) error {
-		var again bool
-		if o, again, err = i.store.replayed(ctx, tx, cl); err != nil || again {
-			return err
-		}
-		r, err := i.store.record(ctx, tx, KindBirth, birth)
-		if err != nil {
-			return err
-		}
-		if r.State != StateHeld {
-			return ErrRecordState
-		}
-		id, err := i.propose(ctx, tx, proposal{Kind: actRelease, RecordKind: KindBirth, Record: birth, Payload: payload, Caller: c})
-		if err != nil {
-			return err
-		}
-		o = Outcome{ID: birth, State: StateHeld, Rule: r.Rule, Approval: id, RecordVersion: r.Version}
-		return i.store.answer(ctx, tx, cl, o)
-	})
-	return o, err
+	if o, again, err := i.store.replayed(ctx, i.db, cl); err != nil || again {
+		return o, err
+	}
+	r, err := i.store.record(ctx, i.db, KindBirth, birth)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if r.State != StateHeld {
+		return Outcome{}, ErrRecordState
+	}
+	o := Outcome{ID: birth, State: StateHeld, Rule: r.Rule, RecordVersion: r.Version}
+	return i.store.proposeChange(ctx, r, proposal{Kind: actRelease, Payload: payload, Caller: c}, closing{claim: cl, outcome: o})
 }
 
 func executeRelease(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
@@ -308,14 +275,7 @@ func executeRelease(ctx context.Context, i *Issuer, a approval, d decision) (Out
 	if p.Decision == "issue" {
 		return i.admit(ctx, r, d)
 	}
-	o := Outcome{ID: r.ID, State: StateDiscarded, RecordVersion: r.Version}
-	err = i.store.write(ctx, func(tx *sql.Tx) error {
-		if err := i.store.settle(ctx, tx, d, o); err != nil {
-			return err
-		}
-		return i.discard(ctx, tx, r)
-	})
-	return o, err
+	return i.discard(ctx, r, StateHeld, d)
 }
 
 // admit puts a pending or held record into force with its paper credential; with
@@ -374,20 +334,13 @@ func (i *Issuer) admitOnce(ctx context.Context, r row, d decision) (Outcome, err
 		a.approver, a.ward = d.by.Name, w
 		list = append(list, a)
 	}
-	var o Outcome
-	err := i.store.write(ctx, func(tx *sql.Tx) error {
-		if err := i.store.admit(ctx, tx, list, wardOf); err != nil {
-			return err
+	o := Outcome{ID: r.ID, State: list[0].state, Rule: list[0].rule, RecordVersion: r.Version}
+	for _, a := range list {
+		if a.draft != nil {
+			o.Credentials = append(o.Credentials, a.draft.info)
 		}
-		o = Outcome{ID: r.ID, State: list[0].state, Rule: list[0].rule, RecordVersion: r.Version}
-		for _, a := range list {
-			if a.draft != nil {
-				o.Credentials = append(o.Credentials, a.draft.info)
-			}
-		}
-		return i.store.settle(ctx, tx, d, o)
-	})
-	if err != nil {
+	}
+	if err := i.store.admit(ctx, list, wardOf, closing{decision: &d, outcome: o}); err != nil {
 		if refused(err) {
 			for _, a := range list {
 				i.drop(a.draft)

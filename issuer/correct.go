@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 
@@ -47,7 +46,7 @@ func (i *Issuer) CorrectBirth(ctx context.Context, c Caller, id string, raw []by
 	if BirthNeedsApproval(b) || BirthNeedsApproval(before) {
 		return i.proposeCorrection(ctx, old, b, proposal{Kind: actCorrectBirth, Caller: c}, cl)
 	}
-	o, err := i.correctBirth(ctx, old, b, authors{proposer: c}, func(tx *sql.Tx, o Outcome) error { return i.store.answer(ctx, tx, cl, o) })
+	o, err := i.correctBirth(ctx, old, b, authors{proposer: c}, closing{claim: cl})
 	if errors.Is(err, ErrRecordChanged) {
 		// The same request may have come twice at once and won elsewhere.
 		if o, again, err := i.store.replayed(ctx, i.db, cl); err == nil && again {
@@ -111,34 +110,14 @@ func (i *Issuer) correctable(ctx context.Context, kind, id string) (row, error) 
 }
 
 // proposeCorrection stores the new version for a second person to decide.
-func (i *Issuer) proposeCorrection(ctx context.Context, old row, next any, p proposal, cl *claim) (o Outcome, err error) {
-	p.RecordKind, p.Record = old.Kind, old.ID
-	if p.Payload, err = encode(next); err != nil {
-		return Outcome{}, err
-	}
-	err = i.store.write(ctx, func(tx *sql.Tx) error {
-		var again bool
-		if o, again, err = i.store.replayed(ctx, tx, cl); err != nil || again {
-			return err
-		}
-		now, err := i.store.record(ctx, tx, old.Kind, old.ID)
-		if err != nil {
-			return err
-		}
-		if !now.same(old) {
-			return ErrRecordChanged
-		}
-		id, err := i.propose(ctx, tx, p)
-		if err != nil {
-			return err
-		}
-		o = Outcome{ID: old.ID, State: StatePending, Approval: id, RecordVersion: old.Version}
-		return i.store.answer(ctx, tx, cl, o)
-	})
+func (i *Issuer) proposeCorrection(ctx context.Context, old row, next any, p proposal, cl *claim) (Outcome, error) {
+	payload, err := encode(next)
 	if err != nil {
 		return Outcome{}, err
 	}
-	return o, nil
+	p.Payload = payload
+	o := Outcome{ID: old.ID, State: StatePending, RecordVersion: old.Version}
+	return i.store.proposeChange(ctx, old, p, closing{claim: cl, outcome: o})
 }
 
 func executeCorrectBirth(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
@@ -157,7 +136,7 @@ func executeCorrectBirth(ctx context.Context, i *Issuer, a approval, d decision)
 	if err := CheckCorrection(before, &b); err != nil {
 		return Outcome{}, err
 	}
-	return i.correctBirth(ctx, old, &b, authors{a.Caller, d.by.Name}, func(tx *sql.Tx, o Outcome) error { return i.store.settle(ctx, tx, d, o) })
+	return i.correctBirth(ctx, old, &b, authors{a.Caller, d.by.Name}, closing{decision: &d})
 }
 
 // authors are who answer for a version of a record: who proposed it, and the
@@ -167,9 +146,8 @@ type authors struct {
 	approver string
 }
 
-// correctBirth puts a checked new version of a birth into force; then runs in
-// the same transaction.
-func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by authors, then func(*sql.Tx, Outcome) error) (Outcome, error) {
+// correctBirth puts a checked new version of a birth into force.
+func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by authors, end closing) (Outcome, error) {
 	record, err := encode(b)
 	if err != nil {
 		return Outcome{}, err
@@ -196,7 +174,7 @@ func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by auth
 			return Outcome{}, err
 		}
 	}
-	return i.replace(ctx, v, then)
+	return i.replace(ctx, v, end)
 }
 
 // cutWards adds the guardianships of a birth whose childRef changes: their
@@ -270,26 +248,21 @@ func executeCorrectGuardianship(ctx context.Context, i *Issuer, a approval, d de
 		v.new.Rule = rule
 		v.drafts = append(v.drafts, dr)
 	}
-	return i.replace(ctx, v, func(tx *sql.Tx, o Outcome) error { return i.store.settle(ctx, tx, d, o) })
+	return i.replace(ctx, v, closing{decision: &d})
 }
 
 // replace stores a new version and seals its paper credentials.
-func (i *Issuer) replace(ctx context.Context, v version, then func(*sql.Tx, Outcome) error) (o Outcome, err error) {
-	err = i.store.write(ctx, func(tx *sql.Tx) error {
-		if err := i.store.replace(ctx, tx, v); err != nil {
-			return err
+func (i *Issuer) replace(ctx context.Context, v version, end closing) (Outcome, error) {
+	o := Outcome{ID: v.old.ID, State: v.new.State, Rule: v.new.Rule, RecordVersion: v.new.Version}
+	for _, d := range v.drafts {
+		if d != nil {
+			info := d.info
+			info.State = v.old.Status
+			o.Credentials = append(o.Credentials, info)
 		}
-		o = Outcome{ID: v.old.ID, State: v.new.State, Rule: v.new.Rule, RecordVersion: v.new.Version}
-		for _, d := range v.drafts {
-			if d != nil {
-				info := d.info
-				info.State = v.old.Status
-				o.Credentials = append(o.Credentials, info)
-			}
-		}
-		return then(tx, o)
-	})
-	if err != nil {
+	}
+	end.outcome = o
+	if err := i.store.replace(ctx, v, end); err != nil {
 		if refused(err) {
 			i.dropAll(v.drafts)
 		}

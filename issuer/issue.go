@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -379,45 +378,20 @@ func stillDoes(old CredentialInfo, now, until time.Time) bool {
 // reserveCopies stores the drafts, unless somebody else did so for the same
 // holder meanwhile: then theirs are taken.
 func (i *Issuer) reserveCopies(ctx context.Context, rows []row, list []copyOf, have []copied, drafts []*draft) error {
-	made := make([]copied, len(list))
-	err := i.store.write(ctx, func(tx *sql.Tx) error {
-		for _, r := range rows {
-			now, err := i.store.record(ctx, tx, r.Kind, r.ID)
-			if err != nil {
-				return err
-			}
-			if !now.same(r) {
-				return errStale
-			}
+	made, err := i.store.reserveCopies(ctx, rows, list, drafts)
+	if err != nil {
+		if refused(err) {
+			i.dropAll(drafts)
 		}
-		var add []*draft
-		for n, d := range drafts {
-			made[n] = copied{}
-			if d == nil {
-				continue
-			}
-			other, ok, err := i.store.newest(ctx, tx, list[n])
-			if err != nil {
-				return err
-			}
-			if ok && stillDoes(other.CredentialInfo, list[n].at, d.info.ValidUntil) {
-				made[n] = other
-				continue
-			}
-			add = append(add, d)
-		}
-		return i.store.reserve(ctx, tx, add, StatusValid)
-	})
-	for n, d := range drafts {
-		switch {
-		case err != nil && refused(err):
-			i.drop(d)
-		case err == nil && made[n].ID != "":
-			i.drop(d)
-			have[n], drafts[n] = made[n], nil
+		return err
+	}
+	for n, c := range made {
+		if c.ID != "" {
+			i.drop(drafts[n])
+			have[n], drafts[n] = c, nil
 		}
 	}
-	return err
+	return nil
 }
 
 // collect seals the new copies and reads the others, finishing those that were

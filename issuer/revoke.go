@@ -20,7 +20,7 @@ var (
 // actRevoke is the act that Approve executes for Revoke.
 const actRevoke = "revoke"
 
-func init() { acts[actRevoke] = act{mayRevoke, executeRevoke, nil} }
+func init() { acts[actRevoke] = act{mayRevoke, executeRevoke, false} }
 
 // Who may change a status (domain: the roles entitled by law to do so).
 var (

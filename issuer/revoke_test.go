@@ -244,8 +244,7 @@ func TestRevokeClosesWhatWaits(t *testing.T) {
 	each(t, func(t *testing.T, d *booth, ours, _ child) {
 		ctx := context.Background()
 		if err := d.store.write(ctx, func(tx *sql.Tx) error {
-			_, err := d.propose(ctx, tx, proposal{Kind: actCorrectGuardianship, RecordKind: KindGuardianship, Record: ours.guardianship.ID, Payload: []byte(`{}`), Caller: rita})
-			return err
+			return d.store.propose(ctx, tx, proposal{ID: token(), Kind: actCorrectGuardianship, RecordKind: KindGuardianship, Record: ours.guardianship.ID, Payload: []byte(`{}`), Caller: rita})
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,241 @@
+package issuer
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// version is a new version of a record that replaces an old one.
+type version struct {
+	old           row
+	new           row // Version, ChildRef, State, Rule, Record, Proposer, Approver count
+	birth         *vc.Birth
+	oldKeys, keys [][]byte // of a birth: hashed search keys
+	drafts        []*draft
+	ward          row   // of a guardianship: the birth as it was when the version was checked
+	wards         []row // of a birth: guardianships whose copies are cut as well (sealed records)
+}
+
+// replace stores a new version, revokes every copy of the old one and reserves
+// the new paper credentials, in one transaction.
+func (s *Store) replace(ctx context.Context, v version, end closing) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := s.replaceVersion(ctx, tx, v); err != nil {
+			return err
+		}
+		return s.close(ctx, tx, end)
+	})
+}
+
+func (s *Store) replaceVersion(ctx context.Context, tx *sql.Tx, v version) error {
+	if err := s.unchanged(ctx, tx, v); err != nil {
+		return err
+	}
+	n := v.new
+	var err error
+	at := store.Micros(s.now())
+	if v.old.Kind == KindGuardianship {
+		_, err = tx.ExecContext(ctx, `UPDATE guardianships SET version = $2, state = $3, rule = $4, record = $5, proposer_id = $6,
+			proposer_name = $7, proposer_role = $8, approver = $9, changed = $10 WHERE id = $1`,
+			n.ID, n.Version, n.State, n.Rule, n.Record, n.Proposer.ID, n.Proposer.Name, n.Proposer.Role, n.Approver, at)
+	} else {
+		err = s.replaceBirth(ctx, tx, v, at)
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range append([]row{v.old}, v.wards...) {
+		if _, err := s.mark(ctx, tx, r.ID, StatusRevoked, actRevoked); err != nil {
+			return err
+		}
+	}
+	return s.reserve(ctx, tx, v.drafts, v.old.Status)
+}
+
+// unchanged refuses a version that was checked against records that changed
+// since.
+func (s *Store) unchanged(ctx context.Context, tx *sql.Tx, v version) error {
+	before := append([]row{v.old}, v.wards...)
+	if v.ward.ID != "" {
+		before = append(before, v.ward)
+	}
+	for _, r := range before {
+		now, err := s.record(ctx, tx, r.Kind, r.ID)
+		if err != nil {
+			return err
+		}
+		if !now.same(r) {
+			return ErrRecordChanged
+		}
+	}
+	if len(v.wards) == 0 && v.old.ChildRef == v.new.ChildRef {
+		return nil
+	}
+	gs, err := s.guardianshipsOf(ctx, tx, v.old.ID)
+	if err != nil {
+		return err
+	}
+	if len(gs) != len(v.wards) {
+		return ErrRecordChanged
+	}
+	return nil
+}
+
+func (s *Store) replaceBirth(ctx context.Context, tx *sql.Tx, v version, at int64) error {
+	n := v.new
+	if err := s.dropKeys(ctx, tx, n.ID, v.oldKeys); err != nil {
+		return err
+	}
+	t, err := s.candidates(ctx, tx, v.keys)
+	if err != nil {
+		return err
+	}
+	if t.like(&entry{row: n, birth: v.birth, keys: v.keys}) != "" {
+		return ErrDuplicate
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE births SET version = $2, child_ref = $3, state = $4, rule = $5, record = $6, proposer_id = $7,
+		proposer_name = $8, proposer_role = $9, approver = $10, changed = $11 WHERE id = $1`,
+		n.ID, n.Version, n.ChildRef, n.State, n.Rule, n.Record, n.Proposer.ID, n.Proposer.Name, n.Proposer.Role, n.Approver, at); err != nil {
+		return err
+	}
+	var keys [][]any
+	for _, k := range v.keys {
+		keys = append(keys, []any{k, n.ID})
+	}
+	return s.insert(ctx, tx, `INSERT INTO dedup (hash, birth)`, keys)
+}
+
+// admission turns waiting records into ones in force (or pending, or not
+// issued), with their paper credentials.
+type admission struct {
+	old      row
+	state    string
+	rule     string
+	approver string
+	draft    *draft
+	approval string // id of the approval that it now waits for
+	ward     row    // of a guardianship by itself: the birth as it was when it was checked
+}
+
+// admit changes the states of records that are as they were when they were
+// read, in one transaction. It gives errStale if one is not, or if birth has
+// held guardianships that are not in the list.
+func (s *Store) admit(ctx context.Context, in []admission, birth string, end closing) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := s.admitRecords(ctx, tx, in, birth); err != nil {
+			return err
+		}
+		return s.close(ctx, tx, end)
+	})
+}
+
+func (s *Store) admitRecords(ctx context.Context, tx *sql.Tx, in []admission, birth string) error {
+	if birth != "" {
+		gs, err := s.guardianshipsOf(ctx, tx, birth)
+		if err != nil {
+			return err
+		}
+		listed := map[string]bool{}
+		for _, a := range in {
+			listed[a.old.ID] = true
+		}
+		for _, g := range gs {
+			if g.State == StateHeld && !listed[g.ID] {
+				return errStale
+			}
+		}
+	}
+	var drafts []*draft
+	for _, a := range in {
+		for _, r := range []row{a.old, a.ward} {
+			if r.ID == "" {
+				continue
+			}
+			now, err := s.record(ctx, tx, r.Kind, r.ID)
+			if err != nil {
+				return err
+			}
+			if !now.same(r) {
+				return errStale
+			}
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE `+tables[a.old.Kind].name+` SET state = $2, rule = $3, approver = $4, changed = $5 WHERE id = $1`,
+			a.old.ID, a.state, a.rule, a.approver, store.Micros(s.now())); err != nil {
+			return err
+		}
+		if a.draft != nil {
+			drafts = append(drafts, a.draft)
+		}
+		if a.approval != "" {
+			p := proposal{ID: a.approval, Kind: registerKinds[a.old.Kind], RecordKind: a.old.Kind, Record: a.old.ID, Caller: a.old.Proposer}
+			if err := s.propose(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+	}
+	return s.reserve(ctx, tx, drafts, StatusValid)
+}
+
+// dropKeys deletes the search keys of a birth.
+func (s *Store) dropKeys(ctx context.Context, tx *sql.Tx, birth string, keys [][]byte) error {
+	for _, k := range keys {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM dedup WHERE hash = $1 AND birth = $2`, k, birth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard forgets a record that was never in force, with the search keys and
+// the guardianships of a birth, in one transaction: what is left says only that
+// there was one.
+func (s *Store) discard(ctx context.Context, r row, keys [][]byte, end closing) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		now, err := s.record(ctx, tx, r.Kind, r.ID)
+		if err != nil {
+			return err
+		}
+		if !now.same(r) {
+			return ErrRecordChanged
+		}
+		if err := s.close(ctx, tx, end); err != nil {
+			return err
+		}
+		return s.discardRecord(ctx, tx, r, keys)
+	})
+}
+
+func (s *Store) discardRecord(ctx context.Context, tx *sql.Tx, r row, keys [][]byte) error {
+	at := store.Micros(s.now())
+	ids := []string{r.ID}
+	if r.Kind == KindBirth {
+		if err := s.dropKeys(ctx, tx, r.ID, keys); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE births SET state = $2, ref = NULL, digest = NULL, record = $3, changed = $4 WHERE id = $1`,
+			r.ID, StateDiscarded, []byte{}, at); err != nil {
+			return err
+		}
+		gs, err := s.guardianshipsOf(ctx, tx, r.ID)
+		if err != nil {
+			return err
+		}
+		for _, g := range gs {
+			ids = append(ids, g.ID)
+		}
+	}
+	for _, id := range ids {
+		if _, err := tx.ExecContext(ctx, `UPDATE guardianships SET state = $2, digest = NULL, record = $3, changed = $4 WHERE id = $1`,
+			id, StateDiscarded, []byte{}, at); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE approvals SET state = 'denied', payload = $2, decided = $3 WHERE record = $1 AND state = 'pending'`,
+			id, []byte{}, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
