@@ -384,7 +384,7 @@ func TestShelfRoutes(t *testing.T) {
 		}
 		o.call("GET", path, "", "", "If-None-Match", a.head("ETag")).want(304)
 		o.call("GET", path, "", "", "If-None-Match", `"x"`).want(200)
-		o.call("POST", path, "rita", "{}").want(404, "not-found")
+		o.call("POST", path, "rita", "{}").want(405, "method-not-allowed")
 	}
 	for _, path := range []string{"/status/revocation/01", "/status/revocation/+1", "/status/revocation/1e0", "/status/alert/1", "/status/revocation/99999999999999999999"} {
 		a := o.call("GET", path, "", "")

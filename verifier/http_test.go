@@ -187,7 +187,7 @@ func TestRoutes(t *testing.T) {
 			{"records without measure", RoleOfficer, "GET", "/verifier/checks?limit=5000", "", nil, 400, []string{"/query/limit"}, nil},
 			{"records after one that is not there", RoleOfficer, "GET", "/verifier/checks?before=AMINA", "", nil, 404, []string{"no-such-check"}, personal},
 			{"another role's path", RoleOfficer, "GET", "/births/x", "", nil, 404, []string{"not-found"}, nil},
-			{"another method", RoleOfficer, "DELETE", "/verifier/checks", "", nil, 404, nil, nil},
+			{"another method", RoleOfficer, "DELETE", "/verifier/checks", "", nil, 405, nil, nil},
 		}
 		for _, c := range cases {
 			if string(c.body) == "(bundle)" {

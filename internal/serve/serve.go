@@ -21,9 +21,10 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
-	validator "github.com/oapi-codegen/echo-middleware"
 
 	"github.com/kinpass/kinpass/api"
 	"github.com/kinpass/kinpass/internal/fault"
@@ -110,15 +111,11 @@ func New(cfg Config) (*Server, error) {
 			return errUnspecified.With(err)
 		},
 	}), headers, s.limitBody)
-	e.Use(validator.OapiRequestValidatorWithOptions(spec, &validator.Options{
-		SilenceServersWarning: true,
-		Options: openapi3filter.Options{
-			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, // Auth does it
-		},
-		// Routes outside the description (the pages) are echo's to find.
-		Skipper:      func(c echo.Context) bool { return c.Path() == "" || spec.Paths.Find(openAPIPath(c.Path())) == nil },
-		ErrorHandler: func(_ echo.Context, err *echo.HTTPError) error { return requestFault(err) },
-	}))
+	router, err := gorillamux.NewRouter(spec)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(described(router, spec))
 	e.GET("/healthz", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "ok"}) })
 	e.GET("/readyz", s.ready)
 	e.GET("/metrics", echo.WrapHandler(s.m.handler()))
@@ -440,21 +437,42 @@ func causes(err error) string {
 	return b.String()
 }
 
+// described validates a request against the API description before a handler
+// sees it. Routes that are not described (the pages) are echo's to find.
+func described(router routers.Router, spec *openapi3.T) echo.MiddlewareFunc {
+	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc} // Auth does it
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if c.Path() == "" || spec.Paths.Find(openAPIPath(c.Path())) == nil {
+				return next(c)
+			}
+			route, params, err := router.FindRoute(c.Request())
+			switch {
+			case errors.Is(err, routers.ErrMethodNotAllowed):
+				return ErrMethod
+			case err != nil:
+				return ErrNoRoute
+			}
+			in := &openapi3filter.RequestValidationInput{Request: c.Request(), PathParams: params, Route: route, Options: options}
+			if err := openapi3filter.ValidateRequest(c.Request().Context(), in); err != nil {
+				return requestFault(err)
+			}
+			return next(c)
+		}
+	}
+}
+
 // requestFault turns the validator's refusal into ours: the place and the
-// rule, never the value and never the validator's text, which quotes it.
-func requestFault(he *echo.HTTPError) error {
+// rule, never the value. The validator's own text is never asked for: it quotes
+// the value, and writing a deeply nested one takes time and memory that grow
+// with the square of the depth.
+func requestFault(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(he.Internal, &tooLarge) {
+	if errors.As(err, &tooLarge) {
 		return ErrTooLarge
 	}
-	switch he.Code {
-	case http.StatusNotFound:
-		return ErrNoRoute
-	case http.StatusMethodNotAllowed:
-		return ErrMethod
-	}
 	var re *openapi3filter.RequestError
-	if !errors.As(he.Internal, &re) {
+	if !errors.As(err, &re) {
 		return ErrRequest
 	}
 	if strings.HasPrefix(re.Reason, "header Content-Type has unexpected value") {

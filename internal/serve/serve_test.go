@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -216,5 +217,31 @@ func TestLimit(t *testing.T) {
 	}
 	if codes[200] != 2 || codes[429] != 3 {
 		t.Fatalf("%v", codes)
+	}
+}
+
+// TestDeepBodyIsCheap: what is refused costs no more than reading it. A text
+// about a deeply nested value would grow with the square of the depth.
+func TestDeepBodyIsCheap(t *testing.T) {
+	s := server(t, io.Discard)
+	body := `{"name":` + strings.Repeat(`[`, 400) + strings.Repeat(`]`, 400) + `}`
+	ask := func() {
+		req := httptest.NewRequest("POST", "/things", strings.NewReader(body))
+		req.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, req)
+		if w.Code != http.StatusBadRequest {
+			t.Fatalf("status %d", w.Code)
+		}
+	}
+	ask()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 20 {
+		ask()
+	}
+	runtime.ReadMemStats(&after)
+	if per := (after.TotalAlloc - before.TotalAlloc) / 20; per > 128<<10 {
+		t.Errorf("refusing %d bytes allocates %d", len(body), per)
 	}
 }
