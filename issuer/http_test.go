@@ -209,8 +209,8 @@ func TestUnknownIDs(t *testing.T) {
 	} {
 		o.call("POST", path, "rita", body).want(404, "no-such-")
 	}
-	o.call("DELETE", "/births/"+b, "rita", "").want(404, "not-found")
-	o.call("POST", "/births/"+b, "rita", "{}").want(404, "not-found")
+	o.call("DELETE", "/births/"+b, "rita", "").want(405, "method-not-allowed")
+	o.call("POST", "/births/"+b, "rita", "{}").want(405, "method-not-allowed")
 	o.call("GET", "/wallet/children", "rita", "").want(404, "not-found")
 }
 

@@ -38,8 +38,8 @@ const (
 // Errors of this package. A database URL can hold a password, so none repeats
 // it.
 var (
-	ErrURL         = fault.New(fault.Invalid, "database-url", "the database URL must begin with sqlite: or postgres://")
-	ErrUnreachable = fault.New(fault.Unavailable, "database-unreachable", "the database cannot be reached")
+	ErrURL         = fault.New(fault.Invalid, "database-url", "the database URL must begin with sqlite: or postgres://").WithHint("the file named by --db-file holds one line, such as postgres://issuer:PASSWORD@host/kinpass")
+	ErrUnreachable = fault.New(fault.Unavailable, "database-unreachable", "the database cannot be reached").WithHint("check that it runs, and the URL in the file named by --db-file")
 	ErrSchema      = fault.New(fault.Unavailable, "database-schema", "the database schema is not up to date")
 )
 
@@ -48,6 +48,7 @@ type DB struct {
 	*sql.DB
 	Engine string
 	Role   string
+	path   string     // of a SQLite database
 	write  sync.Mutex // SQLite has one writer: queue here instead of polling its lock
 }
 
@@ -89,7 +90,7 @@ func openSQLite(ctx context.Context, path, role string) (*DB, error) {
 		db.Close()
 		return nil, ErrUnreachable.With(err)
 	}
-	return &DB{DB: db, Engine: SQLite, Role: role}, nil
+	return &DB{DB: db, Engine: SQLite, Role: role, path: path}, nil
 }
 
 func openPostgres(ctx context.Context, url, role string) (*DB, error) {
@@ -131,6 +132,12 @@ func (db *DB) Migrate(ctx context.Context) error {
 			return err
 		}
 		opts = append(opts, goose.WithSessionLocker(locker))
+	} else {
+		unlock, err := Lock(ctx, db.path+".lock")
+		if err != nil {
+			return ErrSchema.With(err)
+		}
+		defer unlock()
 	}
 	p, err := goose.NewProvider(dialect, db.DB, files, opts...)
 	if err != nil {

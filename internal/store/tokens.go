@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kinpass/kinpass/internal/fault"
 )
@@ -26,6 +28,7 @@ type Token struct {
 // that nobody learns which.
 var (
 	ErrToken       = fault.New(fault.Unauthenticated, "token-invalid", "the API token is missing, unknown, expired or revoked").WithHint("make a token with: kinpass token add")
+	ErrTokenName   = fault.New(fault.Invalid, "token-name", "the name of a token has 1 to 80 printable characters").WithHint("name the person or the system that holds it")
 	ErrNoSuchToken = fault.New(fault.NotFound, "no-such-token", "there is no such token")
 )
 
@@ -59,6 +62,9 @@ func Time(us int64) time.Time {
 // AddToken makes a token and gives its secret, which is stored nowhere. The
 // secret has 256 random bits, so a plain hash protects it.
 func (db *DB) AddToken(ctx context.Context, name, role string, expires time.Time) (string, Token, error) {
+	if !printable(name) {
+		return "", Token{}, ErrTokenName
+	}
 	t := Token{ID: Random(12), Name: name, Role: role, Created: time.Now().UTC().Truncate(time.Second), Expires: expires}
 	secret := tokenPrefix + Random(32)
 	hash := sha256.Sum256([]byte(secret))
@@ -71,6 +77,19 @@ func (db *DB) AddToken(ctx context.Context, name, role string, expires time.Time
 		return "", Token{}, err
 	}
 	return secret, t, nil
+}
+
+// printable reports whether a name can be shown on one line of a screen.
+func printable(name string) bool {
+	if !utf8.ValidString(name) || strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > 80 {
+		return false
+	}
+	for _, r := range name {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // TokenBySecret finds the token that a caller presents.

@@ -151,7 +151,7 @@ func ParseAnchors(data []byte) ([]crypto.PublicKey, error) {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if len(data) > 64<<10 || json.Unmarshal(data, &set) != nil || len(set.Keys) == 0 {
-		return nil, ErrJWK.WithDetail("not an anchor file (a JWK Set)")
+		return nil, ErrJWK.WithDetail("not an anchor file (a JWK Set)").WithHint("it is the anchor.json that kinpass trust init wrote")
 	}
 	var out []crypto.PublicKey
 	for _, k := range set.Keys {

@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -53,6 +55,9 @@ func Main(args []string) int {
 	if err == nil {
 		return 0
 	}
+	if strings.HasPrefix(err.Error(), "required flag(s)") || strings.HasPrefix(err.Error(), "unknown command") {
+		err = usage{fmt.Errorf("%w (see: kinpass --help)", err)}
+	}
 	code := 1
 	var e *exit
 	var u usage
@@ -83,6 +88,10 @@ func printError(w io.Writer, err error) {
 		}
 	default:
 		fmt.Fprintln(w, "kinpass:", err)
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			fmt.Fprintln(w, "hint: check the name of the file and whether it can be read")
+		}
 	}
 }
 

@@ -68,15 +68,16 @@ func (h *home) open(ctx context.Context, role string) (*store.DB, error) {
 }
 
 // passphrase reads the passphrase of the key files. Without --passphrase-file
-// it is DATA/passphrase, made with 256 random bits when it is missing: right
-// for a demonstration, and for production only if that file is kept elsewhere.
-func (h *home) passphrase() ([]byte, error) {
-	file, generate := h.passFile, false
+// it is DATA/passphrase, made with 256 random bits when the first key is sealed:
+// right for a demonstration, and for production only if that file is kept
+// elsewhere. It is never made beside keys that another passphrase sealed.
+func (h *home) passphrase(sealing bool) ([]byte, error) {
+	file := h.passFile
 	if file == "" {
-		file, generate = h.path("passphrase"), true
+		file = h.path("passphrase")
 	}
 	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) && generate {
+	if errors.Is(err, fs.ErrNotExist) && sealing && h.passFile == "" && !h.sealed() {
 		b = []byte(store.Random(32) + "\n")
 		if err := h.write("passphrase", b, 0o600); err != nil {
 			return nil, err
@@ -90,6 +91,23 @@ func (h *home) passphrase() ([]byte, error) {
 	return b, nil
 }
 
+// mustRing opens a role's key file and says what to do if there is none. What
+// repairs or inspects must never make a key.
+func (h *home) mustRing(role string) (*keys.Ring, error) {
+	r, err := h.ring(role)
+	if err == nil && r == nil {
+		return nil, fault.New(fault.NotFound, "keys-missing", "there are no keys of this role in the data directory").
+			WithHint("name the directory of the service with --data")
+	}
+	return r, err
+}
+
+// sealed reports whether the data directory holds a key file.
+func (h *home) sealed() bool {
+	found, err := filepath.Glob(h.path("*.keys"))
+	return err != nil || len(found) > 0
+}
+
 // ring opens the sealed key file of a role ("issuer.keys"); absent gives nil.
 func (h *home) ring(name string) (*keys.Ring, error) {
 	sealed, err := os.ReadFile(h.path(name + ".keys"))
@@ -99,7 +117,7 @@ func (h *home) ring(name string) (*keys.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	pass, err := h.passphrase()
+	pass, err := h.passphrase(false)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +130,7 @@ func (h *home) ring(name string) (*keys.Ring, error) {
 
 // saveRing seals a ring into its file, atomically.
 func (h *home) saveRing(name string, r *keys.Ring) error {
-	pass, err := h.passphrase()
+	pass, err := h.passphrase(true)
 	if err != nil {
 		return err
 	}
@@ -136,9 +154,26 @@ var useOf = map[string]string{issuerRole: keys.UseCredentials, verifierRole: key
 
 const anchorName = "anchor"
 
+// lock lets one process at a time make or change key files in the data
+// directory: two that started together would each make keys, and one's would be
+// lost with everything that they signed.
+func (h *home) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return store.Lock(ctx, h.path(".lock"))
+}
+
 // ensureRing opens a role's ring and makes what is missing: the file, a first
 // signing key, the secrets.
 func (h *home) ensureRing(role, alg string) (*keys.Ring, error) {
+	unlock, err := h.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	r, err := h.ring(role)
 	if err != nil {
 		return nil, err
@@ -148,9 +183,10 @@ func (h *home) ensureRing(role, alg string) (*keys.Ring, error) {
 		r, changed = &keys.Ring{}, true
 	}
 	if use := useOf[role]; use != "" && len(r.Of(use)) == 0 {
-		// Valid from the day before, so that a clock that is a little slow does
-		// not find its own key to be from the future.
-		k, err := keys.New("key-1", use, alg, now().UTC().AddDate(0, 0, -1).Truncate(time.Hour), time.Time{})
+		// The first key has no beginning that matters: a registry's first import
+		// may be dated back, and a clock that is a little slow must not find its
+		// own key to be from the future.
+		k, err := keys.New("key-1", use, alg, now().UTC().AddDate(-10, 0, 0).Truncate(time.Hour), time.Time{})
 		if err != nil {
 			return nil, err
 		}

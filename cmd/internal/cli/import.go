@@ -163,6 +163,9 @@ reservation; fsck signs the very bytes that were reserved and seals them, so
 that nothing is lost and nothing is issued twice. It is safe beside a running
 issuer. Exit code 1 if something could not be finished.`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := h.mustRing(issuerRole); err != nil {
+				return err
+			}
 			i, closeDB, err := h.newIssuer(c.Context(), issuerOptions{public: public, alg: keys.EdDSA})
 			if err != nil {
 				return err

@@ -47,6 +47,11 @@ valid key signs, the older ones stay published until their --until.`,
 			if alg != keys.EdDSA && alg != keys.ES256 {
 				return usage{errors.New("--alg must be EdDSA or ES256")}
 			}
+			unlock, err := h.lock()
+			if err != nil {
+				return err
+			}
+			defer unlock()
 			r, err := h.ring(role)
 			if err != nil {
 				return err

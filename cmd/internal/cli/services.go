@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -84,59 +85,84 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// trustSource gives the newest verified trust list of a file or an address. It
-// asks an address at most once a minute, a file every time, and never goes back
-// to a lower number.
+// trustSource gives the newest verified trust list of a file or an address, and
+// never goes back to a lower number. A file is read every time. An address is
+// asked at most once a minute, in the background once a list is there: whoever
+// waits for an answer must not wait for somebody else's server.
 type trustSource struct {
 	home   *home
 	from   string // path or URL; "" is DATA/trust.jws
 	anchor string
 	clock  func() time.Time
 
-	mu   sync.Mutex
-	list *vc.TrustList
-	data string // what list was read from
-	read time.Time
+	mu     sync.Mutex
+	list   *vc.TrustList
+	data   string    // what list was read from
+	asked  time.Time // when the address was asked last
+	asking bool
 }
 
 func (t *trustSource) List(ctx context.Context) (*vc.TrustList, error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.list != nil && t.remote() && t.clock().Sub(t.read) < time.Minute && !t.clock().Before(t.read) {
-		return t.list, nil
+	list := t.list
+	due := !t.remote() || t.asked.IsZero() || t.clock().Sub(t.asked).Abs() >= time.Minute
+	if !due || t.asking && list != nil {
+		t.mu.Unlock()
+		return list, nilIf(list)
 	}
-	l, err := t.fetch(ctx)
-	if err != nil {
-		if t.list != nil {
-			return t.list, nil // the last good one; its age is judged by who uses it
-		}
+	t.asking, t.asked = true, t.clock()
+	t.mu.Unlock()
+	if list != nil && t.remote() {
+		go t.refresh(context.WithoutCancel(ctx))
+		return list, nil
+	}
+	if err := t.refresh(ctx); err != nil && list == nil {
 		return nil, err
 	}
-	if t.list == nil || l.Sequence >= t.list.Sequence {
-		t.list = l
-	}
-	t.read = t.clock()
-	return t.list, nil
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.list, nilIf(t.list)
 }
 
-func (t *trustSource) fetch(ctx context.Context) (*vc.TrustList, error) {
-	anchors, err := t.home.anchors(t.anchor)
-	if err != nil {
-		return nil, err
+// nilIf says that there is no list yet.
+func nilIf(l *vc.TrustList) error {
+	if l != nil {
+		return nil
 	}
+	return fault.New(fault.Unavailable, "trust-list-unreachable", "the trust list cannot be fetched")
+}
+
+// refresh reads the list once more. What cannot be read or verified changes
+// nothing; the age of the last good list is judged by who uses it.
+func (t *trustSource) refresh(ctx context.Context) error {
+	text, l, err := t.fetch(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asking = false
+	if err == nil && (t.list == nil || l.Sequence >= t.list.Sequence) {
+		t.list, t.data = l, text
+	}
+	return err
+}
+
+func (t *trustSource) fetch(ctx context.Context) (string, *vc.TrustList, error) {
 	data, err := t.Bytes(ctx)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	text := strings.TrimSpace(string(data))
-	if t.list != nil && text == t.data {
-		return t.list, nil
+	t.mu.Lock()
+	list, same := t.list, t.data == text
+	t.mu.Unlock()
+	if list != nil && same {
+		return text, list, nil
+	}
+	anchors, err := t.home.anchors(t.anchor)
+	if err != nil {
+		return "", nil, err
 	}
 	l, err := vc.OpenTrustList(text, anchors)
-	if err == nil {
-		t.data = text
-	}
-	return l, err
+	return text, l, err
 }
 
 func (t *trustSource) remote() bool {
@@ -209,6 +235,11 @@ type running struct {
 func (h *home) start(ctx context.Context, role string, o options) (*running, error) {
 	if o.clock == nil {
 		o.clock = now
+	}
+	if host, port, err := net.SplitHostPort(o.listen); err != nil {
+		return nil, usage{errors.New("--listen takes HOST:PORT, such as 127.0.0.1:8080")}
+	} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 || strings.ContainsAny(host, " /") {
+		return nil, usage{errors.New("--listen takes HOST:PORT with a port from 0 to 65535")}
 	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {

@@ -43,9 +43,6 @@ tokens carry the same name.`,
 				return usage{errors.New("this service has no such role (see: kinpass token add --help)")}
 			}
 			name = strings.TrimSpace(name)
-			if name == "" || len(name) > 80 {
-				return usage{errors.New("--name must have 1 to 80 characters")}
-			}
 			if days < 0 {
 				return usage{errors.New("--days must not be negative")}
 			}

@@ -53,6 +53,11 @@ func (h *home) openTrust() (*vc.TrustList, error) {
 
 // editTrust changes the trust list and signs it anew.
 func (h *home) editTrust(edit func(*vc.TrustList) error) (*vc.TrustList, error) {
+	unlock, err := h.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	r, err := h.ring(anchorName)
 	if err != nil {
 		return nil, err
