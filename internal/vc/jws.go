@@ -128,6 +128,9 @@ func splitJWS(compact string, limit int) (*JWS, error) {
 	if err := StrictJSON(head, &v.Header, 4); err != nil {
 		return nil, ErrMalformed.With(err)
 	}
+	// RFC 7515, section 4.1.9: "application/" may be left out of a media type.
+	v.Header.Typ = strings.TrimPrefix(v.Header.Typ, "application/")
+	v.Header.Cty = strings.TrimPrefix(v.Header.Cty, "application/")
 	if v.Header.Crit != nil || v.Header.B64 != nil {
 		return nil, ErrMalformed
 	}

@@ -158,11 +158,15 @@ func (e Enveloped) JWT() (string, bool) {
 	return strings.CutPrefix(e.ID, envelopePrefix)
 }
 
-// ParsePresentation reads the payload of a verified vp+jwt.
+// ParsePresentation reads the payload of a verified vp+jwt. Where the standards
+// let a member be one value or several (type, @context, aud, verifiableCredential;
+// holder as an object with an id; times with a fraction), all forms are read.
 func ParsePresentation(payload []byte) (*Presentation, error) {
-	var p Presentation
-	if err := StrictJSON(payload, &p, MaxDepth); err != nil {
-		return nil, ErrCredential.With(err)
+	p := new(Presentation)
+	if err := StrictJSON(payload, p, MaxDepth); err != nil {
+		if p, err = parseLoosely(payload); err != nil {
+			return nil, ErrCredential.With(err)
+		}
 	}
 	is := false
 	for _, t := range p.Type {
@@ -171,5 +175,5 @@ func ParsePresentation(payload []byte) (*Presentation, error) {
 	if !is || len(p.Context) == 0 || p.Context[0] != ContextV2 || p.Holder == "" || len(p.Credentials) > 8 {
 		return nil, ErrCredential
 	}
-	return &p, nil
+	return p, nil
 }

@@ -35,6 +35,7 @@ type exam struct {
 	// What reading found.
 	unreadable bool // a text that is not ours, or was not scanned whole
 	forged     bool // ours, and damaged or tampered with
+	unclear    bool // genuine, and not understood
 	unbound    bool // not freshly signed by the holder it should be from
 	early      bool // signed in the future of this device's clock
 	repeated   bool // used in another session before
@@ -152,7 +153,7 @@ func (e *exam) readPresentation(compact string, h History) {
 	}
 	p, err := vc.ParsePresentation(payload)
 	if err != nil || len(p.Credentials) > maxCredentials {
-		e.forged = true
+		e.unclear = true // signed as it should be, and not a presentation that is read here
 		return
 	}
 	e.opened++

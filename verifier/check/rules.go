@@ -97,7 +97,7 @@ var rules = []Rule{
 			return e.any(func(c *credential) bool { return c.untrusted || c.unknownKey && !e.trustIsOld() })
 		}},
 	{CodeIssuerUnknownStale, Amber,
-		"Signed by a key that this device does not know, and its trust list is older than 24 hours.",
+		"Signed by a key that this device does not know, and the bundle with its trust list is older than 24 hours.",
 		"The issuing office is not known to this device, and its list of offices is old.", updateFirst,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unknownKey && e.trustIsOld() }) }},
 	{CodeIssuerKeyRevoked, Red,
@@ -109,9 +109,11 @@ var rules = []Rule{
 		"A credential was signed with a key that was withdrawn later.", callDesk,
 		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unproven }) }},
 	{CodeCredUnreadable, Amber,
-		"Genuine, but of a type or schema that this device does not know, without an end date, or without something that the rules need.",
+		"Genuine, but of a form, type or schema that this device does not know, without an end date, or without something that the rules need.",
 		"A credential is genuine, but this device cannot read all of it.", callDesk,
-		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unclear }) }},
+		func(e *exam) bool {
+			return e.unclear || e.any(func(c *credential) bool { return c.unclear })
+		}},
 
 	// Is it in force?
 	{CodeCredExpiredRecent, Amber,
@@ -281,7 +283,7 @@ const notUsable = "A credential can no longer be used."
 const (
 	recently  = 30 * 24 * time.Hour // since expiry: a renewal that was missed
 	oldPolicy = 30 * 24 * time.Hour // since a bundle was made
-	oldTrust  = 24 * time.Hour      // since a trust list was signed: it may lack a new key
+	oldTrust  = 24 * time.Hour      // since a bundle brought its trust list: it may lack a new key
 )
 
 func lowerFirst(s string) string { return string(s[0]|0x20) + s[1:] }
@@ -334,7 +336,10 @@ func (e *exam) allRead() bool {
 		!e.any(func(c *credential) bool { return c.birth == nil && c.mandate == nil })
 }
 
-func (e *exam) trustIsOld() bool { return e.now.Sub(e.bundle.Trust.IssuedAt) > oldTrust }
+// trustIsOld: the hub's signature says that this trust list was the one in force
+// when the bundle was made, so the bundle's age is how long this device may lack
+// a newer one. An anchor that is offline signs far more rarely than that.
+func (e *exam) trustIsOld() bool { return e.now.Sub(e.bundle.CreatedAt) > oldTrust }
 
 // trustRanOut: a list without an end ends after 30 days, like a bundle.
 func (e *exam) trustRanOut() bool {
