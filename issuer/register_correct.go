@@ -3,6 +3,7 @@ package issuer
 import (
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -61,6 +62,74 @@ func CheckCorrection(old, new *vc.Birth) error {
 		}
 	}
 	return c.refusal()
+}
+
+// CorrectionNeedsApproval reports whether a second person must agree before the
+// version new of a birth takes the place of old: where either is a record that
+// needs one by itself, so that no correction leads out of the rule; where the
+// new one is sealed or protects an identity; and where the child gets or loses
+// a parent or changes circumstance, because that changes who can be guardian.
+func CorrectionNeedsApproval(old, new *vc.Birth) bool {
+	if BirthNeedsApproval(new) || BirthNeedsApproval(old) || isSealed(new) || isSealed(old) {
+		return true
+	}
+	if a := new.Amendment; a != nil {
+		switch a.Reason {
+		case "parentAdded", "parentRemoved", "simpleAdoption", "plenaryAdoption", "protectionIdentity":
+			return true
+		}
+	}
+	return old.Circumstance != new.Circumstance || !sameParentage(old.Parentage, new.Parentage)
+}
+
+// sameParentage reports that nothing of any parent has changed; an absent list
+// is an empty one.
+func sameParentage(a, b []vc.Parent) bool {
+	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
+}
+
+// KeepsMandate reports whether a guardianship still stands after a correction
+// of the ward's birth; ward is the new version.
+//
+// A guardian whom the new record rules out does not stand, by the rules of
+// CheckWard, nor one by birth or acknowledgement whom the record no longer names
+// after a parent was removed or the child adopted, nor one whose ward is now of
+// age. What CheckWard says of dates and of the number of co-guardians ends no
+// mandate: a birth that moved by a day, or a co-guardian who died, is a reason to
+// correct the guardianship, not to leave the child without one. A mandate that
+// was over before is not ended again.
+//
+// After a sealed correction only a guardian stands whom the new record names as
+// a known parent by personRef: nobody else may learn the new identity.
+func KeepsMandate(g *vc.Guardianship, ward *vc.Birth, now time.Time) bool {
+	if ward == nil || g.Ward.ChildRef != ward.ChildRef || NotIssuable(g, ward, now) == ReasonWardOfAge {
+		return false
+	}
+	c := newInspection(now)
+	c.guardianAge(g, ward, spanOf(ward.BirthDate))
+	c.kinship(g, ward)
+	if c.refusal() != nil {
+		return false
+	}
+	if isSealed(ward) {
+		p := parentEntry(g, ward)
+		return p != nil && p.Status == "known"
+	}
+	if ward.Amendment == nil {
+		return true
+	}
+	switch ward.Amendment.Reason {
+	case "parentRemoved", "simpleAdoption", "plenaryAdoption":
+		if byRecord(g) {
+			return recordNames(g, ward)
+		}
+	}
+	return true
+}
+
+// byRecord reports a guardianship that follows from the birth record.
+func byRecord(g *vc.Guardianship) bool {
+	return g.LegalBasis.Type == "parentalResponsibilityByBirth" || g.LegalBasis.Type == "acknowledgement"
 }
 
 // CheckGuardianshipCorrection checks the next version of a guardianship against
