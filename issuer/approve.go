@@ -298,6 +298,9 @@ func (i *Issuer) admit(ctx context.Context, r row, d decision) (Outcome, error) 
 }
 
 func (i *Issuer) admitOnce(ctx context.Context, r row, d decision) (Outcome, error) {
+	if r.Status == StatusRevoked {
+		return Outcome{}, ErrRevoked
+	}
 	var list []admission
 	var wardOf string // the birth whose held guardianships go on
 	if r.Kind == KindBirth {
@@ -375,7 +378,7 @@ func (i *Issuer) admitHeld(ctx context.Context, birth row, b *vc.Birth) ([]admis
 	}
 	var out []admission
 	for _, r := range gs {
-		if r.State != StateHeld {
+		if r.State != StateHeld || r.Status != StatusValid {
 			continue
 		}
 		g, err := readGuardianship(r)

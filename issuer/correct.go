@@ -11,12 +11,15 @@ import (
 // CorrectBirth replaces a birth by its next version (recordVersion one higher)
 // and issues its paper credential. Every copy of the old version is revoked in
 // the transaction that reserves the new one; the wallets of holders fetch theirs
-// when they renew. The childRef of the credentials stays, except where the
-// amendment is sealed: then it is minted anew and the copies of the child's
-// guardianships are cut with it, so that nothing leads from the old identity to
-// the new one.
+// when they renew. So are the guardianships that do not stand by the new version
+// (KeepsMandate), for good and with all that leads to new copies of them.
 //
-// A birth that needs a second person to be registered needs one to be corrected.
+// The childRef of the credentials stays, except where the amendment is sealed:
+// then it is minted anew, and the guardianships that stand get new papers with
+// it, so that nothing leads from the old identity to the new one.
+//
+// A correction that changes who can be guardian, or who the child is, takes a
+// second person (CorrectionNeedsApproval).
 func (i *Issuer) CorrectBirth(ctx context.Context, c Caller, id string, raw []byte, idem string) (Outcome, error) {
 	if err := c.may(mayRegisterBirth...); err != nil {
 		return Outcome{}, err
@@ -43,7 +46,7 @@ func (i *Issuer) CorrectBirth(ctx context.Context, c Caller, id string, raw []by
 	if err := CheckCorrection(before, b); err != nil {
 		return Outcome{}, err
 	}
-	if BirthNeedsApproval(b) || BirthNeedsApproval(before) {
+	if CorrectionNeedsApproval(before, b) {
 		return i.proposeCorrection(ctx, old, b, proposal{Kind: actCorrectBirth, Caller: c}, cl)
 	}
 	o, err := i.correctBirth(ctx, old, b, authors{proposer: c}, closing{claim: cl})
@@ -136,14 +139,14 @@ func executeCorrectBirth(ctx context.Context, i *Issuer, a approval, d decision)
 	if err := CheckCorrection(before, &b); err != nil {
 		return Outcome{}, err
 	}
-	return i.correctBirth(ctx, old, &b, authors{a.Caller, d.by.Name}, closing{decision: &d})
+	return i.correctBirth(ctx, old, &b, authors{a.Caller, d.by}, closing{decision: &d})
 }
 
 // authors are who answer for a version of a record: who proposed it, and the
-// name of the second person where one was needed.
+// second person where one was needed.
 type authors struct {
 	proposer Caller
-	approver string
+	approver Caller
 }
 
 // correctBirth puts a checked new version of a birth into force.
@@ -157,18 +160,30 @@ func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by auth
 		return Outcome{}, err
 	}
 	v := version{old: old, new: old, birth: b, oldKeys: i.dedupKeys(before), keys: i.dedupKeys(b)}
-	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = b.RecordVersion, record, by.proposer, by.approver, ""
-	sealed := isSealed(b)
-	if sealed {
+	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = b.RecordVersion, record, by.proposer, by.approver.Name, ""
+	v.fall = order{act: actRevoked, reason: reasonCorrected, by: by.proposer, approver: by.approver, cause: old.ID}
+	if isSealed(b) {
 		v.new.ChildRef = token()
 	}
-	d, rule, err := i.paperBirth(ctx, v.new, b)
+	for range 5 {
+		o, err := i.correctBirthOnce(ctx, v, end)
+		if !errors.Is(err, errStale) {
+			return o, err
+		}
+	}
+	return Outcome{}, ErrRecordChanged
+}
+
+func (i *Issuer) correctBirthOnce(ctx context.Context, v version, end closing) (Outcome, error) {
+	if err := i.judgeWards(ctx, &v); err != nil {
+		return Outcome{}, err
+	}
+	d, rule, err := i.paperBirth(ctx, v.new, v.birth)
 	if err != nil {
 		return Outcome{}, err
 	}
-	v.new.Rule = rule
-	v.drafts = append(v.drafts, d)
-	if sealed {
+	v.new.Rule, v.drafts = rule, append(v.drafts, d)
+	if v.cut() {
 		if err := i.cutWards(ctx, &v); err != nil {
 			i.dropAll(v.drafts)
 			return Outcome{}, err
@@ -177,19 +192,41 @@ func (i *Issuer) correctBirth(ctx context.Context, old row, b *vc.Birth, by auth
 	return i.replace(ctx, v, end)
 }
 
-// cutWards adds the guardianships of a birth whose childRef changes: their
-// copies are revoked and their papers made anew.
-func (i *Issuer) cutWards(ctx context.Context, v *version) error {
+// judgeWards reads the guardianships of a birth and tells those that stand by
+// its new version from those that fall with it. One that is recorded without
+// being issued gives nobody anything and is left, but for a sealed record.
+func (i *Issuer) judgeWards(ctx context.Context, v *version) error {
 	gs, err := i.store.guardianshipsOf(ctx, i.db, v.old.ID)
 	if err != nil {
 		return err
 	}
+	v.wards = gs
 	for _, r := range gs {
+		if r.Status == StatusRevoked {
+			continue
+		}
 		g, err := readGuardianship(r)
 		if err != nil {
 			return err
 		}
-		v.wards = append(v.wards, r)
+		switch {
+		case r.State == StateNotIssued && !isSealed(v.birth), KeepsMandate(g, v.birth, i.now()):
+			v.stand = append(v.stand, r)
+		default:
+			v.falling = append(v.falling, r)
+		}
+	}
+	return nil
+}
+
+// cutWards makes new papers for the guardianships that stand when the childRef
+// of their ward changes; all their old copies are revoked.
+func (i *Issuer) cutWards(ctx context.Context, v *version) error {
+	for _, r := range v.stand {
+		g, err := readGuardianship(r)
+		if err != nil {
+			return err
+		}
 		if v.old.Status != StatusValid || r.inForce() != nil || NotIssuable(g, v.birth, i.now()) != "" {
 			continue
 		}

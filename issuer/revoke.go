@@ -59,6 +59,10 @@ var (
 	}
 )
 
+// reasonCorrected is the audit's reason of a guardianship that falls because its
+// ward's birth was corrected. Nobody can give it.
+const reasonCorrected = "birthCorrected"
+
 // rank orders the roles that suspend: what one suspends, a lower one does not
 // lift (a court that orders a suspension must not be overruled by an office).
 func rank(role string) int {

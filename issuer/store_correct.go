@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/vc"
@@ -15,18 +16,31 @@ type version struct {
 	birth         *vc.Birth
 	oldKeys, keys [][]byte // of a birth: hashed search keys
 	drafts        []*draft
-	ward          row   // of a guardianship: the birth as it was when the version was checked
-	wards         []row // of a birth: guardianships whose copies are cut as well (sealed records)
+	ward          row // of a guardianship: the birth as it was when the version was checked
+	// Of a birth: its guardianships as they were when the version was checked,
+	// those of them that stand by it, and those that fall, which fall says how.
+	wards, stand, falling []row
+	fall                  order
 }
 
+// cut reports that the ward's reference changes, which no old copy may survive.
+func (v version) cut() bool { return v.old.ChildRef != v.new.ChildRef }
+
 // replace stores a new version, revokes every copy of the old one and reserves
-// the new paper credentials, in one transaction.
+// the new paper credentials, in one transaction. Another correction that waits
+// is denied: it was written for the old version.
 func (s *Store) replace(ctx context.Context, v version, end closing) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if err := s.replaceVersion(ctx, tx, v); err != nil {
 			return err
 		}
-		return s.close(ctx, tx, end)
+		if err := s.close(ctx, tx, end); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE approvals SET state = 'denied', payload = $2, decided = $3
+			WHERE record = $1 AND state = 'pending' AND kind IN ($4, $5)`,
+			v.old.ID, []byte{}, store.Micros(s.now()), actCorrectBirth, actCorrectGuardianship)
+		return err
 	})
 }
 
@@ -47,18 +61,37 @@ func (s *Store) replaceVersion(ctx context.Context, tx *sql.Tx, v version) error
 	if err != nil {
 		return err
 	}
-	for _, r := range append([]row{v.old}, v.wards...) {
+	cut := []row{v.old}
+	if v.cut() {
+		cut = append(cut, v.stand...)
+	}
+	for _, r := range cut {
 		if _, err := s.mark(ctx, tx, r.ID, StatusRevoked, actRevoked); err != nil {
+			return err
+		}
+	}
+	for _, r := range v.falling {
+		if err := s.fell(ctx, tx, r, v.fall); err != nil {
 			return err
 		}
 	}
 	return s.reserve(ctx, tx, v.drafts, v.old.Status)
 }
 
-// unchanged refuses a version that was checked against records that changed
-// since.
+// fell revokes a guardianship that its ward's birth does not bear any more,
+// whatever state it is in, denies what waits on it and ends what its holders
+// could fetch new copies with.
+func (s *Store) fell(ctx context.Context, tx *sql.Tx, r row, o order) error {
+	if err := s.revokeRecord(ctx, tx, r, o, ""); err != nil {
+		return err
+	}
+	return s.endGrants(ctx, tx, r.ID)
+}
+
+// unchanged refuses a version that was checked against a record that changed
+// since. It gives errStale where only guardianships of the birth did.
 func (s *Store) unchanged(ctx context.Context, tx *sql.Tx, v version) error {
-	before := append([]row{v.old}, v.wards...)
+	before := []row{v.old}
 	if v.ward.ID != "" {
 		before = append(before, v.ward)
 	}
@@ -71,15 +104,15 @@ func (s *Store) unchanged(ctx context.Context, tx *sql.Tx, v version) error {
 			return ErrRecordChanged
 		}
 	}
-	if len(v.wards) == 0 && v.old.ChildRef == v.new.ChildRef {
+	if v.old.Kind != KindBirth {
 		return nil
 	}
 	gs, err := s.guardianshipsOf(ctx, tx, v.old.ID)
 	if err != nil {
 		return err
 	}
-	if len(gs) != len(v.wards) {
-		return ErrRecordChanged
+	if !slices.EqualFunc(gs, v.wards, row.same) {
+		return errStale
 	}
 	return nil
 }
@@ -143,7 +176,7 @@ func (s *Store) admitRecords(ctx context.Context, tx *sql.Tx, in []admission, bi
 			listed[a.old.ID] = true
 		}
 		for _, g := range gs {
-			if g.State == StateHeld && !listed[g.ID] {
+			if g.State == StateHeld && g.Status == StatusValid && !listed[g.ID] {
 				return errStale
 			}
 		}

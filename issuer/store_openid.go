@@ -225,6 +225,19 @@ func (s *openidStore) bind(ctx context.Context, grant, holder string) (ok bool, 
 	return ok && err == nil, err
 }
 
+// endGrants ends what new copies of a guardianship are fetched with: offers that
+// are open or can be repeated, and refresh tokens. Access tokens run out by
+// themselves and get nothing for a record that is not in force. The offers come
+// first: a redemption that runs meanwhile holds its offer's row, so its grant is
+// there when this goes on.
+func (s *Store) endGrants(ctx context.Context, tx *sql.Tx, guardianship string) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE offers SET tries = $2 WHERE guardianship = $1 AND tries < $2`, guardianship, pinTries); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE grants SET refresh = NULL WHERE guardianship = $1`, guardianship)
+	return err
+}
+
 // useProof remembers a DPoP proof until it expires and forgets the old ones.
 // fresh is false if it was used before, by whichever replica.
 func (s *openidStore) useProof(ctx context.Context, hash []byte, now, expires time.Time) (fresh bool, err error) {
