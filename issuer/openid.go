@@ -264,6 +264,7 @@ func (h routes) credential(c echo.Context) error {
 // fault's with underscores; what is no fault of OAuth is an invalid request.
 // What is ours stays as it is.
 func oauthError(err error, c echo.Context) error {
+	serve.AsOAuth(c)
 	var ready *serve.OAuthError
 	if errors.As(err, &ready) {
 		return err

@@ -366,7 +366,7 @@ func TestHTTPBadInput(t *testing.T) {
 		{"POST", "/wallet/presentations", jsonObject{"child": mark, "audience": mark}, 400, "presentation-terms"},
 		{"POST", "/wallet/presentations", `{"child":"` + mark + `","child":"x"}`, 400, "body-invalid"},
 		{"GET", "/wallet/credentials/" + mark, nil, 404, "no-such-credential"},
-		{"GET", "/wallet/credentials/%00" + mark, nil, 404, "no-such-credential"},
+		{"GET", "/wallet/credentials/%00" + mark, nil, 400, "request-invalid"},
 		{"GET", "/wallet/credentials/' OR 1=1 --" + mark, nil, 404, "no-such-credential"},
 		{"GET", "/wallet/credentials/" + strings.Repeat(mark, 20), nil, 400, "request-invalid"},
 		{"DELETE", "/wallet/credentials/" + mark, nil, 404, "no-such-credential"},

@@ -13,11 +13,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -78,7 +81,14 @@ var (
 	errUnspecified = fault.New(fault.Internal, "internal", "the request could not be completed")
 )
 
-const callerKey = "kinpass.caller"
+const (
+	callerKey = "kinpass.caller"
+	oauthKey  = "kinpass.oauth"
+)
+
+// AsOAuth marks a request as one of an OAuth client: should it fail for a reason
+// of ours, the refusal has the form that such clients read.
+func AsOAuth(c echo.Context) { c.Set(oauthKey, true) }
 
 // New builds the server with its middlewares. Requests for routes that the
 // API description has are validated against it before a handler sees them.
@@ -110,7 +120,7 @@ func New(cfg Config) (*Server, error) {
 		LogErrorFunc: func(c echo.Context, err error, _ []byte) error {
 			return errUnspecified.With(err)
 		},
-	}), headers, s.limitBody)
+	}), headers, plainAddress, s.limitBody)
 	router, err := gorillamux.NewRouter(spec)
 	if err != nil {
 		return nil, err
@@ -170,14 +180,42 @@ func (s *Server) ready(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
 }
 
-// ServeHTTP makes the server usable with httptest.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.Echo.ServeHTTP(w, r) }
+// ServeHTTP answers one request. HEAD is GET without the body (RFC 9110,
+// section 9.3.2), for caches and load balancers.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		get := *r
+		get.Method = http.MethodGet
+		r, w = &get, headOnly{w}
+	}
+	s.Echo.ServeHTTP(w, r)
+}
+
+// headOnly lets status and headers through.
+type headOnly struct{ http.ResponseWriter }
+
+func (headOnly) Write(b []byte) (int, error) { return len(b), nil }
+
+// plainAddress refuses addresses with a NUL or invalid UTF-8 in them: nothing
+// has such a name, and the two databases do not agree about them.
+func plainAddress(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		query, err := url.QueryUnescape(u.RawQuery)
+		if err != nil || !plain(u.Path) || !plain(query) {
+			return ErrRequest
+		}
+		return next(c)
+	}
+}
+
+func plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // Serve answers on l until ctx ends, then lets running requests finish for at
 // most ten seconds.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
-		Handler:           s.Echo,
+		Handler:           s,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
@@ -332,6 +370,16 @@ func (s *Server) answerError(err error, c echo.Context) {
 		s.cfg.Log.Error("request", "role", s.cfg.Role, "route", c.Path(), "code", f.Code, "cause", causes(err))
 		f = errUnspecified // an internal fault's own words stay inside
 	}
+	if c.Get(oauthKey) != nil && (status == http.StatusInternalServerError || status == http.StatusServiceUnavailable) {
+		code := "server_error"
+		if status == http.StatusServiceUnavailable {
+			code = "temporarily_unavailable"
+			c.Response().Header().Set("Retry-After", "10")
+		}
+		c.Response().Header().Set("Cache-Control", "no-store")
+		_ = c.JSON(status, &OAuthError{Code: code, Description: f.Detail})
+		return
+	}
 	p := api.Problem{Type: api.ProblemBase + f.Code, Title: titleOf(f), Status: status, Detail: f.Detail, Hint: f.Hint}
 	for _, x := range f.Fields {
 		p.Fields = append(p.Fields, api.Field{Path: x.Path, Rule: x.Rule})
@@ -344,6 +392,8 @@ func (s *Server) answerError(err error, c echo.Context) {
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusTooManyRequests:
 		h.Set("Retry-After", "60")
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "10")
 	}
 	body, merr := json.Marshal(p)
 	if merr != nil {
@@ -358,7 +408,13 @@ func (s *Server) classify(err error) *fault.Fault {
 		return ErrTooLarge
 	}
 	var f *fault.Fault
-	if errors.As(err, &f) {
+	if errors.As(err, &f) && f.Kind != fault.Internal {
+		return f
+	}
+	if away(err) {
+		return ErrNotReady.With(err)
+	}
+	if f != nil {
 		return f
 	}
 	var he *echo.HTTPError
@@ -377,6 +433,22 @@ func (s *Server) classify(err error) *fault.Fault {
 		}
 	}
 	return fault.As(err)
+}
+
+// away reports whether err says that the database (or another server that this
+// one needs) cannot be reached now: a connection that failed, or an SQLSTATE of
+// the classes 08 (connection), 53 (resources) and 57P (shut down).
+func away(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	var st interface{ SQLState() string }
+	if errors.As(err, &st) {
+		code := st.SQLState()
+		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P") || code == "55000"
+	}
+	return false
 }
 
 func statusOf(f *fault.Fault) int {

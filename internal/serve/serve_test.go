@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -79,6 +81,8 @@ func server(t *testing.T, log io.Writer) *serve.Server {
 		switch c.Param("id") {
 		case "plain":
 			return errSecretCause
+		case "away":
+			return fmt.Errorf("Amina: %w", &net.OpError{Op: "dial", Err: errSecretCause})
 		case "internal":
 			return fault.New(fault.Internal, "odd-thing", "Amina is in here")
 		case "panic":
@@ -130,6 +134,10 @@ func TestAnswers(t *testing.T) {
 		{name: "token", method: "GET", path: "/secret", header: map[string]string{"Authorization": "Bearer good"}, status: 200, want: "registrar"},
 		{name: "role", method: "GET", path: "/court", header: map[string]string{"Authorization": "Bearer good"}, status: 403, want: "role-not-allowed"},
 		{name: "not ready", method: "GET", path: "/readyz", status: 503, want: "not-ready", not: "Amina"},
+		{name: "a NUL in the address", method: "GET", path: "/things/a%00b", status: 400, want: "request-invalid"},
+		{name: "a NUL in the query", method: "GET", path: "/things/abc?x=%00", status: 400, want: "request-invalid"},
+		{name: "not UTF-8 in the address", method: "GET", path: "/things/%ff", status: 400, want: "request-invalid"},
+		{name: "database away", method: "GET", path: "/things/away", status: 503, want: "not-ready", not: "Amina"},
 		{name: "alive", method: "GET", path: "/healthz", status: 200},
 	}
 	var log strings.Builder
@@ -243,5 +251,22 @@ func TestDeepBodyIsCheap(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if per := (after.TotalAlloc - before.TotalAlloc) / 20; per > 128<<10 {
 		t.Errorf("refusing %d bytes allocates %d", len(body), per)
+	}
+}
+
+// TestHead: a HEAD answers as a GET without the body.
+func TestHead(t *testing.T) {
+	s := server(t, io.Discard)
+	for path, want := range map[string]int{"/things/doc": 200, "/healthz": 200, "/nowhere": 404} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("HEAD", path, nil))
+		if w.Code != want || w.Body.Len() != 0 {
+			t.Errorf("%s: %d with %d bytes, want %d", path, w.Code, w.Body.Len(), want)
+		}
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("HEAD", "/things/doc", nil))
+	if w.Header().Get("ETag") == "" {
+		t.Error("no ETag")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
 )
@@ -60,12 +61,18 @@ safe. Red means second line and child protection, never refusal of a child.`,
 		}
 		if returnBy != "" {
 			if f.ReturnBy, err = vc.ParseDate(returnBy); err != nil {
-				return d, usage{errors.New("--return takes YYYY-MM-DD")}
+				return d, usage{errors.New("--return-by takes YYYY-MM-DD")}
 			}
 		}
 		for _, x := range append(append([]string{}, f.Confirm...), f.Deny...) {
 			if x != "portrait" && x != "document" {
 				return d, usage{errors.New("--confirm and --deny take portrait, document or both")}
+			}
+		}
+		for _, x := range []struct{ flag, value string }{{"exit", f.Exit}, {"entry", f.Entry}, {"child-nationality", f.ChildNationality},
+			{"residence", f.Residence}, {"companion-residence", f.CompanionResidence}} {
+			if x.value != "" && !threeCapitals(x.value) {
+				return d, usage{fmt.Errorf("--%s takes three capital letters, such as NPL (ISO 3166-1 alpha-3)", x.flag)}
 			}
 		}
 		anchors, err := h.anchors(anchor)
@@ -98,8 +105,8 @@ safe. Red means second line and child protection, never refusal of a child.`,
 				return d, err
 			}
 			text, err := scanText(in)
-			if err != nil {
-				text = "" // an image without a code is a result: SCAN_UNREADABLE
+			if err != nil && !errors.Is(err, qr.ErrNoCode) { // an image without a code is a result: SCAN_UNREADABLE
+				return d, fmt.Errorf("%w; save the code as PNG, JPEG or GIF", err)
 			}
 			shown = append(shown, text)
 		}
@@ -117,7 +124,11 @@ safe. Red means second line and child protection, never refusal of a child.`,
 				return &exit{exitUndecided, err}
 			}
 		} else {
-			printDecision(c.OutOrStdout(), d)
+			var text strings.Builder
+			printDecision(&text, d)
+			if _, err := io.WriteString(c.OutOrStdout(), text.String()); err != nil {
+				return &exit{exitUndecided, err} // nobody has read it
+			}
 		}
 		code, ok := exitCodes[d.Colour]
 		if !ok {
@@ -138,12 +149,16 @@ safe. Red means second line and child protection, never refusal of a child.`,
 	fl.StringVar(&f.Exit, "exit", "", "country left, ISO 3166-1 alpha-3")
 	fl.StringVar(&f.Entry, "entry", "", "country entered, ISO 3166-1 alpha-3")
 	fl.StringVar(&date, "date", "", "date of the crossing, YYYY-MM-DD (default the day of --at)")
-	fl.StringVar(&returnBy, "return", "", "date of the planned return, YYYY-MM-DD")
+	fl.StringVar(&returnBy, "return-by", "", "date of the planned return, YYYY-MM-DD")
 	fl.StringVar(&f.ChildNationality, "child-nationality", "", "ISO 3166-1 alpha-3")
 	fl.StringVar(&f.Residence, "residence", "", "country where the child lives, ISO 3166-1 alpha-3")
 	fl.StringVar(&f.CompanionResidence, "companion-residence", "", "country where the companion lives, ISO 3166-1 alpha-3")
 	fl.BoolVar(&asJSON, "json", false, "print the decision as JSON")
 	return c
+}
+
+func threeCapitals(s string) bool {
+	return len(s) == 3 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // printDecision is what an officer reads in a terminal: word, symbol, at most

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -51,7 +52,7 @@ func Main(args []string) int {
 	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	ran, err := execute(ctx, root, args)
 	if err == nil {
 		return 0
 	}
@@ -69,8 +70,28 @@ func Main(args []string) int {
 	}
 	if err != nil {
 		printError(os.Stderr, err)
+		if ran == "check" {
+			// 0, 1 and 2 are decisions there.
+			code = exitUndecided
+		}
 	}
 	return code
+}
+
+// execute runs the command and names it. A panic becomes an error: its exit
+// code must not look like a decision, and its text might quote what was read.
+func execute(ctx context.Context, root *cobra.Command, args []string) (ran string, err error) {
+	if c, _, err := root.Find(args); err == nil && c != nil && c != root {
+		ran = c.Name() // known even if it panics
+	} else if slices.Contains(args, "check") {
+		ran = "check" // behind something that was not understood
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("an internal error: please report the command that was used")
+		}
+	}()
+	return ran, root.ExecuteContext(ctx)
 }
 
 // printError says what is wrong and what to do. Of an internal error only the
@@ -103,7 +124,10 @@ func newRoot() *cobra.Command {
 		Long: `Kinpass lets a birth registrar sign who a child is and who may decide for the
 child, a guardian keep and show it, and a border officer check it offline.
 
-Try it:   kinpass demo`,
+Try it:   kinpass demo
+
+Exit codes: 0 done, 1 it did not work, 2 the command was not understood.
+"kinpass check" has its own: 0 green, 1 amber, 2 red, 3 no decision.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       Version(),

@@ -33,6 +33,7 @@ var sampleGuardianships []byte
 // demoTokens are the tokens of the demonstration's people, kept in the data
 // directory so that a restart keeps them.
 type demoTokens struct {
+	Listen    string `json:"listen"`
 	Registrar string `json:"registrar"`
 	Colleague string `json:"secondRegistrar"`
 	Guardian  string `json:"guardian"`
@@ -58,16 +59,15 @@ directory unless --data is given, and exits 0 only if every decision was as
 expected.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
+			var err error
 			if once && !c.Flag("data").Changed {
-				dir, err := os.MkdirTemp("", "kinpass-demo-*")
-				if err != nil {
+				if h.dir, err = os.MkdirTemp("", "kinpass-demo-*"); err != nil {
 					return err
 				}
-				defer os.RemoveAll(dir)
-				h.dir = dir
+				defer os.RemoveAll(h.dir)
 			}
-			if once && !c.Flag("listen").Changed {
-				listen = "127.0.0.1:0" // any free ports: it must not collide with a demonstration that is up
+			if listen, err = h.demoAddress(listen, c.Flag("listen").Changed, once); err != nil {
+				return err
 			}
 			level := slog.LevelWarn
 			if verbose {
@@ -111,6 +111,9 @@ expected.`,
 			if once {
 				return nil
 			}
+			if err := d.leaveFamily(ctx); err != nil {
+				return err
+			}
 			d.tell(text)
 			<-ctx.Done()
 			fmt.Fprintln(text, "\nStopped. Everything is kept in", h.dir)
@@ -124,6 +127,39 @@ expected.`,
 	f.StringVar(&out, "out", "", "write codes, pictures, bundles and story.json to this directory")
 	f.BoolVar(&verbose, "verbose", false, "log every request")
 	return c
+}
+
+// demoAddress gives the address to listen on. The issuer's did:web is made from
+// it, so a data directory keeps the address of its first run.
+func (h *home) demoAddress(listen string, chosen, once bool) (string, error) {
+	b, err := os.ReadFile(h.path(demoFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		if once && !chosen {
+			return "127.0.0.1:0", nil // any free ports: it must not collide with a demonstration that is up
+		}
+		return listen, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var t demoTokens
+	if err := json.Unmarshal(b, &t); err != nil {
+		return "", err
+	}
+	if chosen && listen != t.Listen {
+		return "", usage{fmt.Errorf("this data directory belongs to the demonstration on %s: leave --listen out, or take another --data", t.Listen)}
+	}
+	return t.Listen, nil
+}
+
+// leaveFamily registers one more family, so that a newcomer has papers in order
+// to try things with: those of the story end revoked.
+func (d *demo) leaveFamily(ctx context.Context) error {
+	p := d.player(io.Discard)
+	if err := p.register(ctx); err != nil {
+		return err
+	}
+	return p.accept(ctx)
 }
 
 // demo is the running demonstration.
@@ -178,7 +214,7 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 		d.stop()
 		return nil, err
 	}
-	if err := d.people(ctx); err != nil {
+	if err := d.people(ctx, net.JoinHostPort(host, strconv.Itoa(first))); err != nil {
 		d.stop()
 		return nil, err
 	}
@@ -238,7 +274,7 @@ func (d *demo) trustIssuer() error {
 	if err != nil {
 		return err
 	}
-	if trusted(l, doc, hub) && l.Next.After(now().Add(24*time.Hour)) {
+	if trusted(l, doc, hub) && now().Sub(l.IssuedAt).Abs() < 12*time.Hour {
 		return nil
 	}
 	_, err = h.editTrust(func(l *vc.TrustList) error {
@@ -280,7 +316,7 @@ func trusted(l *vc.TrustList, doc *did.Document, hub *keys.Key) bool {
 }
 
 // people makes the tokens of the story's people, or reads them back.
-func (d *demo) people(ctx context.Context) error {
+func (d *demo) people(ctx context.Context, listen string) error {
 	b, err := os.ReadFile(d.home.path(demoFile))
 	if err == nil {
 		return json.Unmarshal(b, &d.tokens)
@@ -302,6 +338,7 @@ func (d *demo) people(ctx context.Context) error {
 			return err
 		}
 	}
+	d.tokens.Listen = listen
 	b, err = json.MarshalIndent(d.tokens, "", "  ")
 	if err != nil {
 		return err
@@ -338,7 +375,7 @@ The services are up. Tokens (in %s):
 
 Try:
   curl -s %s/.well-known/did.json
-  curl -s -H "Authorization: Bearer GUARDIAN" %s/wallet/children
+  curl -s -H "Authorization: Bearer GUARDIAN" %s/wallet/children   (two children: the story's, and one with papers in order)
   curl -s %s/bundle -o border.kpb
 
 Ctrl-C stops; "kinpass demo --data %s" goes on with the same data.

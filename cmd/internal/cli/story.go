@@ -60,12 +60,7 @@ func (b *border) file() string { return "bundle-" + b.ID + ".kpb" }
 // the running services; the officer's decisions are made offline from the
 // bundle, and the first one also by the verifier's service.
 func (d *demo) play(ctx context.Context, w io.Writer) ([]step, error) {
-	p := &player{demo: d, w: w,
-		registrar: &api.Client{Base: d.issuer.base, Token: d.tokens.Registrar},
-		colleague: &api.Client{Base: d.issuer.base, Token: d.tokens.Colleague},
-		guardian:  &api.Client{Base: d.wallet.base, Token: d.tokens.Guardian},
-		officer:   &api.Client{Base: d.verifier.base, Token: d.tokens.Officer},
-	}
+	p := d.player(w)
 	for _, chapter := range []func(context.Context) error{
 		p.register, p.accept, p.show, p.forge, p.steal, p.pretend, p.repeat, p.age, p.paper, p.revoke,
 	} {
@@ -74,6 +69,16 @@ func (d *demo) play(ctx context.Context, w io.Writer) ([]step, error) {
 		}
 	}
 	return p.steps, nil
+}
+
+// player speaks to the running services as the people of the story.
+func (d *demo) player(w io.Writer) *player {
+	return &player{demo: d, w: w,
+		registrar: &api.Client{Base: d.issuer.base, Token: d.tokens.Registrar},
+		colleague: &api.Client{Base: d.issuer.base, Token: d.tokens.Colleague},
+		guardian:  &api.Client{Base: d.wallet.base, Token: d.tokens.Guardian},
+		officer:   &api.Client{Base: d.verifier.base, Token: d.tokens.Officer},
+	}
 }
 
 type player struct {
