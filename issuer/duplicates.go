@@ -23,6 +23,10 @@ const (
 	DuplicatePlurality   = "more-siblings-than-plurality"
 )
 
+// strongest gives the rules of Duplicate, the surest first: where a birth
+// repeats several, the registrar is told of that one.
+var strongest = []string{DuplicateNumber, DuplicateChild, DuplicateChildFather, DuplicateOrder, DuplicateName, DuplicateInterval}
+
 // Limits of the rules, in days.
 const (
 	dobSlack      = 5    // similar children this close are one child
@@ -198,13 +202,18 @@ func TooManySiblings(group []*vc.Birth) bool {
 }
 
 // FindDuplicate compares a birth with candidates that share a search key, and
-// gives the first rule that holds it with the position of the birth that it
-// repeats; rule is "" and the position -1 if there is none.
+// gives the strongest rule that holds it with the position of the first birth
+// that it repeats by that rule; rule is "" and the position -1 if there is none.
 func FindDuplicate(b *vc.Birth, candidates []*vc.Birth) (rule string, of int) {
+	of = -1
 	for i, other := range candidates {
-		if rule := Duplicate(b, other); rule != "" {
-			return rule, i
+		found := Duplicate(b, other)
+		if found != "" && (rule == "" || slices.Index(strongest, found) < slices.Index(strongest, rule)) {
+			rule, of = found, i
 		}
+	}
+	if rule != "" {
+		return rule, of
 	}
 	if TooManySiblings(append([]*vc.Birth{b}, candidates...)) {
 		for i, other := range candidates {

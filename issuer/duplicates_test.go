@@ -161,6 +161,34 @@ func TestTooManySiblings(t *testing.T) {
 	}
 }
 
+// Where a birth repeats several, the registrar is told of the surest.
+func TestFindDuplicateNamesTheStrongestRule(t *testing.T) {
+	single := edits{"/multipleBirth": gone{}}
+	b := mustBirth(t, single)
+	sister := mustBirth(t, another(with(single, edits{"/names/0/given/0": "Sunita", "/names/0/mrz": gone{}})))
+	namesake := mustBirth(t, another(with(single, edits{"/birthDate/value": "2021-05-01", "/timeOfBirth": gone{}})))
+	again := mustBirth(t, another(single))
+	father := mustBirth(t, another(with(single, edits{"/parentage/0/personRef": "M-2"})))
+	number := mustBirth(t, with(single, edits{"/childRef": otherRef, "/parentage": []any{}}))
+	for _, tc := range []struct {
+		candidates []*vc.Birth
+		rule       string
+		of         int
+	}{
+		{[]*vc.Birth{sister}, DuplicateInterval, 0},
+		{[]*vc.Birth{sister, namesake}, DuplicateName, 1},
+		{[]*vc.Birth{sister, namesake, father}, DuplicateChildFather, 2},
+		{[]*vc.Birth{father, sister, again}, DuplicateChild, 2},
+		{[]*vc.Birth{sister, again, number, namesake}, DuplicateNumber, 2},
+		{[]*vc.Birth{number, again, sister}, DuplicateNumber, 0},
+		{[]*vc.Birth{sister, again, again}, DuplicateChild, 1},
+	} {
+		if rule, of := FindDuplicate(b, tc.candidates); rule != tc.rule || of != tc.of {
+			t.Errorf("%q of %d, want %q of %d", rule, of, tc.rule, tc.of)
+		}
+	}
+}
+
 // A family reaches the register again and again with the same texts, so that
 // the keys of a record must not depend on the order in which it was written,
 // and a sealed record must not be found by anybody's name.

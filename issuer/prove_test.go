@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -88,9 +87,11 @@ func TestThumbprint(t *testing.T) {
 		}
 		return b
 	}
-	p256 := &ecdsa.PublicKey{Curve: elliptic.P256(),
-		X: new(big.Int).SetBytes(dec("l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs")),
-		Y: new(big.Int).SetBytes(dec("9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"))}
+	point := append([]byte{4}, dec("l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs")...)
+	p256, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(point, dec("9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA")...))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want, key := range map[string]crypto.PublicKey{
 		"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k": ed25519.PublicKey(dec("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")),
 		"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I": p256,

@@ -90,6 +90,8 @@ func (c *inspection) place(b *vc.Birth) {
 	c.text("/placeOfBirth/locality", &p.Locality, 200)
 	c.text("/placeOfBirth/facilityId", &p.FacilityID, 200)
 	nowhere := p.Country == "" && p.AdminArea == "" && p.Locality == ""
+	// At sea and in the air no State need be named: the craft is the place.
+	aboard := b.Circumstance == "inTransit" && (p.FacilityType == "vessel" || p.FacilityType == "aircraft")
 	switch p.Status {
 	case "unknown":
 		if p.Locality != "" {
@@ -99,7 +101,7 @@ func (c *inspection) place(b *vc.Birth) {
 			c.refuse("/placeOfBirth/facilityId", "must be absent where the place is unknown")
 		}
 	case "known":
-		if nowhere && p.FacilityID == "" {
+		if nowhere && p.FacilityID == "" && !aboard {
 			c.refuse("/placeOfBirth", "must name a place where its status is known")
 		}
 	case "foundAt":
@@ -236,9 +238,41 @@ func (c *inspection) registration(b *vc.Birth, born span) {
 	c.text("/registration/office", &r.Office, 200)
 	date := c.pastDate("/registration/date", r.Date)
 	c.order(born.earliest, date, "/registration/date", "must not lie before the birth")
+	// A child that is registered has been born. What is reconstructed may keep
+	// the date of the act that was lost.
+	latest, err := vc.ParseDate(b.BirthDate.Latest)
+	if err == nil && r.Mode != "reconstructed" && b.BirthDate.Earliest != "" {
+		c.order(latest, date, "/birthDate/latest", "must not lie after the registration")
+	}
+	c.informant(b)
 }
 
-// authority checks the address of a register: an absolute https or did URI.
+// informant refuses a parent who registered the birth and is unknown to the
+// register. After an amendment the informant stays who it was, so that a parent
+// who was removed may still be it. One who is withheld is known to the register,
+// and one who is undeclared was there without being a parent by law.
+func (c *inspection) informant(b *vc.Birth) {
+	who := b.Registration.Informant
+	if who != "mother" && who != "father" || b.Amendment != nil {
+		return
+	}
+	unknown := false
+	for _, p := range b.Parentage {
+		if p.Role != who {
+			continue
+		}
+		if p.Status != "unknown" {
+			return
+		}
+		unknown = true
+	}
+	if unknown {
+		c.refuse("/registration/informant", "must not be a parent who is unknown")
+	}
+}
+
+// authority checks the name of a register: an absolute http, https, urn or did
+// URI, of which none runs or holds anything.
 func (c *inspection) authority(path, s string) {
 	if s == "" {
 		return
@@ -246,12 +280,22 @@ func (c *inspection) authority(path, s string) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || !plain(s) || strings.Contains(s, " "):
-	case u.Scheme == "https" && u.Hostname() != "" && u.User == nil:
+	case (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil:
+		return
+	case u.Scheme == "urn" && urn(u.Opaque):
 		return
 	case u.Scheme == "did" && strings.Count(s, ":") >= 2 && !strings.HasSuffix(s, ":") && !strings.Contains(s, "::"):
 		return
 	}
-	c.refuse(path, "must be an absolute https or did URI")
+	c.refuse(path, "must be an absolute http, https, urn or did URI")
+}
+
+// urn reports what follows "urn:": a namespace of two characters or more and a
+// name in it (RFC 8141, section 2).
+func urn(s string) bool {
+	space, name, _ := strings.Cut(s, ":")
+	return len(space) >= 2 && len(space) <= 32 && name != "" && space[0] != '-' && space[len(space)-1] != '-' &&
+		strings.Trim(strings.ToLower(space), "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // reference checks a URI that only has to be absolute and plain.
@@ -280,6 +324,9 @@ func (c *inspection) amendment(b *vc.Birth, born span) {
 	}
 	if a.Reason == "protectionIdentity" && !a.Sealed {
 		c.refuse("/amendment/sealed", "must be true for a protected identity")
+	}
+	if a.Reason == "plenaryAdoption" && !a.Sealed {
+		c.refuse("/amendment/sealed", "must be true for a plenary adoption")
 	}
 	if a.Sealed {
 		c.sealed(b)

@@ -231,9 +231,10 @@ func (c *inspection) effective(g *vc.Guardianship) {
 	// must not claim powers that nobody has.
 	from := c.pastDate("/effective/from", e.From)
 	switch g.LegalBasis.Type {
-	case "courtOrder", "adoptionSimple", "adoptionPlenary", "kafala", "humanitarianMandate":
+	case "courtOrder", "kafala", "humanitarianMandate":
 		// The decision makes the guardian. By birth, custom or in an emergency
-		// somebody may have been guardian before it was decided.
+		// somebody may have been guardian before it was decided, and an adoption
+		// may be decided to have effect from its application.
 		if decided, err := vc.ParseDate(g.LegalBasis.DecidedOn); err == nil {
 			c.order(decided, from, "/effective/from", "must not lie before the decision")
 		}

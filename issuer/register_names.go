@@ -150,6 +150,8 @@ func (c *inspection) name(path string, n *vc.Name, person bool) {
 	switch {
 	case parts == 0 && n.Status != "unnamed":
 		c.refuse(path, "must hold a name or have the status unnamed")
+	case parts == 0 && n.MRZ != nil:
+		c.refuse(at(path, "mrz"), "must be absent where there is no name to write")
 	case n.Status == "unnamed" && len(n.Given) > 0:
 		c.refuse(at(path, "given"), "must be absent where the status is unnamed")
 	}

@@ -285,12 +285,21 @@ func TestCheckBirthRefuses(t *testing.T) {
 		{"number of spaces", edits{"/registration/number": "   "}, "/registration/number", "letter or a number"},
 		{"number with a line feed", edits{"/registration/number": "1\n2"}, "/registration/number", "control"},
 		{"number of 65 characters", edits{"/registration/number": strings.Repeat("1", 65)}, "/registration/number", "at most 64"},
-		{"authority by http", edits{"/registration/authority": "http://registry.npl.example"}, "/registration/authority", "https or did"},
-		{"authority without a host", edits{"/registration/authority": "https://"}, "/registration/authority", "https or did"},
-		{"authority with a user", edits{"/registration/authority": "https://a:b@registry.npl.example"}, "/registration/authority", "https or did"},
-		{"authority that runs", edits{"/registration/authority": "javascript:alert(1)"}, "/registration/authority", "https or did"},
+		{"authority by http with a password", edits{"/registration/authority": "http://a:b@registry.npl.example"}, "/registration/authority", "http, https, urn or did"},
+		{"authority by http without a host", edits{"/registration/authority": "http:///register"}, "/registration/authority", "http, https, urn or did"},
+		{"authority that is a file", edits{"/registration/authority": "file:///etc/passwd"}, "/registration/authority", "http, https, urn or did"},
+		{"authority that holds a page", edits{"/registration/authority": "data:text/html,x"}, "/registration/authority", "http, https, urn or did"},
+		{"authority that is a mailbox", edits{"/registration/authority": "mailto:registry@npl.example"}, "/registration/authority", "http, https, urn or did"},
+		{"URN without a name", edits{"/registration/authority": "urn:oid:"}, "/registration/authority", "http, https, urn or did"},
+		{"URN without a namespace", edits{"/registration/authority": "urn:npl"}, "/registration/authority", "http, https, urn or did"},
+		{"URN with a namespace of one letter", edits{"/registration/authority": "urn:x:npl"}, "/registration/authority", "http, https, urn or did"},
+		{"URN with a namespace that ends in a hyphen", edits{"/registration/authority": "urn:x-:npl"}, "/registration/authority", "http, https, urn or did"},
+		{"URN with a namespace of signs", edits{"/registration/authority": "urn:a.b:npl"}, "/registration/authority", "http, https, urn or did"},
+		{"authority without a host", edits{"/registration/authority": "https://"}, "/registration/authority", "http, https, urn or did"},
+		{"authority with a user", edits{"/registration/authority": "https://a:b@registry.npl.example"}, "/registration/authority", "http, https, urn or did"},
+		{"authority that runs", edits{"/registration/authority": "javascript:alert(1)"}, "/registration/authority", "http, https, urn or did"},
 		{"authority that is a name", edits{"/registration/authority": "registry"}, "/registration/authority", "uri"},
-		{"DID without an id", edits{"/registration/authority": "did:web:"}, "/registration/authority", "https or did"},
+		{"DID without an id", edits{"/registration/authority": "did:web:"}, "/registration/authority", "http, https, urn or did"},
 		// Amendments.
 		{"second version without amendment", edits{"/recordVersion": 2}, "/amendment", "is required"},
 		{"amendment before the birth", edits{"/recordVersion": 2, "/amendment": js(`{"reason":"nameChange","effective":"2020-02-28"}`)}, "/amendment/effective", "before the birth"},
@@ -330,6 +339,16 @@ func TestCheckBirthRefuses(t *testing.T) {
 		{"ordinary child that was found", edits{"/placeOfBirth/status": "foundAt"}, "/placeOfBirth/status", "ordinary"},
 		{"ordinary child of unknown age", edits{"/birthDate": js(`{"precision":"unknown","basis":"presumed"}`), "/timeOfBirth": gone{}}, "/birthDate/precision", "ordinary"},
 		{"refugee born nowhere", edits{"/circumstance": "refugeeHostState", "/placeOfBirth": js(`{"status":"unknown"}`)}, "/placeOfBirth/status", "host State"},
+		{"range that ends after the registration", edits{"/birthDate": js(`{"precision":"range","basis":"ageAssessment","earliest":"2020-01-01","latest":"2020-06-06"}`), "/timeOfBirth": gone{}}, "/birthDate/latest", "after the registration"},
+		{"range after the registration", edits{"/birthDate": js(`{"precision":"range","basis":"ageAssessment","earliest":"2020-06-06","latest":"2020-07-01"}`), "/timeOfBirth": gone{}, "/registration/mode": "reconstructed", "/circumstance": "inTransit"}, "/registration/date", "before the birth"},
+		{"year that is narrowed to after the registration", edits{"/birthDate": js(`{"value":"2020","precision":"year","basis":"presumed","earliest":"2020-01-01","latest":"2020-06-06"}`), "/timeOfBirth": gone{}}, "/birthDate/latest", "after the registration"},
+		{"registered by a father nobody knows", edits{"/parentage/1": js(`{"role":"father","status":"unknown"}`), "/registration/informant": "father"}, "/registration/informant", "unknown"},
+		{"registered by a mother nobody knows", edits{"/parentage/0": js(`{"role":"mother","status":"unknown"}`)}, "/registration/informant", "unknown"},
+		{"unnamed with a machine-readable name", edits{"/names/0": js(`{"kind":"legal","script":"Latn","status":"unnamed","mrz":{"primary":"GURUNG","secondary":"KAVYA"}}`)}, "/names/0/mrz", "no name to write"},
+		{"plenary adoption that is open", edits{"/recordVersion": 2, "/amendment": js(`{"reason":"plenaryAdoption","effective":"2021-02-28"}`), "/parentage/0/filiation": "adoption"}, "/amendment/sealed", "must be true"},
+		{"plenary adoption that says it is open", edits{"/recordVersion": 2, "/amendment": js(`{"reason":"plenaryAdoption","effective":"2021-02-28","sealed":false}`), "/parentage/0/filiation": "adoption"}, "/amendment/sealed", "must be true"},
+		{"born at sea of an ordinary record", edits{"/placeOfBirth": js(`{"status":"known","facilityType":"vessel"}`)}, "/placeOfBirth", "must name a place"},
+		{"born in transit in a house", edits{"/placeOfBirth": js(`{"status":"known","facilityType":"privateHome"}`), "/circumstance": "inTransit"}, "/placeOfBirth", "must name a place"},
 		{"reconstructed in time", edits{"/circumstance": "reconstructed"}, "/registration/mode", "timely"},
 	}
 	if _, err := CheckBirth([]byte(birthRecord), dataDay); err != nil {
@@ -365,8 +384,8 @@ func TestCheckBirthAccepts(t *testing.T) {
 		{"typographic apostrophes", edits{"/names/0/given": js(`["O’Neill","Oʻahu","Col·lell"]`)}},
 		{"Japanese name", edits{"/names/-": js(`{"kind":"legal","script":"Jpan","lang":"ja","given":["花子エ々"],"family":["山田ーの"]}`)}},
 		{"Korean name with Han", edits{"/names/-": js(`{"kind":"legal","script":"Kore","given":["민준 敏俊"]}`)}},
-		{"Persian joiner", edits{"/names/-": js(`{"kind":"legal","script":"Arab","lang":"fa","full":"علی‌رضا"}`)}},
-		{"Mongolian vowel separator", edits{"/names/-": js(`{"kind":"legal","script":"Mong","full":"ᠰᠡᠴᠡᠨ᠎ᠠ"}`)}},
+		{"Persian joiner", edits{"/names/-": js(`{"kind":"legal","script":"Arab","lang":"fa","full":"علی` + "\u200c" + `رضا"}`)}},
+		{"Mongolian vowel separator", edits{"/names/-": js(`{"kind":"legal","script":"Mong","full":"ᠰᠡᠴᠡᠨ` + "\u180e" + `ᠠ"}`)}},
 		{"Hebrew with points", edits{"/names/-": js(`{"kind":"legal","script":"Hebr","full":"שָׁלוֹם"}`)}},
 		{"language that the tables do not know", edits{"/names/0/lang": "qaa-x-ours"}},
 		{"language with its own script", edits{"/names/0/lang": "sr-Latn-RS"}},
@@ -392,6 +411,17 @@ func TestCheckBirthAccepts(t *testing.T) {
 		{"stateless parent", edits{"/parentage/0/nationality": js(`["XXA"]`)}},
 		{"registered in a register of another script", edits{"/registration/number": "٢٠٢٠/١٢٣"}},
 		{"authority by DID", edits{"/registration/authority": "did:web:registry.npl.example"}},
+		{"authority by http", edits{"/registration/authority": "http://registry.npl.example/births"}},
+		{"authority by URN", edits{"/registration/authority": "urn:oid:2.16.524"}},
+		{"authority by UUID", edits{"/registration/authority": "urn:uuid:90dea8dd-679c-4057-8c67-bc9d52906e37"}},
+		{"born at sea", edits{"/placeOfBirth": js(`{"status":"known","facilityType":"vessel"}`), "/circumstance": "inTransit"}},
+		{"born in the air", edits{"/placeOfBirth": js(`{"status":"known","facilityType":"aircraft","facilityId":"9N-ALV"}`), "/circumstance": "inTransit"}},
+		{"range that ends with the registration", edits{"/birthDate": js(`{"precision":"range","basis":"ageAssessment","earliest":"2020-01-01","latest":"2020-06-05"}`), "/timeOfBirth": gone{}}},
+		{"range beyond the act that was lost", edits{"/birthDate": js(`{"precision":"range","basis":"ageAssessment","earliest":"2020-01-01","latest":"2021-06-05"}`), "/timeOfBirth": gone{}, "/registration/mode": "reconstructed", "/circumstance": "reconstructed"}},
+		{"registered by a father who was removed", edits{"/recordVersion": 2, "/amendment": js(`{"reason":"parentRemoved","effective":"2021-02-28"}`), "/parentage/1": js(`{"role":"father","status":"unknown"}`), "/registration/informant": "father"}},
+		{"registered by the adoptive mother of a child of an unknown one", edits{"/parentage/1": js(`{"role":"mother","status":"unknown"}`), "/parentage/0/filiation": "adoption"}},
+		{"registered by a mother who is withheld", edits{"/parentage/0": js(`{"role":"mother","status":"withheld"}`)}},
+		{"unnamed with a family name and its machine-readable form", edits{"/names/0": js(`{"kind":"legal","script":"Latn","family":["Gurung"],"status":"unnamed","mrz":{"primary":"GURUNG"}}`)}},
 		{"informant is the father nobody declared", edits{"/parentage/1": js(`{"role":"father","status":"undeclared"}`), "/registration/informant": "father"}},
 		{"late by years and called timely", edits{"/registration/date": "2026-01-01"}},
 		{"first version of a sealed record", edits{"/amendment": js(`{"reason":"plenaryAdoption","effective":"2021-02-28","sealed":true}`), "/parentage/0/filiation": "adoption", "/parentage/1/filiation": "adoption"}},
@@ -411,7 +441,7 @@ func TestCheckBirthAccepts(t *testing.T) {
 }
 
 func TestCheckBirthNormalises(t *testing.T) {
-	b, err := CheckBirth(edited(t, birthRecord, edits{
+	_, err := CheckBirth(edited(t, birthRecord, edits{
 		"/names/0/given/0":         " \u202eJu\u0308rgen\u00a0\u200f Karl ",
 		"/names/0/mrz":             gone{},
 		"/placeOfBirth/locality":   "Sun\u2066auli\u3000 2",
@@ -422,10 +452,10 @@ func TestCheckBirthNormalises(t *testing.T) {
 	if err == nil {
 		t.Fatal("a digest with a space was accepted")
 	}
-	b, err = CheckBirth(edited(t, birthRecord, edits{
+	b, err := CheckBirth(edited(t, birthRecord, edits{
 		"/names/0/given/0":         " \u202eJu\u0308rgen\u00a0\u200f Karl ",
 		"/names/0/mrz":             gone{},
-		"/names/-":                 js(`{"kind":"legal","script":"Arab","lang":"fa","full":"علی‌رضا"}`),
+		"/names/-":                 js(`{"kind":"legal","script":"Arab","lang":"fa","full":"علی` + "\u200c" + `رضا"}`),
 		"/placeOfBirth/locality":   "Sun\u2066auli\u3000 2",
 		"/registration/number":     " 2020  /  1 ",
 		"/travelDocuments/0/value": " al2596664",
@@ -524,6 +554,31 @@ func TestRefusalTakesNoLongerThanReading(t *testing.T) {
 			t.Errorf("%s: %v", name, took)
 		} else {
 			t.Logf("%s: %v", name, took)
+		}
+	}
+}
+
+// One broken member is one broken rule, however deep it lies, and a member that
+// nobody knows is told from one that is wrong.
+func TestRefusalNamesNoMemberThatIsAllowed(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		err  error
+		want []fault.Field
+	}{
+		{"a power that is none", second(CheckGuardianship(edited(t, guardianRecord, edits{"/powers": js(`["fly"]`), "/exercise/mode": "joint"}), dataDay)),
+			[]fault.Field{{Path: "/powers/0", Rule: "must be one of: travelAccompany, travelConsent, relocate, passportApply, healthRoutine, healthMajor, education, legalRepresentation, residence, property, delegate, walletManage"}}},
+		{"no law", second(CheckGuardianship(edited(t, guardianRecord, edits{"/legalBasis/law": gone{}}), dataDay)), []fault.Field{{Path: "/legalBasis", Rule: "is required: law"}}},
+		{"no kind, and two strangers beside it", second(CheckGuardianship(edited(t, guardianRecord, edits{"/legalBasis/law": gone{}, "/diary": 1, "/wages": 2}), dataDay)), []fault.Field{
+			{Path: "", Rule: "has 2 members that are not allowed; allowed are: constraints, effective, exercise, guardian, legalBasis, powers, role, termination, ward"},
+			{Path: "/legalBasis", Rule: "is required: law"}}},
+		{"a birth with one wrong sex", second(CheckBirth(edited(t, birthRecord, edits{"/sex": 5}), dataDay)), []fault.Field{{Path: "/sex", Rule: "must be one of: 0, 1, 2, 9"}}},
+		{"a birth with a stranger in the place", second(CheckBirth(edited(t, birthRecord, edits{"/placeOfBirth/street": "x"}), dataDay)), []fault.Field{
+			{Path: "/placeOfBirth", Rule: "has a member that is not allowed; allowed are: adminArea, country, facilityId, facilityType, locality, status"}}},
+	} {
+		f := fault.As(tc.err)
+		if f == nil || !slices.Equal(f.Fields, tc.want) {
+			t.Errorf("%s: %+v", tc.name, f)
 		}
 	}
 }
@@ -634,7 +689,7 @@ func TestCheckGuardianshipRefuses(t *testing.T) {
 		{"reviewed before it begins", court(edits{"/effective": js(`{"from":"2024-01-01","until":"2025-12-31","reviewBy":"2023-12-31"}`)}), "/effective/reviewBy", "before from"},
 		{"reviewed after it is over", court(edits{"/effective": js(`{"from":"2024-01-01","until":"2025-12-31","reviewBy":"2026-01-01"}`)}), "/effective/reviewBy", "after until"},
 		{"ordered before it was decided", court(edits{"/effective": js(`{"from":"2023-12-31"}`)}), "/effective/from", "before the decision"},
-		{"adopted before it was decided", court(edits{"/role": "mother", "/legalBasis/type": "adoptionSimple", "/effective": js(`{"from":"2023-12-31"}`)}), "/effective/from", "before the decision"},
+		{"kafil before it was decided", court(edits{"/role": "kafil", "/legalBasis/type": "kafala", "/effective": js(`{"from":"2023-12-31"}`)}), "/effective/from", "before the decision"},
 		{"decided tomorrow", court(edits{"/legalBasis/decidedOn": "2026-11-21"}), "/legalBasis/decidedOn", "future"},
 		{"decided on 31 November", court(edits{"/legalBasis/decidedOn": "2024-11-31"}), "/legalBasis/decidedOn", "valid date"},
 		// Exercise.
@@ -759,7 +814,21 @@ func TestCheckWard(t *testing.T) {
 		{"court names a father whom the record does not", edits{"/parentage/1": js(`{"role":"father","status":"undeclared"}`)}, decided("courtOrder", "father", "2024-01-01", edits{"/guardian": other}), "", ""},
 		{"joint with a father nobody declared", edits{"/parentage/1": js(`{"role":"father","status":"undeclared"}`)}, nil, "/exercise/coGuardianCount", "living parents"},
 		{"joint with a dead father", edits{"/parentage/1/status": "deceased"}, edits{"/exercise": js(`{"mode":"joint"}`)}, "/exercise/coGuardianCount", "living parents"},
-		{"one of three", nil, edits{"/exercise": js(`{"mode":"independent","coGuardianCount":3}`)}, "", ""},
+		{"one of three parents", edits{"/parentage/-": js(`{"role":"parent","status":"known","filiation":"adoption","personRef":"P-3"}`)}, edits{"/exercise": js(`{"mode":"independent","coGuardianCount":3}`)}, "", ""},
+		{"one of three in a record of two", nil, edits{"/exercise": js(`{"mode":"independent","coGuardianCount":3}`)}, "/exercise/coGuardianCount", "living parents"},
+		{"three jointly in a record of two", nil, edits{"/exercise": js(`{"mode":"joint","coGuardianCount":3}`)}, "/exercise/coGuardianCount", "living parents"},
+		{"three by acknowledgement in a record of two", nil, edits{"/legalBasis/type": "acknowledgement", "/exercise": js(`{"mode":"joint","coGuardianCount":3}`)}, "/exercise/coGuardianCount", "living parents"},
+		{"three where the record is silent on the other parent", edits{"/parentage": js(`[{"role":"mother","status":"known","personRef":"M-1"}]`)}, edits{"/exercise": js(`{"mode":"independent","coGuardianCount":3}`)}, "/exercise/coGuardianCount", "living parents"},
+		{"three by court order", nil, decided("courtOrder", "mother", "2024-01-01", edits{"/exercise": js(`{"mode":"independent","coGuardianCount":3}`)}), "", ""},
+		{"until the ward is of age", nil, edits{"/effective/until": "2038-03-01"}, "", ""},
+		{"until the day after", nil, edits{"/effective/until": "2038-03-02"}, "/effective/until", "majority"},
+		{"until the ward is forty", nil, edits{"/effective/until": "2060-01-01"}, "/effective/until", "majority"},
+		{"until the ward is twenty-one by a law of twenty-one", nil, edits{"/effective/until": "2041-03-01", "/termination/majorityAge": 21}, "", ""},
+		{"until the ward is perhaps of age", edits{"/birthDate": js(`{"value":"2020","precision":"year","basis":"informant"}`), "/timeOfBirth": gone{}}, edits{"/effective/until": "2038-12-31"}, "", ""},
+		{"until the ward is of age on every reading", edits{"/birthDate": js(`{"value":"2020","precision":"year","basis":"informant"}`), "/timeOfBirth": gone{}}, edits{"/effective/until": "2039-01-01"}, "/effective/until", "majority"},
+		{"adopted from before it was decided", edits{"/parentage/0/filiation": "adoption"}, decided("adoptionPlenary", "mother", "2024-01-01", edits{"/effective": js(`{"from":"2023-06-01"}`)}), "", ""},
+		{"simply adopted from before it was decided", edits{"/parentage/0/filiation": "adoption"}, decided("adoptionSimple", "mother", "2024-01-01", edits{"/effective": js(`{"from":"2023-06-01"}`)}), "", ""},
+		{"adopted from before the birth", edits{"/parentage/0/filiation": "adoption"}, decided("adoptionPlenary", "mother", "2024-01-01", edits{"/effective": js(`{"from":"2020-02-28"}`)}), "/effective/from", "before the ward's birth"},
 		{"sole beside a father nobody declared", edits{"/parentage/1": js(`{"role":"father","status":"undeclared"}`)}, edits{"/exercise": js(`{"mode":"sole"}`)}, "", ""},
 		{"joint where the record is silent", edits{"/parentage": js(`[{"role":"mother","status":"known","personRef":"M-1"}]`)}, nil, "", ""},
 		{"dead mother", edits{"/parentage/0/status": "deceased"}, nil, "/guardian/personRef", "deceased"},
@@ -840,9 +909,31 @@ func TestApproval(t *testing.T) {
 		{"ordinary", "late", true}, {"ordinary", "delayedByCourt", true}, {"ordinary", "reconstructed", true}, {"refugeeHostState", "late", true},
 		{"foundling", "timely", true}, {"reconstructed", "late", true}, {"unaccompaniedDisplaced", "timely", true},
 	} {
-		b := &vc.Birth{Circumstance: tc.circumstance, Registration: vc.Registration{Mode: tc.mode}}
+		b := &vc.Birth{Circumstance: tc.circumstance, BirthDate: vc.UncertainDate{Value: "2026-01-02", Precision: "day"}, Registration: vc.Registration{Mode: tc.mode, Date: "2026-02-03"}}
 		if BirthNeedsApproval(b) != tc.want {
 			t.Errorf("%s %s: %v", tc.circumstance, tc.mode, !tc.want)
+		}
+	}
+	amended := edits{"/recordVersion": 2, "/amendment": js(`{"reason":"nameChange","effective":"2026-01-01"}`)}
+	year := edits{"/birthDate": js(`{"value":"2020","precision":"year","basis":"informant"}`), "/timeOfBirth": gone{}}
+	for _, tc := range []struct {
+		name  string
+		birth edits
+		want  bool
+	}{
+		{"registered on the first birthday", edits{"/registration/date": "2021-03-01"}, false},
+		{"registered the day after", edits{"/registration/date": "2021-03-02"}, true},
+		{"registered after six years", edits{"/registration/date": "2026-01-01"}, true},
+		{"by a consul after six years", edits{"/registration/date": "2026-01-01", "/registration/mode": "consular"}, true},
+		{"after six years and amended", with(amended, edits{"/registration/date": "2026-01-01"}), true},
+		{"in time and amended", amended, false},
+		{"a year after the latest day of a year", with(year, edits{"/registration/date": "2021-12-31"}), false},
+		{"more than a year after it", with(year, edits{"/registration/date": "2022-01-01"}), true},
+		{"on a day within ten years", edits{"/birthDate": js(`{"precision":"range","basis":"presumed","earliest":"2010-06-01","latest":"2020-06-01"}`), "/timeOfBirth": gone{}, "/parentage": []any{}}, true},
+		{"on a day nobody knows", edits{"/circumstance": "inTransit", "/birthDate": js(`{"precision":"unknown","basis":"presumed"}`), "/timeOfBirth": gone{}}, true},
+	} {
+		if got := BirthNeedsApproval(mustBirth(t, tc.birth)); got != tc.want {
+			t.Errorf("%s: %v", tc.name, got)
 		}
 	}
 	ward := mustBirth(t, nil)

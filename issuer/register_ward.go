@@ -29,6 +29,7 @@ func CheckWard(g *vc.Guardianship, ward *vc.Birth, now time.Time) error {
 	if child.known {
 		c.wardDates(g, child)
 	}
+	c.beyondMajority(g, ward)
 	c.guardianAge(g, ward, child)
 	c.kinship(g, ward)
 	c.coGuardians(g, ward)
@@ -45,6 +46,16 @@ func (c *inspection) wardDates(g *vc.Guardianship, child span) {
 	case "adoptionSimple", "adoptionPlenary", "kafala", "publicAuthority", "humanitarianMandate", "customary":
 		decided := c.date("/legalBasis/decidedOn", g.LegalBasis.DecidedOn)
 		c.order(child.earliest, decided, "/legalBasis/decidedOn", "must not lie before the ward's birth")
+	}
+}
+
+// beyondMajority refuses a mandate that outlasts childhood even if the ward was
+// born on the latest possible day. The birthday on which the ward comes of age
+// may be written as the end.
+func (c *inspection) beyondMajority(g *vc.Guardianship, ward *vc.Birth) {
+	until := c.date("/effective/until", g.Effective.Until)
+	if of, ok := majority(g, ward); ok && until.After(of) {
+		c.refuse("/effective/until", "must not lie after the ward's majority")
 	}
 }
 
@@ -79,9 +90,7 @@ func (c *inspection) kinship(g *vc.Guardianship, ward *vc.Birth) {
 		c.knownParent(g, *p)
 		return
 	}
-	switch g.LegalBasis.Type {
-	case "parentalResponsibilityByBirth", "acknowledgement":
-	default:
+	if !byRecord(g) {
 		return // a decision may know of a parent whom the record does not name yet
 	}
 	candidates, withRef := 0, 0
@@ -103,23 +112,23 @@ func (c *inspection) kinship(g *vc.Guardianship, ward *vc.Birth) {
 }
 
 // coGuardians refuses more co-guardians by birth than the birth record has
-// living parents, where it speaks of both: their consent could never be had. A
-// record that is silent on the other parent leaves it open.
+// living parents: their consent could never be had. A record that is silent on
+// the other parent leaves room for that one.
 func (c *inspection) coGuardians(g *vc.Guardianship, ward *vc.Birth) {
-	if t := g.LegalBasis.Type; t != "parentalResponsibilityByBirth" && t != "acknowledgement" || g.Exercise.Mode == "sole" {
+	if !byRecord(g) || g.Exercise.Mode == "sole" {
 		return
 	}
 	count := g.Exercise.CoGuardianCount
 	if count == 0 && g.Exercise.Mode == "joint" {
 		count = defaultCoGuardians
 	}
-	living := 0
+	room := max(0, defaultCoGuardians-len(ward.Parentage))
 	for _, p := range ward.Parentage {
 		if p.Status == "known" {
-			living++
+			room++
 		}
 	}
-	if len(ward.Parentage) >= count && living < count {
+	if count > room {
 		c.refuse("/exercise/coGuardianCount", "must not be greater than the number of living parents in the birth record")
 	}
 }
@@ -191,9 +200,15 @@ func majority(g *vc.Guardianship, ward *vc.Birth) (vc.Date, bool) {
 	return s.latest.AddYears(g.Termination.MajorityAge), true
 }
 
+// timelyYears is how long after a birth, in years, one person may register it.
+const timelyYears = 1
+
 // BirthNeedsApproval reports whether a second person must agree before the
 // birth is issued: registrations long after the fact and records without a
-// witness of the birth are how a child is invented.
+// witness of the birth are how a child is invented. The dates count beside what
+// the registration calls itself, also of an amended record, which keeps the act
+// that it was first registered by; where it says nothing of the date of birth,
+// or leaves more than a year open, nobody can say that it came in time.
 func BirthNeedsApproval(b *vc.Birth) bool {
 	switch b.Registration.Mode {
 	case "late", "delayedByCourt", "reconstructed":
@@ -203,18 +218,17 @@ func BirthNeedsApproval(b *vc.Birth) bool {
 	case "foundling", "reconstructed", "unaccompaniedDisplaced":
 		return true
 	}
-	return false
+	born := spanOf(b.BirthDate)
+	registered, err := vc.ParseDate(b.Registration.Date)
+	return err != nil || !born.known || born.earliest.AddYears(1).Before(born.latest) ||
+		born.latest.AddYears(timelyYears).Before(registered)
 }
 
 // GuardianshipNeedsApproval reports whether a second person must agree before
 // the guardianship is issued: all but those that follow from the birth record,
 // where that names the guardian as a parent. Corrections always need one.
 func GuardianshipNeedsApproval(g *vc.Guardianship, ward *vc.Birth) bool {
-	switch g.LegalBasis.Type {
-	case "parentalResponsibilityByBirth", "acknowledgement":
-		return !recordNames(g, ward)
-	}
-	return true
+	return !byRecord(g) || !recordNames(g, ward)
 }
 
 // recordNames reports whether the birth record names the guardian among the

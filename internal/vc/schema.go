@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -137,7 +138,7 @@ func ValidateSchema(id string, data []byte) error {
 	if err := dec.Decode(&doc); err != nil {
 		return ErrJSON.With(err)
 	}
-	r := refusal{set: set, doc: doc}
+	r := refusal{set: set, doc: doc, schema: schema}
 	// Before the validator, because it turns numbers into big rationals and an
 	// exponent of six digits would keep it busy for seconds.
 	if oddNumber(doc) {
@@ -153,19 +154,115 @@ func ValidateSchema(id string, data []byte) error {
 		return err
 	}
 	r.collect(verr)
+	r.countUnknown()
 	return ErrSchema.WithFields(r.list()...)
 }
 
 // refusal turns a validator's findings into fields that hold no value.
 type refusal struct {
-	set    *schemaSet
-	doc    any
-	fields []fault.Field
-	seen   map[fault.Field]bool
+	set     *schemaSet
+	schema  *jsonschema.Schema
+	doc     any
+	fields  []fault.Field
+	seen    map[fault.Field]bool
+	unknown map[string]*strangers // by the JSON pointer of the parent
+}
+
+// strangers are the members of one object that its schema does not know.
+type strangers struct {
+	names   map[string]bool
+	allowed []string
+}
+
+// maxAllowed bounds how many allowed members a refusal names.
+const maxAllowed = 16
+
+// unknownMember notes a member of the object at parent that its schema does not
+// know. One that the schema knows is reported as unevaluated only because
+// something in it or beside it was refused.
+func (r *refusal) unknownMember(parent []string, name string) {
+	allowed := r.allowed(parent)
+	if _, known := slices.BinarySearch(allowed, name); known {
+		return
+	}
+	at := r.pointer(parent)
+	if r.unknown == nil {
+		r.unknown = map[string]*strangers{}
+	}
+	if r.unknown[at] == nil {
+		r.unknown[at] = &strangers{names: map[string]bool{}, allowed: allowed}
+	}
+	r.unknown[at].names[name] = true
+}
+
+// countUnknown says of each object how many unknown members it has and which it
+// may have. The unknown names are not repeated.
+func (r *refusal) countUnknown() {
+	for at, s := range r.unknown {
+		rule := "has a member that is not allowed"
+		if n := len(s.names); n > 1 {
+			rule = "has " + strconv.Itoa(n) + " members that are not allowed"
+		}
+		if len(s.allowed) > 0 && len(s.allowed) <= maxAllowed {
+			rule += "; allowed are: " + strings.Join(s.allowed, ", ")
+		}
+		r.note(fault.Field{Path: at, Rule: rule})
+	}
+	if len(r.fields) == 0 {
+		r.add(nil, "has a member that is not allowed")
+	}
+}
+
+// allowed gives the members, in order, that any branch of the schema knows in
+// the object at a place.
+func (r *refusal) allowed(at []string) []string {
+	places := []*jsonschema.Schema{r.schema}
+	for _, token := range at {
+		var below []*jsonschema.Schema
+		for _, s := range branches(places) {
+			if p := s.Properties[token]; p != nil {
+				below = append(below, p)
+			}
+			if _, err := strconv.Atoi(token); err == nil && s.Items2020 != nil {
+				below = append(below, s.Items2020)
+			}
+		}
+		places = below
+	}
+	var names []string
+	for _, s := range branches(places) {
+		for name, p := range s.Properties {
+			if p.Bool == nil || *p.Bool {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// branches gives the schemas and all that they apply to the same place.
+func branches(places []*jsonschema.Schema) []*jsonschema.Schema {
+	var list []*jsonschema.Schema
+	seen := map[*jsonschema.Schema]bool{}
+	for queue := slices.Clone(places); len(queue) > 0; queue = queue[1:] {
+		s := queue[0]
+		if s == nil || seen[s] {
+			continue
+		}
+		seen[s] = true
+		list = append(list, s)
+		queue = append(append(append(queue, s.AllOf...), s.AnyOf...), s.OneOf...)
+		queue = append(queue, s.Ref, s.Then, s.Else)
+	}
+	return list
 }
 
 func (r *refusal) add(at []string, rule string) {
-	f := fault.Field{Path: r.pointer(at), Rule: rule}
+	r.note(fault.Field{Path: r.pointer(at), Rule: rule})
+}
+
+func (r *refusal) note(f fault.Field) {
 	if r.seen == nil {
 		r.seen = map[fault.Field]bool{}
 	}
@@ -278,12 +375,15 @@ func (r *refusal) collect(e *jsonschema.ValidationError) {
 			r.add(at, "is required: "+name)
 		}
 	case *kind.AdditionalProperties:
-		r.add(at, "has a member that is not allowed")
-	case *kind.FalseSchema:
-		if len(at) > 0 {
-			at = at[:len(at)-1]
+		for _, name := range k.Properties {
+			r.unknownMember(at, name)
 		}
-		r.add(at, "has a member that is not allowed")
+	case *kind.FalseSchema:
+		if len(at) == 0 {
+			r.add(at, "is not what the schema allows")
+			break
+		}
+		r.unknownMember(at[:len(at)-1], at[len(at)-1])
 	default:
 		r.add(at, leafRule(e))
 	}

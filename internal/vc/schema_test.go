@@ -82,9 +82,11 @@ func TestValidateSchemaNamesPlaceAndRuleButNoValue(t *testing.T) {
 		{"number enumeration", `"sex":2`, `"sex":3`, "/sex", "must be one of: 0, 1, 2, 9"},
 		{"date that does not exist", `2013-06-05`, `2013-02-30`, "/registration/date", "must be a valid date"},
 		{"relative authority", `https://registry.npl.example`, `Secret1`, "/registration/authority", "must be a valid uri"},
-		{"unknown member at the top", `"sex":2`, `"sex":2,"Secret1":true`, "", "has a member that is not allowed"},
-		{"unknown member below", `"status":"known","country"`, `"Secret1":1,"status":"known","country"`, "/placeOfBirth", "has a member that is not allowed"},
-		{"unknown member in a list", `"given":["Kavya"]`, `"given":["Kavya"],"Secret1":[]`, "/names/0", "has a member that is not allowed"},
+		{"unknown member at the top", `"sex":2`, `"sex":2,"Secret1":true`, "", "has a member that is not allowed; allowed are: amendment, birthDate, childRef, circumstance, multipleBirth, names, parentage, placeOfBirth, portrait, recordVersion, registration, sex, timeOfBirth, travelDocuments"},
+		{"unknown member below", `"status":"known","country"`, `"Secret1":1,"status":"known","country"`, "/placeOfBirth", "has a member that is not allowed; allowed are: adminArea, country, facilityId, facilityType, locality, status"},
+		{"unknown member in a list", `"given":["Kavya"]`, `"given":["Kavya"],"Secret1":[]`, "/names/0", "has a member that is not allowed; allowed are: family, full, given, kind, lang, mrz, script, status"},
+		{"three unknown members", `"status":"known","country"`, `"Secret1":1,"Secret2":2,"Secret3":3,"status":"known","country"`, "/placeOfBirth", "has 3 members that are not allowed; allowed are: adminArea, country, facilityId, facilityType, locality, status"},
+		{"a member of another place", `"status":"known","country"`, `"given":[],"status":"known","country"`, "/placeOfBirth", "has a member that is not allowed; allowed are: adminArea, country, facilityId, facilityType, locality, status"},
 		{"bad number in an unknown member", `"sex":2`, `"sex":2,"Secret1":{"Secret2":1.5}`, "", "must be a plain whole number"},
 		{"one of several", `"given":["Kavya"],"family":["Gurung"]`, `"lang":"ne"`, "/names/0", "needs one of: full, given, family, status"},
 		{"empty list", `[{"kind":"legal","script":"Latn","given":["Kavya"],"family":["Gurung"]}]`, `[]`, "/names", "must have at least 1 entries"},
@@ -92,7 +94,7 @@ func TestValidateSchemaNamesPlaceAndRuleButNoValue(t *testing.T) {
 		{"names of an unknown parent", `"status":"known","names"`, `"status":"unknown","names"`, "/parentage/0", "has members that exclude one another"},
 		{"null", `"sex":2`, `"sex":null`, "/sex", "must be one of: 0, 1, 2, 9"},
 		{"list for object", `{"status":"known","country":"NPL"}`, `["Secret1"]`, "/placeOfBirth", "must be of type object"},
-		{"an id of its own", `"sex":2`, `"sex":2,"id":"did:key:z6Mk"`, "", "has a member that is not allowed"},
+		{"an id of its own", `"sex":2`, `"sex":2,"id":"did:key:z6Mk"`, "", "has a member that is not allowed; allowed are: amendment, birthDate, childRef, circumstance, multipleBirth, names, parentage, placeOfBirth, portrait, recordVersion, registration, sex, timeOfBirth, travelDocuments"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -112,6 +114,40 @@ func TestValidateSchemaNamesPlaceAndRuleButNoValue(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// unevaluatedProperties counts a member as unknown when the branch that knows it
+// fails; only what no branch knows may be called so.
+func TestValidateSchemaCallsNoKnownMemberUnknown(t *testing.T) {
+	const guardianship = `{"guardian":{"kind":"naturalPerson"},"ward":{"childRef":"jWoSldc3ms1i4ycXe2mjtQ"},"role":"mother",
+  "legalBasis":{"type":"parentalResponsibilityByBirth","law":"NPL"},"powers":["travelAccompany"],"exercise":{"mode":"sole"},
+  "effective":{"from":"2013-04-11"},"termination":{"majorityAge":18,"majorityLaw":"NPL"}}`
+	if err := ValidateSchema(SchemaRegistrationGuard, []byte(guardianship)); err != nil {
+		t.Fatal(err)
+	}
+	const key = `{"id":"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",`
+	full := credential(TypeGuardianship, SchemaGuardianship, key+guardianship[1:])
+	if err := ValidateSchema(SchemaGuardianship, []byte(full)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ schema, doc, old, new, path string }{
+		{SchemaRegistrationGuard, guardianship, `"travelAccompany"`, `"fly"`, "/powers/0"},
+		{SchemaRegistrationGuard, guardianship, `"law":"NPL"`, `"law":"Nepal"`, "/legalBasis/law"},
+		{SchemaRegistrationGuard, guardianship, `"majorityAge":18,`, ``, "/termination"},
+		{SchemaGuardianship, full, `"travelAccompany"`, `"fly"`, "/credentialSubject/powers/0"},
+		{SchemaRegistrationBirth, goodBirth, `"sex":2`, `"sex":5`, "/sex"},
+		{SchemaRegistrationBirth, goodBirth, `"mode":"timely"`, `"mode":"soon"`, "/registration/mode"},
+	} {
+		f := fault.As(ValidateSchema(tc.schema, []byte(strings.Replace(tc.doc, tc.old, tc.new, 1))))
+		if f == nil || len(f.Fields) != 1 || f.Fields[0].Path != tc.path {
+			t.Errorf("%s for %s: %+v, want one field at %s", tc.new, tc.old, f, tc.path)
+		}
+		stranger := strings.Replace(strings.Replace(tc.doc, tc.old, tc.new, 1), `{`, `{"Secret1":1,`, 1)
+		f = fault.As(ValidateSchema(tc.schema, []byte(stranger)))
+		if f == nil || len(f.Fields) != 2 || !strings.HasPrefix(f.Fields[0].Rule, "has a member that is not allowed") || f.Fields[0].Path != "" {
+			t.Errorf("%s for %s beside an unknown member: %+v, want both named", tc.new, tc.old, f)
+		}
 	}
 }
 
