@@ -35,7 +35,6 @@ type world struct {
 	maker  map[string]string       // who signs the list
 	built  time.Time               // when the bundle and its lists were signed
 	serial int
-	sealed string
 }
 
 func newWorld(t testing.TB) *world {
