@@ -246,3 +246,25 @@ func isRole(p string) bool { t := top(p); return t == "issuer" || t == "wallet" 
 func top(p string) string { t, _, _ := strings.Cut(p, "/"); return t }
 
 func within(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }
+
+// TestFewParameters: no function of the product has more than five.
+func TestFewParameters(t *testing.T) {
+	eachGoFile(t, func(name string, file *ast.File) {
+		if strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			n := 0
+			for _, p := range f.Type.Params.List {
+				n += max(1, len(p.Names))
+			}
+			if n > 5 {
+				t.Errorf("%s: %s has %d parameters", name, f.Name.Name, n)
+			}
+		}
+	})
+}

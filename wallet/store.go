@@ -335,6 +335,7 @@ type accepted struct {
 	childRef string
 	keep     []keptCredential
 	denied   []string // configurations
+	at       time.Time
 }
 
 type keptCredential struct {
@@ -347,6 +348,7 @@ type keptCredential struct {
 // has finished meanwhile stays as that request left it, and is what g becomes.
 func (w *Wallet) finish(ctx context.Context, v *vault, g *grant, a accepted) error {
 	now := w.cfg.Now()
+	a.at = now
 	return w.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
 		if err := lock(ctx, tx, v); err != nil {
 			return err
@@ -366,10 +368,10 @@ func (w *Wallet) finish(ctx context.Context, v *vault, g *grant, a accepted) err
 		}
 		have.Done = true
 		have.Access, have.Until, have.NotIssued = "", time.Time{}, a.denied
-		if have.Child, err = childFor(ctx, tx, v, have.Child, a, now); err != nil {
+		if have.Child, err = childFor(ctx, tx, v, have.Child, a); err != nil {
 			return err
 		}
-		if err := replace(ctx, tx, v, have, a, now); err != nil {
+		if err := replace(ctx, tx, v, have, a); err != nil {
 			return err
 		}
 		if err := putGrant(ctx, tx, v, have, now); err != nil {
@@ -383,7 +385,7 @@ func (w *Wallet) finish(ctx context.Context, v *vault, g *grant, a accepted) err
 // childFor gives the row of the child: the one that this childRef means, the
 // one that is being renewed, or a new one. A renewal that brings the childRef
 // of another child is refused.
-func childFor(ctx context.Context, tx *sql.Tx, v *vault, child string, a accepted, now time.Time) (string, error) {
+func childFor(ctx context.Context, tx *sql.Tx, v *vault, child string, a accepted) (string, error) {
 	ref := v.find("child", a.issuer, a.childRef)
 	var known string
 	err := tx.QueryRowContext(ctx, `SELECT child FROM child_refs WHERE guardian = $1 AND ref_key = $2`, v.guardian, ref).Scan(&known)
@@ -397,7 +399,7 @@ func childFor(ctx context.Context, tx *sql.Tx, v *vault, child string, a accepte
 	}
 	if child == "" {
 		child = store.Random(12)
-		if _, err := tx.ExecContext(ctx, `INSERT INTO children (id, guardian, created) VALUES ($1,$2,$3)`, child, v.guardian, store.Micros(now)); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO children (id, guardian, created) VALUES ($1,$2,$3)`, child, v.guardian, store.Micros(a.at)); err != nil {
 			return "", err
 		}
 	}
@@ -407,7 +409,7 @@ func childFor(ctx context.Context, tx *sql.Tx, v *vault, child string, a accepte
 
 // replace puts the credentials of a grant in the place of those that it had,
 // under the same ids where the configuration is the same.
-func replace(ctx context.Context, tx *sql.Tx, v *vault, g *grant, a accepted, now time.Time) error {
+func replace(ctx context.Context, tx *sql.Tx, v *vault, g *grant, a accepted) error {
 	old := map[string]string{} // configuration → row
 	for _, id := range g.Credentials {
 		c, err := scanCredential(tx.QueryRowContext(ctx, selectCredential+` AND id = $2`, v.guardian, id), v)
@@ -445,7 +447,7 @@ func replace(ctx context.Context, tx *sql.Tx, v *vault, g *grant, a accepted, no
 		}
 		if isNew {
 			_, err = tx.ExecContext(ctx, `INSERT INTO credentials (id, guardian, grant_id, child, urn_key, sealed, created) VALUES ($1,$2,$3,$4,$5,$6,$7)`,
-				id, v.guardian, g.ID, g.Child, urn, sealed, store.Micros(now))
+				id, v.guardian, g.ID, g.Child, urn, sealed, store.Micros(a.at))
 		} else {
 			_, err = tx.ExecContext(ctx, `UPDATE credentials SET urn_key = $1, sealed = $2, child = $3 WHERE id = $4 AND guardian = $5`,
 				urn, sealed, g.Child, id, v.guardian)

@@ -104,8 +104,11 @@ func pack(in Packet) ([]byte, error) {
 			return nil, ErrNotPackable.WithDetail("a packet is a presentation or bare credentials, not both")
 		}
 		_, payload, _, ok := split(in.Presentation)
-		if ok {
-			credentials = embedded(payload)
+		if !ok {
+			return nil, ErrNotPackable.WithDetail("the presentation is not a compact JWS with a signature of 64 bytes and base64url without padding")
+		}
+		if credentials = embedded(payload); len(credentials) == 0 {
+			return nil, ErrNotPackable.WithDetail("no credential was found in it as \"data:application/vc+jwt,…\" written without escapes")
 		}
 	}
 	if len(credentials) == 0 || len(credentials) > maxEmbedded {
