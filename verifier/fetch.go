@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
 )
 
@@ -148,22 +149,7 @@ func (f *fetcher) mayDial(a netip.Addr) bool {
 	case within(a, f.policy.Private):
 		return !a.IsLinkLocalUnicast() && !a.IsMulticast() // cloud metadata lives there
 	}
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !within(a, special)
-}
-
-// special are ranges that netip does not call private and that lead to no
-// public host, or to an IPv4 address in disguise (IANA special-purpose address
-// registries; RFC 6890).
-var special = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
-	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23",
-	"2001:db8::/32", "2002::/16", "3fff::/20", "fec0::/10")
-
-func prefixes(text ...string) []netip.Prefix {
-	var out []netip.Prefix
-	for _, t := range text {
-		out = append(out, netip.MustParsePrefix(t))
-	}
-	return out
+	return didweb.Public(a)
 }
 
 func within(a netip.Addr, ranges []netip.Prefix) bool {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -71,37 +72,10 @@ func (n *network) mayDial(address string) error {
 		return errAddress
 	}
 	a := ap.Addr().Unmap()
-	if (n.loopback && a.IsLoopback()) || public(a) {
+	if (n.loopback && a.IsLoopback()) || didweb.Public(a) {
 		return nil
 	}
 	return errAddress
-}
-
-// notPublic are the ranges that net/netip does not know by name: shared,
-// protocol, benchmark, documentation and reserved space, and the prefixes that
-// carry IPv4 addresses inside IPv6 ones.
-var notPublic = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
-	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
-	"2002::/16", "3fff::/20", "fec0::/10", "::/96")
-
-func prefixes(text ...string) []netip.Prefix {
-	var out []netip.Prefix
-	for _, t := range text {
-		out = append(out, netip.MustParsePrefix(t))
-	}
-	return out
-}
-
-func public(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
-		return false
-	}
-	for _, p := range notPublic {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
 }
 
 // origin checks an absolute address that may be spoken to: https, or http on
@@ -121,7 +95,7 @@ func (n *network) origin(address string) (*url.URL, error) {
 	h := u.Hostname()
 	if a, err := netip.ParseAddr(h); err == nil {
 		local = a.IsLoopback()
-		if !local && !public(a.Unmap()) {
+		if !local && !didweb.Public(a.Unmap()) {
 			return nil, errAddress
 		}
 	} else {

@@ -86,7 +86,7 @@ func New(cfg Config) *Fetcher {
 		cfg.Now = time.Now
 	}
 	f := &Fetcher{cfg: cfg, kept: map[string]kept{}}
-	f.public = client(cfg, func(a netip.Addr) bool { return public(a) || within(a, cfg.Private) })
+	f.public = client(cfg, func(a netip.Addr) bool { return Public(a) || within(a, cfg.Private) })
 	f.local = client(cfg, netip.Addr.IsLoopback)
 	return f
 }
@@ -249,8 +249,10 @@ var special = []netip.Prefix{
 	netip.MustParsePrefix("fec0::/10"),
 }
 
-// public reports whether a is an address of a host on the public internet.
-func public(a netip.Addr) bool {
+// Public reports whether a is an address of a host on the public internet. It
+// is the one rule of what a service may be sent to by an address that somebody
+// else chose; a must be unmapped (netip.Addr.Unmap).
+func Public(a netip.Addr) bool {
 	return a.IsGlobalUnicast() && !a.IsPrivate() && !within(a, special)
 }
 

@@ -259,13 +259,13 @@ func certificate(t *testing.T, ip net.IP) (tls.Certificate, *x509.CertPool) {
 
 func TestPublic(t *testing.T) {
 	for _, a := range []string{"1.1.1.1", "8.8.8.8", "2606:4700::1111", "2a00:1450:4001::1"} {
-		if !public(netip.MustParseAddr(a)) {
+		if !Public(netip.MustParseAddr(a)) {
 			t.Errorf("%s is public", a)
 		}
 	}
 	for _, a := range []string{"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.9.9.9", "10.1.1.1", "172.31.255.255", "192.168.0.1", "169.254.1.1", "100.127.255.255", "198.19.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
 		"::", "::1", "::7f00:1", "fe80::1", "fc00::1", "fdff::1", "ff02::1", "64:ff9b::a00:1", "2002:7f00:1::", "2001:0:1::", "2001:db8::1", "fec0::1"} {
-		if public(netip.MustParseAddr(a)) {
+		if Public(netip.MustParseAddr(a)) {
 			t.Errorf("%s is not public", a)
 		}
 	}
