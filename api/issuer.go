@@ -10,8 +10,9 @@ import (
 
 // Outcome is what became of a registration, a correction or a decision.
 type Outcome struct {
-	ID            string       `json:"id"`    // of the record
-	State         string       `json:"state"` // issued, pendingApproval, held, notIssued, discarded
+	ID            string       `json:"id"`               // of the record
+	State         string       `json:"state"`            // issued, pendingApproval, held, notIssued, discarded
+	Status        string       `json:"status,omitempty"` // after an act on it: valid, suspended, revoked
 	Rule          string       `json:"rule,omitempty"`
 	Approval      string       `json:"approval,omitempty"` // id of the approval that it waits for
 	RecordVersion int          `json:"recordVersion,omitempty"`

@@ -17,7 +17,8 @@ const (
 	actRegisterGuardianship = "registerGuardianship"
 	actCorrectBirth         = "correctBirth"
 	actCorrectGuardianship  = "correctGuardianship"
-	actRelease              = "release" // a held birth: issue or discard
+	actRelease              = "release"             // a held birth: issue or discard
+	actReleaseGuardianship  = "releaseGuardianship" // a held guardianship: issue or discard
 )
 
 // registerKinds are the acts that put a pending record into force, by the kind
@@ -48,6 +49,7 @@ func init() {
 	acts[actCorrectBirth] = act{mayRegisterBirth, executeCorrectBirth, false}
 	acts[actCorrectGuardianship] = act{mayRegisterGuardianship, executeCorrectGuardianship, false}
 	acts[actRelease] = act{mayRegisterBirth, executeRelease, false}
+	acts[actReleaseGuardianship] = act{mayRegisterGuardianship, executeRelease, false}
 }
 
 // approval is a proposal as stored.
@@ -122,16 +124,29 @@ func kindsFor(role string) string {
 // Held lists the births that are held as possible duplicates, oldest first, at
 // most 200. They wait for Release.
 func (i *Issuer) Held(ctx context.Context, c Caller) ([]Record, error) {
+	return i.held(ctx, c, KindBirth, `WHERE state = $1 AND state <> 'issued' AND status <> $2 ORDER BY created, id LIMIT 200`)
+}
+
+// HeldGuardianships lists the guardianships that are held because the guardian
+// has one for the same child, oldest first, at most 200. They wait for
+// ReleaseGuardianship. Those that are held for their child's birth go on with
+// it and are not listed.
+func (i *Issuer) HeldGuardianships(ctx context.Context, c Caller) ([]Record, error) {
+	return i.held(ctx, c, KindGuardianship, `WHERE state = $1 AND state <> 'issued' AND status <> $2 AND rule = 'guardian-has-mandate'
+		ORDER BY created, id LIMIT 200`)
+}
+
+func (i *Issuer) held(ctx context.Context, c Caller, kind, where string) ([]Record, error) {
 	if err := c.may(mayRead...); err != nil {
 		return nil, err
 	}
-	rs, err := i.store.rows(ctx, i.db, KindBirth, `WHERE state = $1 AND state <> 'issued' ORDER BY created, id LIMIT 200`, StateHeld)
+	rs, err := i.store.rows(ctx, i.db, kind, where, StateHeld, StatusRevoked)
 	if err != nil {
 		return nil, err
 	}
 	out := []Record{}
 	for _, r := range rs {
-		out = append(out, Record{ID: r.ID, Kind: r.Kind, State: r.State, Status: r.Status, Rule: r.Rule,
+		out = append(out, Record{ID: r.ID, Kind: r.Kind, State: r.State, Status: r.Status, Rule: r.Rule, Birth: r.Birth,
 			RecordVersion: r.Version, Created: r.Created, Record: r.Record, Credentials: []CredentialInfo{}})
 	}
 	return out, nil
@@ -235,29 +250,57 @@ func (i *Issuer) Release(ctx context.Context, c Caller, birth, decision, idem st
 	if err := c.may(mayRegisterBirth...); err != nil {
 		return Outcome{}, err
 	}
-	if decision != "issue" && decision != "discard" {
+	return i.release(ctx, c, releasing{actRelease, KindBirth, birth, decision}, idem)
+}
+
+// ReleaseGuardianship proposes what becomes of a guardianship that is held
+// because the guardian has one for the same child: "discard", or "issue", which
+// is refused for as long as the other one lives. A second person decides.
+func (i *Issuer) ReleaseGuardianship(ctx context.Context, c Caller, guardianship, decision, idem string) (Outcome, error) {
+	if err := c.may(mayRegisterGuardianship...); err != nil {
+		return Outcome{}, err
+	}
+	return i.release(ctx, c, releasing{actReleaseGuardianship, KindGuardianship, guardianship, decision}, idem)
+}
+
+// releasing is a proposal to release a held record.
+type releasing struct{ act, kind, id, decision string }
+
+func (i *Issuer) release(ctx context.Context, c Caller, q releasing, idem string) (Outcome, error) {
+	if q.decision != "issue" && q.decision != "discard" {
 		return Outcome{}, ErrDecision
 	}
-	cl, err := newClaim(c, idem, actRelease, []byte(birth), []byte(decision))
+	cl, err := newClaim(c, idem, q.act, []byte(q.id), []byte(q.decision))
 	if err != nil {
 		return Outcome{}, err
 	}
-	payload, err := json.Marshal(released{decision})
+	payload, err := json.Marshal(released{q.decision})
 	if err != nil {
 		return Outcome{}, err
 	}
 	if o, again, err := i.store.replayed(ctx, i.db, cl); err != nil || again {
 		return o, err
 	}
-	r, err := i.store.record(ctx, i.db, KindBirth, birth)
+	r, err := i.store.record(ctx, i.db, q.kind, q.id)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if r.State != StateHeld {
-		return Outcome{}, ErrRecordState
+	if err := releasable(r); err != nil {
+		return Outcome{}, err
 	}
-	o := Outcome{ID: birth, State: StateHeld, Rule: r.Rule, RecordVersion: r.Version}
-	return i.store.proposeChange(ctx, r, proposal{Kind: actRelease, Payload: payload, Caller: c}, closing{claim: cl, outcome: o})
+	o := Outcome{ID: r.ID, State: StateHeld, Rule: r.Rule, RecordVersion: r.Version}
+	return i.store.proposeChange(ctx, r, proposal{Kind: q.act, Payload: payload, Caller: c}, closing{claim: cl, outcome: o})
+}
+
+// releasable refuses a record that is not held, or that goes on with its ward.
+func releasable(r row) error {
+	switch {
+	case r.Status == StatusRevoked:
+		return ErrRevoked
+	case r.State != StateHeld || r.Rule == RuleWardHeld:
+		return ErrRecordState
+	}
+	return nil
 }
 
 func executeRelease(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {
@@ -265,12 +308,12 @@ func executeRelease(ctx context.Context, i *Issuer, a approval, d decision) (Out
 	if err := json.Unmarshal(a.Payload, &p); err != nil {
 		return Outcome{}, err
 	}
-	r, err := i.store.record(ctx, i.db, KindBirth, a.Record)
+	r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if r.State != StateHeld {
-		return Outcome{}, ErrRecordState
+	if err := releasable(r); err != nil {
+		return Outcome{}, err
 	}
 	if p.Decision == "issue" {
 		return i.admit(ctx, r, d)
@@ -334,7 +377,7 @@ func (i *Issuer) admitOnce(ctx context.Context, r row, d decision) (Outcome, err
 		if err != nil {
 			return Outcome{}, err
 		}
-		a.approver, a.ward = d.by.Name, w
+		a.approver, a.guard, a.ward = d.by.Name, g, wardRecord{w, b}
 		list = append(list, a)
 	}
 	o := Outcome{ID: r.ID, State: list[0].state, Rule: list[0].rule, RecordVersion: r.Version}
@@ -370,13 +413,15 @@ func (i *Issuer) admitBirth(ctx context.Context, r row, d decision) (admission, 
 	return admission{old: r, state: StateIssued, rule: rule, approver: d.by.Name, draft: dr}, b, nil
 }
 
-// admitHeld prepares the guardianships that were held for a birth.
+// admitHeld prepares the guardianships that were held for a birth, oldest first:
+// of two of one guardian the first one goes on and the second one stays held.
 func (i *Issuer) admitHeld(ctx context.Context, birth row, b *vc.Birth) ([]admission, error) {
 	gs, err := i.store.guardianshipsOf(ctx, i.db, birth.ID)
 	if err != nil {
 		return nil, err
 	}
 	var out []admission
+	var live []*vc.Guardianship
 	for _, r := range gs {
 		if r.State != StateHeld || r.Status != StatusValid {
 			continue
@@ -385,9 +430,21 @@ func (i *Issuer) admitHeld(ctx context.Context, birth row, b *vc.Birth) ([]admis
 		if err != nil {
 			return nil, err
 		}
-		if r.Approver == "" && GuardianshipNeedsApproval(g, b) {
-			out = append(out, admission{old: r, state: StatePending, approval: token()})
-			continue
+		again, sole := beside(g, b, live, i.now())
+		if NotIssuable(g, b, i.now()) == "" {
+			if again {
+				out = append(out, admission{old: r, state: StateHeld, rule: RuleGuardianHasMandate, approver: r.Approver})
+				continue
+			}
+			live = append(live, g)
+			if r.Approver == "" && (sole || GuardianshipNeedsApproval(g, b)) {
+				a := admission{old: r, state: StatePending, approval: token()}
+				if sole {
+					a.rule = RuleSoleBesideOthers
+				}
+				out = append(out, a)
+				continue
+			}
 		}
 		a, err := i.admitGuardianship(ctx, r, g, wardRecord{birth, b})
 		if err != nil {

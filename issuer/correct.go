@@ -272,7 +272,7 @@ func executeCorrectGuardianship(ctx context.Context, i *Issuer, a approval, d de
 	if err := w.row.inForce(); err != nil {
 		return Outcome{}, err
 	}
-	v := version{old: old, new: old, ward: w.row}
+	v := version{old: old, new: old, guard: &g, birth: w.birth, ward: w.row}
 	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = old.Version+1, a.Payload, a.Caller, d.by.Name, ""
 	v.new.State, v.new.Rule = StateIssued, ""
 	if why := NotIssuable(&g, w.birth, i.now()); why != "" {

@@ -34,14 +34,16 @@ func Routes(s *serve.Server, i *Issuer) {
 	h := routes{i}
 	e, staff := s.Echo, s.Auth()
 	e.POST("/births", h.register(i.RegisterBirth), staff)
-	e.GET("/births", h.held, staff) // ?state=held
+	e.GET("/births", h.held(i.Held), staff) // ?state=held
 	e.GET("/births/:id", h.read(i.Birth), staff)
 	e.POST("/births/:id/corrections", h.correct(i.CorrectBirth), staff)
-	e.POST("/births/:id/release", h.release, staff)
+	e.POST("/births/:id/release", h.release(i.Release), staff)
 	e.GET("/births/:id/paper", h.paper, staff)
 	e.POST("/guardianships", h.register(i.RegisterGuardianship), staff)
+	e.GET("/guardianships", h.held(i.HeldGuardianships), staff) // ?state=held
 	e.GET("/guardianships/:id", h.read(i.Guardianship), staff)
 	e.POST("/guardianships/:id/corrections", h.correct(i.CorrectGuardianship), staff)
+	e.POST("/guardianships/:id/release", h.release(i.ReleaseGuardianship), staff)
 	e.GET("/approvals", h.approvals, staff)
 	e.POST("/approvals/:id", h.decide, staff)
 	e.GET("/statistics", h.statistics, staff)
@@ -142,12 +144,14 @@ func readJSON(c echo.Context, v any) error {
 	return nil
 }
 
-func (h routes) held(c echo.Context) error {
-	list, err := h.Held(c.Request().Context(), caller(c))
-	if err != nil {
-		return err
+func (h routes) held(list func(context.Context, Caller) ([]Record, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		records, err := list(c.Request().Context(), caller(c))
+		if err != nil {
+			return err
+		}
+		return serve.JSON(c, http.StatusOK, map[string][]Record{"records": records})
 	}
-	return serve.JSON(c, http.StatusOK, map[string][]Record{"records": list})
 }
 
 func (h routes) approvals(c echo.Context) error {
@@ -176,22 +180,24 @@ func (h routes) decide(c echo.Context) error {
 	return serve.JSON(c, http.StatusOK, o)
 }
 
-func (h routes) release(c echo.Context) error {
-	idem, err := idempotency(c)
-	if err != nil {
-		return err
+func (h routes) release(act func(context.Context, Caller, string, string, string) (Outcome, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		idem, err := idempotency(c)
+		if err != nil {
+			return err
+		}
+		var body struct {
+			Decision string `json:"decision"`
+		}
+		if err := readJSON(c, &body); err != nil {
+			return err
+		}
+		o, err := act(c.Request().Context(), caller(c), c.Param("id"), body.Decision, idem)
+		if err != nil {
+			return err
+		}
+		return answer(c, o)
 	}
-	var body struct {
-		Decision string `json:"decision"`
-	}
-	if err := readJSON(c, &body); err != nil {
-		return err
-	}
-	o, err := h.Release(c.Request().Context(), caller(c), c.Param("id"), body.Decision, idem)
-	if err != nil {
-		return err
-	}
-	return answer(c, o)
 }
 
 func (h routes) change(act func(context.Context, Caller, string, string, string) (Outcome, error)) echo.HandlerFunc {

@@ -47,7 +47,7 @@ func TestRoutesAskForToken(t *testing.T) {
 	public := []string{"GET /.well-known/", "GET /offers/", "POST /token", "POST /nonce", "POST /credential", "GET /status",
 		"GET /trust-list", "GET /schemas/", "GET /context/", "GET /healthz", "GET /readyz", "GET /metrics"}
 	bodies := map[string]string{"/births": "{}", "/guardianships": "{}", "/births/{id}/corrections": "{}", "/guardianships/{id}/corrections": "{}",
-		"/births/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`}
+		"/births/{id}/release": `{"decision":"issue"}`, "/guardianships/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`}
 	asked := 0
 	for _, op := range servetest.Operations(t, "issuer") {
 		method, path, _ := strings.Cut(op, " ")
@@ -64,7 +64,7 @@ func TestRoutesAskForToken(t *testing.T) {
 			body = `{"reason":"fraud"}`
 		}
 		at := strings.Replace(path, "{id}", "x", 1)
-		if op == "GET /births" {
+		if op == "GET /births" || op == "GET /guardianships" {
 			at += "?state=held"
 		}
 		if strings.HasSuffix(path, "/paper") {

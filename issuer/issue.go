@@ -74,7 +74,10 @@ func (i *Issuer) RegisterBirth(ctx context.Context, c Caller, raw []byte, idem s
 // RegisterGuardianship records a guardianship of a child whose birth is
 // registered, and issues its paper credential. raw is a registration (schema
 // registration/guardianship); the childRef of its ward is the one that the
-// birth's registration had. The guardianship of a child who is held is held.
+// birth's registration had. The guardianship of a child who is held is held, and
+// so is a second one of the same guardian for the same child: the first one is
+// to be corrected. A sole mandate beside somebody else's waits for a second
+// person, as does any beside a sole one.
 func (i *Issuer) RegisterGuardianship(ctx context.Context, c Caller, raw []byte, idem string) (Outcome, error) {
 	if err := c.may(mayRegisterGuardianship...); err != nil {
 		return Outcome{}, err
@@ -167,7 +170,7 @@ func (i *Issuer) guardianshipEntry(ctx context.Context, g *vc.Guardianship, dige
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{ward: ward, row: row{
+	e := &entry{ward: ward, birth: b, guard: g, at: src.at, row: row{
 		Kind: KindGuardianship, ID: token(), Birth: ward.ID, Digest: digest, Version: 1,
 		State: StateIssued, Status: StatusValid, Record: record, Proposer: src.caller, Approver: src.approver, Batch: src.batch,
 	}}

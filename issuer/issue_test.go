@@ -812,7 +812,9 @@ func TestSealedCorrection(t *testing.T) {
 		if s, _ := d.load(jsonl(t, b), nil); s.Seen != 1 {
 			t.Errorf("the old line: %s", counts(s))
 		}
-		d.guardianship(StateIssued, newGuardianship(hidden))
+		if o := d.guardianship(StateHeld, newGuardianship(hidden)); o.Rule != RuleGuardianHasMandate {
+			t.Errorf("a second mandate after the cut: %+v", o)
+		}
 	})
 }
 

@@ -49,8 +49,12 @@ var (
 	ErrBirthExists = fault.New(fault.Conflict, "birth-exists", "a birth with this childRef is registered").
 			WithHint("correct the record instead of registering it again")
 	ErrGuardianshipExists = fault.New(fault.Conflict, "guardianship-exists", "this guardianship is registered")
-	ErrAlreadyDecided     = fault.New(fault.Conflict, "already-decided", "this approval was decided before")
-	ErrRecordChanged      = fault.New(fault.Conflict, "record-changed", "the record was changed by somebody else meanwhile").
+	// ErrGuardianHasMandate refuses to put a held guardianship into force while
+	// the guardian has another one for the same ward.
+	ErrGuardianHasMandate = fault.New(fault.Conflict, "guardian-has-mandate", "the guardian has a mandate for this child").
+				WithHint("correct that guardianship, or revoke it first")
+	ErrAlreadyDecided = fault.New(fault.Conflict, "already-decided", "this approval was decided before")
+	ErrRecordChanged  = fault.New(fault.Conflict, "record-changed", "the record was changed by somebody else meanwhile").
 				WithHint("read the record again and repeat the act")
 	ErrRecordState = fault.New(fault.Conflict, "record-state", "the state of the record does not allow this")
 	ErrSuspended   = fault.New(fault.Conflict, "record-suspended", "the record is suspended")
@@ -104,6 +108,10 @@ const (
 const (
 	RuleMRZNeeded = "MRZ_NEEDED" // a name has no machine-readable form: no paper and border credential
 	RuleWardHeld  = "ward-held"  // the ward's birth is held or waits for a second person
+	// Held: the guardian has a mandate for this ward that is to be corrected.
+	RuleGuardianHasMandate = "guardian-has-mandate"
+	// Waits for a second person: a sole mandate is not alone.
+	RuleSoleBesideOthers = "sole-beside-others"
 )
 
 // Config says what an issuer needs. All fields without a default must be set.
@@ -212,8 +220,9 @@ var (
 
 // Outcome is what became of a registration, a correction or a decision.
 type Outcome struct {
-	ID            string           `json:"id"`    // of the record
-	State         string           `json:"state"` // StateIssued …
+	ID            string           `json:"id"`               // of the record
+	State         string           `json:"state"`            // StateIssued …
+	Status        string           `json:"status,omitempty"` // after an act on it: StatusValid …
 	Rule          string           `json:"rule,omitempty"`
 	Approval      string           `json:"approval,omitempty"` // id of the approval it waits for
 	RecordVersion int              `json:"recordVersion,omitempty"`

@@ -752,3 +752,29 @@ func TestStatusOfOldVersions(t *testing.T) {
 		check(StatusValid)
 	})
 }
+
+// TestStatusIsTold: the answer to an act on a record's status says how the
+// record stands now.
+func TestStatusIsTold(t *testing.T) {
+	each(t, func(t *testing.T, d *booth, ours, _ child) {
+		ctx, id := context.Background(), ours.birth.Credentials[0].ID
+		told := func(want string) func(Outcome, error) {
+			return func(o Outcome, err error) {
+				t.Helper()
+				if err != nil || o.Status != want {
+					t.Errorf("told %q (%v), want %s", o.Status, err, want)
+				}
+			}
+		}
+		told(StatusSuspended)(d.Suspend(ctx, peter, id, "safety", "k"))
+		told(StatusSuspended)(d.Suspend(ctx, peter, id, "safety", "k"))
+		told(StatusValid)(d.Reinstate(ctx, peter, id, "resolved", ""))
+		if o := d.revoke(id); o.Status != StatusRevoked {
+			t.Errorf("told %q after revoking", o.Status)
+		}
+		told(StatusRevoked)(d.Revoke(ctx, rita, id, "fraud", ""))
+		if ours.birth.Status != "" {
+			t.Error("a registration tells a status")
+		}
+	})
+}

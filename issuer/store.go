@@ -201,7 +201,9 @@ func (s *Store) knownPart(ctx context.Context, q reader, query string, keys []an
 type entry struct {
 	row   row
 	ward  row       // of a guardianship: the birth as it was when the entry was checked
-	birth *vc.Birth // of a birth, to compare with others
+	birth *vc.Birth // the birth, or the ward's, to compare with others
+	guard *vc.Guardianship
+	at    time.Time // when it was checked
 	keys  [][]byte  // of a birth: hashed search keys
 	draft *draft
 	claim *claim
@@ -220,6 +222,11 @@ func (e *entry) stored() bool { return e.seen == nil && !e.replay && e.err == ni
 // hold turns an accepted entry into a held one.
 func (e *entry) hold(rule string) {
 	e.outcome = Outcome{ID: e.row.ID, State: StateHeld, Rule: rule, RecordVersion: e.row.Version}
+}
+
+// wait turns an accepted entry into one that a second person decides.
+func (e *entry) wait(rule string) {
+	e.outcome = Outcome{ID: e.row.ID, State: StatePending, Rule: rule, RecordVersion: e.row.Version, Approval: token()}
 }
 
 // accept gives the entry the state that its checks asked for.
@@ -374,6 +381,10 @@ func (s *Store) addGuardianships(ctx context.Context, tx *sql.Tx, in []*entry) e
 	if err != nil {
 		return err
 	}
+	live, err := s.mandates(ctx, tx, in)
+	if err != nil {
+		return err
+	}
 	var add []*entry
 	for _, e := range in {
 		if !e.stored() {
@@ -387,12 +398,84 @@ func (s *Store) addGuardianships(ctx context.Context, tx *sql.Tx, in []*entry) e
 			e.err = errStale
 			continue
 		}
-		e.accept()
+		live.judge(e)
 		r := e.row
+		r.State, r.Rule = e.outcome.State, e.outcome.Rule
 		known[string(e.row.Digest)] = r
 		add = append(add, e)
 	}
 	return s.insertEntries(ctx, tx, KindGuardianship, add)
+}
+
+// mandates are the guardianships that live, by the id of the ward's birth.
+type mandates map[string][]*vc.Guardianship
+
+// livingMandates selects guardianships that are in force or may come into force;
+// one that is suspended lives.
+const livingMandates = `WHERE state IN ('issued', 'pendingApproval') AND status <> 'revoked'`
+
+// mandates reads the guardianships that live for the wards of the entries.
+func (s *Store) mandates(ctx context.Context, tx *sql.Tx, in []*entry) (mandates, error) {
+	var births []string
+	seen := map[string]bool{}
+	for _, e := range in {
+		if !seen[e.row.Birth] {
+			seen[e.row.Birth] = true
+			births = append(births, e.row.Birth)
+		}
+	}
+	out := mandates{}
+	for part := range chunks(births, 200) {
+		rs, err := s.rows(ctx, tx, KindGuardianship, livingMandates+` AND birth IN `+s.marks(1, len(part)), anys(part)...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rs {
+			g, err := readGuardianship(r)
+			if err != nil {
+				return nil, err
+			}
+			out[r.Birth] = append(out[r.Birth], g)
+		}
+	}
+	return out, nil
+}
+
+// judge gives an entry the state that its checks asked for, unless another
+// mandate of its ward stands against it, and adds it to those that live.
+func (m mandates) judge(e *entry) {
+	e.accept()
+	if e.row.State != StateIssued && e.row.State != StatePending {
+		return
+	}
+	switch again, sole := beside(e.guard, e.birth, m[e.row.Birth], e.at); {
+	case again:
+		e.hold(RuleGuardianHasMandate)
+		return
+	case sole && e.row.Approver == "":
+		e.wait(RuleSoleBesideOthers)
+	}
+	m[e.row.Birth] = append(m[e.row.Birth], e.guard)
+}
+
+// free refuses a guardianship whose guardian has another one that lives.
+func (s *Store) free(ctx context.Context, tx *sql.Tx, r row, g *vc.Guardianship, ward *vc.Birth) error {
+	rs, err := s.rows(ctx, tx, KindGuardianship, livingMandates+` AND birth = $1 AND id <> $2`, r.Birth, r.ID)
+	if err != nil {
+		return err
+	}
+	var others []*vc.Guardianship
+	for _, o := range rs {
+		x, err := readGuardianship(o)
+		if err != nil {
+			return err
+		}
+		others = append(others, x)
+	}
+	if again, _ := beside(g, ward, others, s.now()); again {
+		return ErrGuardianHasMandate
+	}
+	return nil
 }
 
 // wardStates reads what row.same compares, by ref.

@@ -12,8 +12,9 @@ import (
 // version is a new version of a record that replaces an old one.
 type version struct {
 	old           row
-	new           row // Version, ChildRef, State, Rule, Record, Proposer, Approver count
-	birth         *vc.Birth
+	new           row       // Version, ChildRef, State, Rule, Record, Proposer, Approver count
+	birth         *vc.Birth // the new version, or the ward of guard
+	guard         *vc.Guardianship
 	oldKeys, keys [][]byte // of a birth: hashed search keys
 	drafts        []*draft
 	ward          row // of a guardianship: the birth as it was when the version was checked
@@ -52,6 +53,11 @@ func (s *Store) replaceVersion(ctx context.Context, tx *sql.Tx, v version) error
 	var err error
 	at := store.Micros(s.now())
 	if v.old.Kind == KindGuardianship {
+		if n.State == StateIssued {
+			if err := s.free(ctx, tx, n, v.guard, v.birth); err != nil {
+				return err
+			}
+		}
 		_, err = tx.ExecContext(ctx, `UPDATE guardianships SET version = $2, state = $3, rule = $4, record = $5, proposer_id = $6,
 			proposer_name = $7, proposer_role = $8, approver = $9, changed = $10 WHERE id = $1`,
 			n.ID, n.Version, n.State, n.Rule, n.Record, n.Proposer.ID, n.Proposer.Name, n.Proposer.Role, n.Approver, at)
@@ -150,7 +156,10 @@ type admission struct {
 	approver string
 	draft    *draft
 	approval string // id of the approval that it now waits for
-	ward     row    // of a guardianship by itself: the birth as it was when it was checked
+	// Of a guardianship by itself: what it says, and the birth as it was when it
+	// was checked.
+	guard *vc.Guardianship
+	ward  wardRecord
 }
 
 // admit changes the states of records that are as they were when they were
@@ -183,7 +192,7 @@ func (s *Store) admitRecords(ctx context.Context, tx *sql.Tx, in []admission, bi
 	}
 	var drafts []*draft
 	for _, a := range in {
-		for _, r := range []row{a.old, a.ward} {
+		for _, r := range []row{a.old, a.ward.row} {
 			if r.ID == "" {
 				continue
 			}
@@ -193,6 +202,11 @@ func (s *Store) admitRecords(ctx context.Context, tx *sql.Tx, in []admission, bi
 			}
 			if !now.same(r) {
 				return errStale
+			}
+		}
+		if a.guard != nil && a.state == StateIssued {
+			if err := s.free(ctx, tx, a.old, a.guard, a.ward.birth); err != nil {
+				return err
 			}
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE `+tables[a.old.Kind].name+` SET state = $2, rule = $3, approver = $4, changed = $5 WHERE id = $1`,

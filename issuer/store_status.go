@@ -154,11 +154,15 @@ func (s *Store) revokeWards(ctx context.Context, tx *sql.Tx, birth row, o order)
 // standing tells how a record and its copies stand now, in the transaction at
 // hand.
 func (s *Store) standing(ctx context.Context, tx *sql.Tx, r row) (Outcome, error) {
+	r, err := s.record(ctx, tx, r.Kind, r.ID)
+	if err != nil {
+		return Outcome{}, err
+	}
 	cs, err := s.copies(ctx, tx, `WHERE record = $1 ORDER BY created DESC, id LIMIT 200`, r.ID)
 	if err != nil {
 		return Outcome{}, err
 	}
-	o := Outcome{ID: r.ID, State: r.State, Rule: r.Rule, RecordVersion: r.Version}
+	o := Outcome{ID: r.ID, State: r.State, Status: r.Status, Rule: r.Rule, RecordVersion: r.Version}
 	for _, c := range cs {
 		o.Credentials = append(o.Credentials, c.CredentialInfo)
 	}
