@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -46,14 +47,17 @@ type ImportConfig struct {
 // are all lines; NotIssued are those of the accepted for which no credential is
 // issued, because the mandate is over or the ward is of age.
 type Summary struct {
-	Batch     string    `json:"batch"`
-	Accepted  int       `json:"accepted"`
-	Refused   int       `json:"refused"`
-	Held      int       `json:"held"`
-	NotIssued int       `json:"notIssued"`
-	Seen      int       `json:"seen"` // of the accepted and held, registered before
-	Recovered Recovered `json:"recovered"`
-	PerSecond float64   `json:"perSecond"` // lines
+	Batch     string `json:"batch"`
+	Accepted  int    `json:"accepted"`
+	Refused   int    `json:"refused"`
+	Held      int    `json:"held"`
+	NotIssued int    `json:"notIssued"`
+	Seen      int    `json:"seen"` // of the accepted and held, registered before
+	// Rules counts the lines that are held, not issued or without a border
+	// profile (MRZ_NEEDED), by the rule that says why.
+	Rules     map[string]int `json:"rules"`
+	Recovered Recovered      `json:"recovered"`
+	PerSecond float64        `json:"perSecond"` // lines
 }
 
 // RefusedLine is one line that was not accepted, as Refused gets it.
@@ -89,9 +93,12 @@ func (i *Issuer) Import(ctx context.Context, cfg ImportConfig) (Summary, error) 
 	if cfg.Progress == nil {
 		cfg.Progress = func(int) {}
 	}
+	if err := i.signsAt(cfg.At); err != nil {
+		return Summary{}, err
+	}
 	m := &importer{Issuer: i, cfg: cfg, out: json.NewEncoder(cfg.Refused)}
 	m.out.SetEscapeHTML(false)
-	m.sum.Batch = token()
+	m.sum.Batch, m.sum.Rules = token(), map[string]int{}
 	m.src = source{
 		caller:   Caller{ID: "import:" + m.sum.Batch, Name: cfg.Operator, Role: RoleRegistrar},
 		approver: cfg.Approver,
@@ -99,7 +106,7 @@ func (i *Issuer) Import(ctx context.Context, cfg ImportConfig) (Summary, error) 
 		at:       cfg.At.UTC(),
 	}
 	var err error
-	if m.sum.Recovered, err = i.recover(ctx, i.now(), ""); err != nil {
+	if m.sum.Recovered, err = i.recover(ctx, always, ""); err != nil {
 		return m.sum, err
 	}
 	if err := i.store.addBatch(ctx, m.sum.Batch, cfg.Operator, cfg.Approver, m.src.at); err != nil {
@@ -121,6 +128,17 @@ func (i *Issuer) Import(ctx context.Context, cfg ImportConfig) (Summary, error) 
 		m.sum.PerSecond = float64(m.sum.Accepted+m.sum.Refused+m.sum.Held) / s
 	}
 	return m.sum, nil
+}
+
+// signsAt refuses a time of issue at which no key signs, or not the one that
+// signs now: what it signed would be refused by every verifier.
+func (i *Issuer) signsAt(t time.Time) error {
+	k, err := i.cfg.Ring.Current(keys.UseCredentials, i.now())
+	if err == nil && k.ValidAt(t) {
+		return nil
+	}
+	return keys.ErrNoKey.WithDetail("no signing key is valid at the time of the import").
+		WithHint("make a key that begins earlier with --from, or import at a later time")
 }
 
 // importer is one run of Import.
@@ -428,21 +446,24 @@ func (m *importer) addAgain(ctx context.Context, l *line) error {
 
 // count adds a line to the summary, and to the refused ones if it was.
 func (m *importer) count(file string, l *line) error {
-	state := ""
+	state, rule := "", ""
 	switch e := l.entry; {
 	case l.seen != nil:
-		state = l.seen.State
+		state, rule = l.seen.State, l.seen.Rule
 		m.sum.Seen++
 	case e == nil:
 	case e.seen != nil:
-		state = e.seen.State
+		state, rule = e.seen.State, e.seen.Rule
 		m.sum.Seen++
 	case e.err != nil:
 		if err := l.refuse(e.err); err != nil {
 			return err
 		}
 	default:
-		state = e.outcome.State
+		state, rule = e.outcome.State, e.outcome.Rule
+	}
+	if l.fault == nil && rule != "" {
+		m.sum.Rules[rule]++
 	}
 	switch {
 	case l.fault != nil:

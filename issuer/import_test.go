@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/store/storetest"
@@ -315,7 +316,9 @@ func TestImportChild(t *testing.T) {
 // TestImportAt: the time to check and issue at can be another one.
 func TestImportAt(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
+	ring := newRing(t, keys.EdDSA)
+	ring.Keys[0].NotBefore = time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC)
+	d := openDeskWith(t, Config{DB: storetest.Open(t, store.SQLite, "issuer"), Ring: ring})
 	b := newBirth()
 	at := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	s, err := d.Import(ctx, ImportConfig{Births: jsonl(t, b), Guardianships: jsonl(t, newGuardianship(b)), At: at, Operator: "Olga", Approver: "Axel"})
@@ -329,6 +332,67 @@ func TestImportAt(t *testing.T) {
 	if s, err := d.Import(ctx, ImportConfig{Births: jsonl(t, early), At: time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC), Operator: "Olga", Approver: "Axel"}); err != nil || s.Refused != 1 {
 		t.Errorf("a birth of the future: %s %v", counts(s), err)
 	}
+}
+
+// TestImportWithoutKey: an import at a time that no signing key covers reserves
+// nothing.
+func TestImportWithoutKey(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db) // its key begins a year before
+		before := deskTime.AddDate(-1, 0, -1)
+		for name, now := range map[string]time.Time{"at that time": before, "by a clock of today": deskTime} {
+			d.pass(now.Sub(d.clock()))
+			_, err := d.Import(ctx, ImportConfig{Births: jsonl(t, newBirth()), At: before, Operator: "Olga", Approver: "Axel"})
+			wantFault(t, err, keys.ErrNoKey)
+			if f := fault.As(err); f.Hint == "" {
+				t.Errorf("%s: no hint", name)
+			}
+		}
+		for _, table := range []string{"births", "credentials", "batches", "commitments"} {
+			if n := one(t, db, `SELECT COUNT(*) FROM `+table); n != 0 {
+				t.Errorf("%d rows in %s", n, table)
+			}
+		}
+		// Nor does a single registration.
+		d.pass(before.Sub(d.clock()))
+		_, err := d.RegisterBirth(ctx, rita, raw(t, newBirth(func(b *vc.Birth) { b.Registration.Date = "2019-03-09" })), "")
+		wantFault(t, err, keys.ErrNoKey)
+		if n := one(t, db, `SELECT COUNT(*) FROM births`); n != 0 {
+			t.Errorf("%d births", n)
+		}
+	})
+}
+
+// TestImportRules: the summary names the rule of every line that is held, not
+// issued or without a border profile, also when it was seen before.
+func TestImportRules(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		b := newBirth()
+		twin := newBirth(twinOf(b))
+		hangul := newBirth(func(b *vc.Birth) { b.Names = []vc.Name{{Kind: "legal", Script: "Hang", Full: "홍길동"}} })
+		births := []any{b, twin, hangul, newBirth(func(b *vc.Birth) { b.Sex = 5 })}
+		gs := []any{newGuardianship(b), newGuardianship(b), newGuardianship(twin),
+			newGuardianship(b, func(g *vc.Guardianship) { g.Effective.Until = "2020-01-01" })}
+		for range 2 {
+			s, _ := d.load(jsonl(t, births...), jsonl(t, gs...))
+			named := 0
+			for rule, n := range s.Rules {
+				if rule != RuleMRZNeeded {
+					named += n
+				}
+			}
+			if s.Held != 3 || s.NotIssued != 1 || named != s.Held+s.NotIssued || s.Rules[RuleMRZNeeded] != 1 ||
+				s.Rules[RuleGuardianHasMandate] != 1 || s.Rules[RuleWardHeld] != 1 || s.Rules[ReasonMandateOver] != 1 {
+				t.Errorf("%s: %v", counts(s), s.Rules)
+			}
+		}
+		if s, _ := d.load(nil, nil); !strings.Contains(string(raw(t, s)), `"rules":{}`) {
+			t.Error("no rules in the summary")
+		}
+	})
 }
 
 // FuzzImportLines: every line that is not blank is counted once, whatever is in

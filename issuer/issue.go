@@ -24,10 +24,6 @@ import (
 // place.
 const renewAhead = 60 * 24 * time.Hour
 
-// recoverAge is how old an open reservation must be before Recover takes it for
-// left behind. Finishing one too early does no harm: it is sealed once.
-const recoverAge = 10 * time.Second
-
 // source is where registrations come from.
 type source struct {
 	caller   Caller
@@ -414,7 +410,7 @@ func (i *Issuer) collect(ctx context.Context, have []copied, drafts []*draft) ([
 			continue
 		}
 		if !c.Sealed {
-			if _, err := i.recover(ctx, i.now(), c.Record); err != nil {
+			if _, err := i.recover(ctx, always, c.Record); err != nil {
 				return nil, err
 			}
 			again, err := i.store.copies(ctx, i.db, `WHERE id = $1`, c.ID)
@@ -503,6 +499,9 @@ func (i *Issuer) draft(ctx context.Context, c copyOf) (*draft, error) {
 	from, until := c.validity()
 	if !until.After(from) {
 		return nil, ErrNotIssuable
+	}
+	if _, err := i.signer(i.now()); err != nil {
+		return nil, err // nothing is reserved that could not be signed
 	}
 	id := uuid.NewString()
 	d := &draft{kind: c.record.Kind, record: c.record.ID, holder: c.holder, batch: c.record.Batch, info: CredentialInfo{
@@ -639,57 +638,8 @@ func (i *Issuer) finish(ctx context.Context, o Outcome) error {
 	if len(o.Credentials) == 0 {
 		return nil
 	}
-	_, err := i.recover(ctx, i.now(), o.ID)
+	_, err := i.recover(ctx, always, o.ID)
 	return err
-}
-
-// Recover finishes reservations that were left open by a crash: it signs the
-// stored bytes as they are and seals them. It may run beside live issuers: a
-// reservation is sealed once, whoever comes first. What cannot be signed is
-// counted, logged by its id and left for the next run.
-func (i *Issuer) Recover(ctx context.Context) (Recovered, error) {
-	if err := i.store.forgetAnswers(ctx); err != nil {
-		return Recovered{}, err
-	}
-	return i.recover(ctx, i.now().Add(-recoverAge), "")
-}
-
-// recover finishes the reservations made before a time, of one record if record
-// is not "".
-func (i *Issuer) recover(ctx context.Context, before time.Time, record string) (Recovered, error) {
-	var r Recovered
-	for {
-		list, err := i.store.open(ctx, before, record, r.Failed)
-		if err != nil || len(list) == 0 {
-			return r, err
-		}
-		r.Open += len(list)
-		w := &work{}
-		for _, d := range list {
-			x, err := i.signAgain(d)
-			if err != nil {
-				r.Failed++
-				i.log.Error("a reserved credential cannot be signed", "credential", d.ID, "code", fault.As(err).Code)
-				continue
-			}
-			w.seals = append(w.seals, x)
-		}
-		if len(w.seals) == 0 {
-			continue
-		}
-		if err := i.store.submit(ctx, w); err != nil {
-			return r, err
-		}
-		r.Sealed += len(w.seals)
-	}
-}
-
-func (i *Issuer) signAgain(r reserved) (*sealing, error) {
-	u, err := vc.Prepare(r.Payload)
-	if err != nil {
-		return nil, err
-	}
-	return i.sign(&draft{info: CredentialInfo{ID: r.ID}, unsigned: u})
 }
 
 // newClaim binds an Idempotency-Key to the caller and to the request that it

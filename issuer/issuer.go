@@ -64,7 +64,11 @@ var (
 	ErrIdempotency = fault.New(fault.Conflict, "idempotency-key-reused", "this Idempotency-Key was used for another request").
 			WithHint("use a fresh key for each act and repeat it only with the same body")
 	ErrIdempotencyKey = fault.New(fault.Invalid, "idempotency-key-invalid", "an Idempotency-Key has 1 to 128 printable ASCII characters")
-	ErrDecision       = fault.New(fault.Invalid, "decision-invalid", "the decision must be issue or discard")
+	// ErrBinding refuses a database that another issuer wrote, or this one with
+	// other secrets.
+	ErrBinding = fault.New(fault.Conflict, "database-bound", "this database belongs to another issuer or other keys").
+			WithHint("check --data and --public")
+	ErrDecision = fault.New(fault.Invalid, "decision-invalid", "the decision must be issue or discard")
 )
 
 // Roles of an issuer's tokens.
@@ -179,6 +183,20 @@ func New(cfg Config) (*Issuer, error) {
 	i := &Issuer{cfg: cfg, did: id, db: cfg.DB, log: cfg.Log}
 	i.store = newStore(cfg)
 	return i, nil
+}
+
+// Bind ties the database to this issuer's DID and to the secrets that decide
+// places in status lists and search keys, at first use, and is ErrBinding for a
+// database that is tied to others: two issuers with different secrets would give
+// one place twice and miss each other's duplicates. Call it before anything
+// else.
+func (i *Issuer) Bind(ctx context.Context) error {
+	return i.store.bind(ctx, binding{i.did, i.fingerprint("index"), i.fingerprint("dedup")})
+}
+
+// fingerprint tells secrets apart without telling them.
+func (i *Issuer) fingerprint(secret string) []byte {
+	return sum([]byte("kinpass/fingerprint/v1/"+secret+"\x00"), i.cfg.Ring.Secret(secret))
 }
 
 // DID gives the issuer's identifier, did:web of its base address.
@@ -310,13 +328,6 @@ func (i *Issuer) Statistics(ctx context.Context, c Caller) (Statistics, error) {
 		return Statistics{}, err
 	}
 	return i.store.count(ctx)
-}
-
-// Recovered counts what Recover found.
-type Recovered struct {
-	Open   int `json:"open"`   // reservations without a sealed credential
-	Sealed int `json:"sealed"` // of these, signed and sealed now
-	Failed int `json:"failed"` // of these, not signed; look at the log
 }
 
 // token gives a random identifier of 128 bits as 22 characters of base64url.

@@ -70,6 +70,9 @@ func openDeskWith(t testing.TB, cfg Config) *desk {
 	if d.Issuer, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	if err := d.Bind(context.Background()); err != nil {
+		t.Fatal(explain(err))
+	}
 	return d
 }
 

@@ -395,12 +395,16 @@ func (i *Issuer) Refresh(ctx context.Context) error {
 	return failed
 }
 
-// Run keeps the status lists signed until ctx is done. What goes wrong is
-// logged and tried again.
+// Run finishes reservations that somebody left behind and keeps the status lists
+// signed until ctx is done. What goes wrong is logged and tried again.
 func (i *Issuer) Run(ctx context.Context) {
+	if err := i.store.forgetAnswers(ctx); err != nil && ctx.Err() == nil {
+		i.log.Error("old answers not deleted", "code", fault.As(err).Code)
+	}
 	t := time.NewTicker(max(i.cfg.Refresh/2, time.Second))
 	defer t.Stop()
 	for {
+		i.recoverOld(ctx)
 		if err := i.Refresh(ctx); err != nil && ctx.Err() == nil {
 			i.log.Error("status lists not signed", "error", fmt.Sprintf("%T", err))
 		}

@@ -45,6 +45,30 @@ func (s *Store) write(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	})
 }
 
+// binding says whose database this is.
+type binding struct {
+	did          string
+	index, dedup []byte // fingerprints of secrets
+}
+
+// bind stores whose database this is if nobody did, and refuses another one.
+func (s *Store) bind(ctx context.Context, b binding) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO binding (id, did, index_print, dedup_print, created) VALUES (1, $1, $2, $3, $4)
+			ON CONFLICT (id) DO NOTHING`, b.did, b.index, b.dedup, store.Micros(s.now())); err != nil {
+			return err
+		}
+		var has binding
+		if err := tx.QueryRowContext(ctx, `SELECT did, index_print, dedup_print FROM binding WHERE id = 1`).Scan(&has.did, &has.index, &has.dedup); err != nil {
+			return err
+		}
+		if has.did != b.did || !bytes.Equal(has.index, b.index) || !bytes.Equal(has.dedup, b.dedup) {
+			return ErrBinding
+		}
+		return nil
+	})
+}
+
 // reader is what rows can be read through: the database, or a transaction.
 type reader interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

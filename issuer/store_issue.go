@@ -171,6 +171,11 @@ func (s *Store) copies(ctx context.Context, q reader, where string, args ...any)
 	return out, rs.Err()
 }
 
+// sealedAfter gives up to 500 sealed credentials by id after this one.
+func (s *Store) sealedAfter(ctx context.Context, id string) ([]copied, error) {
+	return s.copies(ctx, s.db, `WHERE state = 'sealed' AND id > $1 ORDER BY id LIMIT 500`, id)
+}
+
 // newest gives the copy of this version of a record for this holder and profile
 // that expires last; ok is false if there is none that is valid.
 func (s *Store) newest(ctx context.Context, q reader, d copyOf) (copied, bool, error) {
