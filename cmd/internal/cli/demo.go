@@ -227,24 +227,21 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 	return d, nil
 }
 
-// freePorts finds three consecutive ports that nobody listens on now.
+// freePorts finds three consecutive ports that nobody listens on now. They lie
+// below those that systems give to outgoing connections, so that none of these
+// takes one of them before it is listened on.
 func freePorts(host string) (int, error) {
-	for range 50 {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-		if err != nil {
-			return 0, err
-		}
-		p := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		ok := p <= 65533
-		for n := 1; ok && n < 3; n++ {
-			l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(p+n)))
+	for range 100 {
+		first := 10_000 + int(mustInt(22_000))
+		ok := true
+		for n := 0; ok && n < 3; n++ {
+			l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(first+n)))
 			if ok = err == nil; ok {
 				l.Close()
 			}
 		}
 		if ok {
-			return p, nil
+			return first, nil
 		}
 	}
 	return 0, errors.New("no three free ports in a row")

@@ -101,7 +101,12 @@ func TestScripts(t *testing.T) {
 }
 
 // started holds the services of a script by role.
-type started map[string]*exec.Cmd
+type started map[string]*process
+
+type process struct {
+	*exec.Cmd
+	ended chan struct{}
+}
 
 // services of each running script; scripts run in parallel.
 var services = struct {
@@ -109,7 +114,7 @@ var services = struct {
 	of map[*testscript.TestScript]started
 }{of: map[*testscript.TestScript]started{}}
 
-func service(ts *testscript.TestScript, role string) *exec.Cmd {
+func service(ts *testscript.TestScript, role string) *process {
 	services.Lock()
 	defer services.Unlock()
 	return services.of[ts][role]
@@ -136,8 +141,13 @@ func servicesCmd(ts *testscript.TestScript, neg bool, args []string) {
 	startCmd(ts, false, []string{verifierRole})
 	for _, p := range [][3]string{{"registrar", "registrar", issuerRole}, {"colleague", "registrar", issuerRole}, {"court", "court", issuerRole},
 		{"guardian", "guardian", walletRole}, {"stranger", "guardian", walletRole}, {"officer", "officer", verifierRole}} {
-		ts.Check(ts.Exec("kinpass", "token", "add", "--service", p[2], "--role", p[1], "--name", p[0]))
-		ts.Check(os.WriteFile(ts.MkAbs(p[0]+".token"), []byte(ts.ReadFile("stdout")), 0o600))
+		h := &home{dir: ts.MkAbs("kinpass-data"), dbFile: ts.Getenv("KINPASS_DB")}
+		db, err := h.open(context.Background(), p[2])
+		ts.Check(err)
+		secret, _, err := db.AddToken(context.Background(), p[0], p[1], time.Time{})
+		db.Close()
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(p[0]+".token"), []byte(secret+"\n"), 0o600))
 	}
 }
 
@@ -165,15 +175,17 @@ func startCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	cmd.Stdout, cmd.Stderr = log, log
 	ts.Check(cmd.Start())
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
 	services.Lock()
 	if services.of[ts] == nil {
 		services.of[ts] = started{}
 	}
-	services.of[ts][role] = cmd
+	services.of[ts][role] = &process{cmd, ended}
 	services.Unlock()
 	ts.Defer(func() {
 		cmd.Process.Kill()
-		cmd.Wait()
+		<-ended
 		log.Close()
 	})
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(30 * time.Millisecond) {
@@ -183,6 +195,11 @@ func startCmd(ts *testscript.TestScript, neg bool, args []string) {
 			if res.StatusCode == http.StatusOK {
 				return
 			}
+		}
+		select {
+		case <-ended:
+			ts.Fatalf("%s ended:\n%s", role, ts.ReadFile(role+".log"))
+		default:
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s does not answer:\n%s", role, ts.ReadFile(role+".log"))
@@ -205,7 +222,7 @@ func haltCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s was not started", args[0])
 	}
 	ts.Check(cmd.Process.Signal(sig))
-	cmd.Wait()
+	<-cmd.ended
 }
 
 // jsonCmd reads a value out of a JSON file: "json NAME FILE a.0.b" sets $NAME;
