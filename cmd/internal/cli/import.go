@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -102,6 +104,9 @@ held is the number of lines, notIssued is part of accepted.`,
 			w := c.OutOrStdout()
 			fmt.Fprintf(w, "accepted  %d\nrefused   %d\nheld      %d\nnotIssued %d (part of accepted)\nrate      %.0f per second\n",
 				sum.Accepted, sum.Refused, sum.Held, sum.NotIssued, sum.PerSecond)
+			for _, rule := range slices.Sorted(maps.Keys(sum.Rules)) {
+				fmt.Fprintf(w, "  %-32s %d\n", rule, sum.Rules[rule])
+			}
 			if sum.Refused > 0 && refused == "" {
 				fmt.Fprintln(c.ErrOrStderr(), "hint: --refused FILE writes the refused lines with field and rule")
 			}
@@ -115,7 +120,7 @@ held is the number of lines, notIssued is part of accepted.`,
 	f.StringVar(&at, "at", "", "RFC 3339 date or time of the registration (default now)")
 	f.StringVar(&operator, "operator", "import-operator", "who imports")
 	f.StringVar(&approver, "approver", "import-approver", "who approved the batch")
-	f.StringVar(&public, "public", defaultPublic, "the issuer's public address, which decides its did:web")
+	f.StringVar(&public, "public", "", "the issuer's public address, which decides its did:web (default that of the last run on this data directory, at first "+defaultPublic+")")
 	f.StringVar(&alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
 	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	return c
@@ -160,8 +165,10 @@ func newFsck(h *home) *cobra.Command {
 		Short: "Find and finish reservations that a crash left open",
 		Long: `A credential is reserved, signed and sealed. A crash in between leaves a
 reservation; fsck signs the very bytes that were reserved and seals them, so
-that nothing is lost and nothing is issued twice. It is safe beside a running
-issuer. Exit code 1 if something could not be finished.`,
+that nothing is lost and nothing is issued twice. Then every signed credential
+is verified with the published keys. It is safe beside a running issuer, makes
+no keys, and needs the --data and --public of the issuer. Exit code 1 if
+something could not be finished or does not verify.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if _, err := h.mustRing(issuerRole); err != nil {
 				return err
@@ -175,22 +182,35 @@ issuer. Exit code 1 if something could not be finished.`,
 			if err != nil {
 				return err
 			}
+			v, err := i.Verify(c.Context())
+			if err != nil {
+				return err
+			}
+			bad := r.Failed > 0 || v.Bad > 0
 			if asJSON {
-				if err := printJSON(c.OutOrStdout(), r); err != nil {
+				err := printJSON(c.OutOrStdout(), map[string]any{"open": r.Open, "sealed": r.Sealed, "failed": r.Failed, "checked": v.Checked, "bad": v.Bad, "clean": !bad})
+				if err != nil {
 					return err
 				}
-			} else if r.Open == 0 {
-				fmt.Fprintln(c.OutOrStdout(), "clean: no open reservations")
 			} else {
-				fmt.Fprintf(c.OutOrStdout(), "open reservations %d, finished %d, failed %d\n", r.Open, r.Sealed, r.Failed)
+				w := c.OutOrStdout()
+				if r.Open > 0 {
+					fmt.Fprintf(w, "open reservations %d, finished %d, failed %d\n", r.Open, r.Sealed, r.Failed)
+				}
+				if v.Bad > 0 {
+					fmt.Fprintf(w, "credentials that do not verify with the published keys: %d of %d\n", v.Bad, v.Checked)
+				}
+				if !bad {
+					fmt.Fprintf(w, "clean: nothing is left open, and %d credentials verify\n", v.Checked)
+				}
 			}
-			if r.Failed > 0 {
+			if bad {
 				return &exit{code: 1}
 			}
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().StringVar(&public, "public", defaultPublic, "the issuer's public address")
+	c.Flags().StringVar(&public, "public", "", "the issuer's public address (default that of the last run on this data directory)")
 	return c
 }

@@ -42,6 +42,9 @@ type issuerOptions struct {
 // newIssuer opens the issuer's keys and database. The function that comes back
 // closes the database.
 func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, func(), error) {
+	if o.public == "" {
+		o.public = h.issuerAddress()
+	}
 	public, err := publicURL(o.public)
 	if err != nil {
 		return nil, nil, err
@@ -59,11 +62,38 @@ func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, 
 	}
 	i, err := issuer.New(issuer.Config{Base: public, DB: db, Ring: r, Now: o.clock, Log: o.log, Alg: o.alg,
 		TrustList: func() ([]byte, error) { return os.ReadFile(h.path(trustFile)) }})
+	if err == nil {
+		err = i.Bind(ctx)
+	}
+	if err == nil {
+		err = h.keepIssuerAddress(public)
+	}
 	if err != nil {
 		db.Close()
 		return nil, nil, err
 	}
 	return i, func() { db.Close() }, nil
+}
+
+// addressFile keeps the public address of the issuer whose keys are in the data
+// directory, so that commands beside the service need not repeat it.
+const addressFile = "issuer-address"
+
+// issuerAddress gives the address that the issuer had here before, or that of
+// the demonstration.
+func (h *home) issuerAddress() string {
+	b, err := os.ReadFile(h.path(addressFile))
+	if err != nil {
+		return defaultPublic
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func (h *home) keepIssuerAddress(public string) error {
+	if b, err := os.ReadFile(h.path(addressFile)); err == nil && strings.TrimSpace(string(b)) == public {
+		return nil
+	}
+	return h.write(addressFile, []byte(public+"\n"), 0o644)
 }
 
 // publicURL checks the address under which a service is reached. Only loopback
@@ -314,6 +344,12 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 	case issuerRole:
 		r.issuer, err = issuer.New(issuer.Config{Base: r.base, DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Alg: o.alg,
 			TrustList: func() ([]byte, error) { return source.Bytes(context.Background()) }})
+		if err == nil {
+			err = r.issuer.Bind(context.Background())
+		}
+		if err == nil {
+			err = h.keepIssuerAddress(r.base)
+		}
 		if err == nil {
 			issuer.Routes(s, r.issuer)
 		}
