@@ -145,7 +145,9 @@ Type: gofmt -w ."
 # run_tests ARGUMENT…: go test, and how long each package took.
 run_tests() {
 	command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 || install "a C compiler (for the race detector)" gcc libc6-dev
-	export CGO_ENABLED=1
+	# A program with the race detector sleeps a second before it ends, and the
+	# scripts start hundreds.
+	export CGO_ENABLED=1 GORACE="${GORACE-atexit_sleep_ms=0}"
 	# Without a database a test fails; it is never skipped unseen.
 	export KINPASS_REQUIRE_POSTGRES=1
 	begin=$(date +%s)
