@@ -388,6 +388,10 @@ func (s *Server) answerError(err error, c echo.Context) {
 	h.Set("Content-Type", api.MediaProblem)
 	h.Set("Cache-Control", "no-store")
 	switch status {
+	case http.StatusMethodNotAllowed:
+		if allow, ok := c.Get(echo.ContextKeyHeaderAllow).(string); ok {
+			h.Set("Allow", allow)
+		}
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusTooManyRequests:

@@ -128,6 +128,7 @@ func TestAnswers(t *testing.T) {
 		{name: "unknown route", method: "GET", path: "/Amina", status: 404, want: "not-found", not: "Amina"},
 		{name: "another role's route", method: "GET", path: "/wallet/x", status: 404, want: "not-found"},
 		{name: "method", method: "DELETE", path: "/secret", status: 405, want: "method-not-allowed"},
+		{name: "method on a described path", method: "PATCH", path: "/things/abc", status: 405, want: "method-not-allowed"},
 		{name: "no token", method: "GET", path: "/secret", status: 401, want: "token-invalid"},
 		{name: "wrong token", method: "GET", path: "/secret", header: map[string]string{"Authorization": "Bearer bad"}, status: 401, not: "bad\""},
 		{name: "basic", method: "GET", path: "/secret", header: map[string]string{"Authorization": "Basic good"}, status: 401},
@@ -171,6 +172,9 @@ func TestAnswers(t *testing.T) {
 				if ct := w.Header().Get("Content-Type"); ct != api.MediaProblem {
 					t.Errorf("content type %q", ct)
 				}
+			}
+			if c.status == http.StatusMethodNotAllowed && !strings.Contains(w.Header().Get("Allow"), "GET") {
+				t.Errorf("Allow: %q", w.Header().Get("Allow"))
 			}
 			if w.Header().Get("X-Content-Type-Options") != "nosniff" {
 				t.Error("no security headers")

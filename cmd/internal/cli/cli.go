@@ -56,7 +56,7 @@ func Main(args []string) int {
 	if err == nil {
 		return 0
 	}
-	if strings.HasPrefix(err.Error(), "required flag(s)") || strings.HasPrefix(err.Error(), "unknown command") {
+	if strings.HasPrefix(err.Error(), "required flag(s)") || strings.HasPrefix(err.Error(), "unknown command") && !errors.As(err, new(usage)) {
 		err = usage{fmt.Errorf("%w (see: kinpass --help)", err)}
 	}
 	code := 1
