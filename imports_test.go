@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/legacy":          {"internal/fault", "internal/did", "internal/keys", "internal/vc"},
 	"internal/serve":           {"api", "internal/fault"},
 	"internal/serve/servetest": {"api", "internal/serve"},
+	"internal/vectest":         {},
 	"internal/store":           {"internal/fault", "migrations"},
 	"internal/store/storetest": {"internal/store"},
 	"api":                      {},
