@@ -11,7 +11,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"encoding/json"
-	"math/big"
+	"errors"
 	"net/url"
 	"strings"
 
@@ -22,16 +22,14 @@ import (
 var (
 	ErrInvalid     = fault.New(fault.Invalid, "did-invalid", "not a usable decentralized identifier")
 	ErrUnsupported = fault.New(fault.Invalid, "did-method-unsupported", "this DID method or key type is not supported")
+	ErrFragment    = fault.New(fault.Invalid, "did-fragment-unknown", "the identifier names no key of its document")
 	ErrMismatch    = fault.New(fault.Invalid, "did-document-mismatch", "the DID document is for another identifier")
 )
 
-// multicodec prefixes of did:key (W3C CCG did:key, section 2).
 const (
-	codecEd25519 = 0xed
-	codecP256    = 0x1200
+	maxDID    = 512     // bytes; longer identifiers are refused unread
+	maxDIDURL = 4 << 10 // bytes; a did:jwk holds a whole JWK
 )
-
-const maxDID = 512 // bytes; longer identifiers are refused unread
 
 // ParseKey gives the public key of a did:key: an ed25519.PublicKey or a
 // P-256 *ecdsa.PublicKey. A fragment is accepted only if it repeats the key,
@@ -50,53 +48,36 @@ func ParseKey(id string) (crypto.PublicKey, error) {
 		}
 		mb = base
 	}
-	if len(mb) < 2 || mb[0] != 'z' {
-		return nil, ErrInvalid
-	}
-	raw, ok := decode58(mb[1:])
-	if !ok || len(raw) < 3 {
-		return nil, ErrInvalid
-	}
-	code, rest, ok := uvarint(raw)
-	if !ok {
-		return nil, ErrInvalid
-	}
-	switch code {
-	case codecEd25519:
-		if len(rest) != ed25519.PublicKeySize {
-			return nil, ErrInvalid
+	pub, err := ParseMultikey(mb)
+	switch k := pub.(type) {
+	case ed25519.PublicKey:
+		return k, nil
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P256() {
+			return k, nil
 		}
-		return ed25519.PublicKey(rest), nil
-	case codecP256:
-		pub, err := unmarshalCompressedP256(rest)
-		if err != nil {
-			return nil, err
-		}
-		return pub, nil
 	}
-	return nil, ErrUnsupported
+	if err == nil || errors.Is(err, ErrKeyType) {
+		return nil, ErrUnsupported.With(err)
+	}
+	return nil, ErrInvalid.With(err)
 }
 
 // EncodeKey gives the did:key of an Ed25519 or P-256 public key.
 func EncodeKey(pub crypto.PublicKey) (string, error) {
-	switch k := pub.(type) {
-	case ed25519.PublicKey:
-		if len(k) != ed25519.PublicKeySize {
-			return "", ErrInvalid
-		}
-		return "did:key:z" + encode58(append([]byte{0xed, 0x01}, k...)), nil
-	case *ecdsa.PublicKey:
-		if k.Curve != elliptic.P256() {
-			return "", ErrUnsupported
-		}
-		u, err := k.Bytes() // 0x04 ‖ X ‖ Y
-		if err != nil {
-			return "", ErrInvalid.With(err)
-		}
-		c := append([]byte{0x80, 0x24, 2 + u[64]&1}, u[1:33]...)
-		return "did:key:z" + encode58(c), nil
+	if k, ok := pub.(*ecdsa.PublicKey); ok && k != nil && k.Curve != elliptic.P256() {
+		return "", ErrUnsupported
 	}
-	return "", ErrUnsupported
+	switch pub.(type) {
+	case ed25519.PublicKey, *ecdsa.PublicKey:
+	default:
+		return "", ErrUnsupported
+	}
+	mb, err := EncodeMultikey(pub)
+	if err != nil {
+		return "", ErrInvalid.With(err)
+	}
+	return "did:key:" + mb, nil
 }
 
 // KeyID gives the verification method of a did:key: the DID, "#" and the
@@ -112,92 +93,6 @@ func Base(u string) string {
 		return u[:i]
 	}
 	return u
-}
-
-// uvarint reads a minimal unsigned varint (multiformats), at most 3 bytes.
-func uvarint(b []byte) (uint64, []byte, bool) {
-	var v uint64
-	for i := 0; i < len(b) && i < 3; i++ {
-		v |= uint64(b[i]&0x7f) << (7 * i)
-		if b[i] < 0x80 {
-			if i > 0 && b[i] == 0 {
-				return 0, nil, false // not minimal: a second spelling of the key
-			}
-			return v, b[i+1:], true
-		}
-	}
-	return 0, nil, false
-}
-
-func unmarshalCompressedP256(b []byte) (*ecdsa.PublicKey, error) {
-	if len(b) != 33 {
-		return nil, ErrInvalid
-	}
-	x, y := elliptic.UnmarshalCompressed(elliptic.P256(), b)
-	if x == nil {
-		return nil, ErrInvalid
-	}
-	u := make([]byte, 65)
-	u[0] = 4
-	x.FillBytes(u[1:33])
-	y.FillBytes(u[33:])
-	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), u)
-	if err != nil {
-		return nil, ErrInvalid.With(err)
-	}
-	return pub, nil
-}
-
-const alphabet58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-func encode58(b []byte) string {
-	n := new(big.Int).SetBytes(b)
-	radix, mod := big.NewInt(58), new(big.Int)
-	var out []byte
-	for n.Sign() > 0 {
-		n.DivMod(n, radix, mod)
-		out = append(out, alphabet58[mod.Int64()])
-	}
-	for _, c := range b {
-		if c != 0 {
-			break
-		}
-		out = append(out, '1')
-	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
-	return string(out)
-}
-
-// decode58 refuses inputs over 128 characters: no key we know is that long,
-// and the conversion is quadratic.
-func decode58(s string) ([]byte, bool) {
-	if len(s) == 0 || len(s) > 128 {
-		return nil, false
-	}
-	zeros := 0
-	for zeros < len(s) && s[zeros] == '1' {
-		zeros++
-	}
-	buf := make([]byte, 0, len(s))
-	for i := zeros; i < len(s); i++ {
-		c := strings.IndexByte(alphabet58, s[i])
-		if c < 0 {
-			return nil, false
-		}
-		carry := c
-		for j := len(buf) - 1; j >= 0; j-- {
-			carry += 58 * int(buf[j])
-			buf[j] = byte(carry)
-			carry >>= 8
-		}
-		for carry > 0 {
-			buf = append([]byte{byte(carry)}, buf...)
-			carry >>= 8
-		}
-	}
-	return append(make([]byte, zeros), buf...), true
 }
 
 // Document is a DID document (W3C DID Core 1.0, section 5) as far as Kinpass

@@ -62,7 +62,7 @@ func TestKeyRoundTrip(t *testing.T) {
 
 func TestParseKeyRefuses(t *testing.T) {
 	raw, _ := decode58(keyEd25519[len("did:key:z"):])
-	mk := func(b []byte) string { return "did:key:z" + encode58(b) }
+	mk := func(b []byte) string { return "did:key:z" + EncodeBase58(b) }
 	p256, _ := decode58(keyP256[len("did:key:z"):])
 	offCurve := append([]byte(nil), p256...)
 	for i := range offCurve[3:] {
