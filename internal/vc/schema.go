@@ -16,13 +16,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/rdf"
 )
 
 //go:embed schemas
 var schemaTree embed.FS
-
-//go:embed contexts/kinpass-v1.jsonld
-var contextV1 []byte
 
 // ErrSchema says that a document does not have the shape of its schema. Its
 // Fields name every place and the rule it broke.
@@ -51,7 +49,13 @@ func SchemaFiles() map[string][]byte {
 
 // ContextFile gives the JSON-LD context that ContextKinpass names. The bytes
 // are the caller's.
-func ContextFile() []byte { return bytes.Clone(contextV1) }
+func ContextFile() []byte {
+	body, ok := rdf.ContextFile(ContextKinpass)
+	if !ok {
+		panic("vc: the context is part of the binary")
+	}
+	return body
+}
 
 // schemaSet is what the embedded files compile to: the schemas by id, and every
 // member name that they know, which is what may be repeated in an error.
