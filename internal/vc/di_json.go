@@ -1,0 +1,175 @@
+package vc
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+)
+
+// memberSpan is one member of a JSON object: its decoded name, and the offsets
+// of the name's quote, of its value and of the end of the value.
+type memberSpan struct {
+	name           string
+	from, val, end int
+}
+
+// members lists the members of the JSON object that data is; ok is false if it
+// is something else. data must have passed CheckJSON.
+func members(data []byte) (out []memberSpan, ok bool) {
+	i := skipSpace(data, 0)
+	if i == len(data) || data[i] != '{' {
+		return nil, false
+	}
+	out = make([]memberSpan, 0, 16)
+	i = skipSpace(data, i+1)
+	for data[i] != '}' {
+		m := memberSpan{from: i}
+		i = skipValue(data, i)
+		m.name = text(data[m.from:i])
+		i = skipSpace(data, i)       // the colon
+		m.val = skipSpace(data, i+1) // the value
+		m.end = skipValue(data, m.val)
+		out = append(out, m)
+		if i = skipSpace(data, m.end); data[i] == ',' {
+			i = skipSpace(data, i+1)
+		}
+	}
+	return out, true
+}
+
+// elements lists the values of the JSON array that data is, as slices of it.
+// It stops after max+1 of them.
+func elements(data []byte, max int) (out [][]byte, ok bool) {
+	i := skipSpace(data, 0)
+	if i == len(data) || data[i] != '[' {
+		return nil, false
+	}
+	i = skipSpace(data, i+1)
+	for data[i] != ']' && len(out) <= max {
+		end := skipValue(data, i)
+		out = append(out, data[i:end])
+		if i = skipSpace(data, end); data[i] == ',' {
+			i = skipSpace(data, i+1)
+		}
+	}
+	return out, true
+}
+
+func skipSpace(d []byte, i int) int {
+	for i < len(d) && (d[i] == ' ' || d[i] == '\n' || d[i] == '\r' || d[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// skipValue gives the offset after the value that begins at i.
+func skipValue(d []byte, i int) int {
+	depth := 0
+	for ; ; i++ {
+		switch d[i] {
+		case '"':
+			for i++; d[i] != '"'; i++ {
+				if d[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			depth--
+		case ' ', '\n', '\r', '\t', ',', ':':
+			continue
+		default: // a number or a word
+			for i+1 < len(d) && (d[i+1] > ' ' && d[i+1] != ',' && d[i+1] != '}' && d[i+1] != ']') {
+				i++
+			}
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+}
+
+// text decodes a JSON string.
+func text(quoted []byte) string {
+	in := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(in, '\\') < 0 {
+		return string(in)
+	}
+	return unquote(in)
+}
+
+// stringValue decodes a value that must be a JSON string.
+func stringValue(v []byte) (string, bool) {
+	if len(v) < 2 || v[0] != '"' {
+		return "", false
+	}
+	return text(v), true
+}
+
+// stringValues decodes a string or an array of strings that is not empty.
+func stringValues(v []byte, max int) ([]string, bool) {
+	if s, ok := stringValue(v); ok {
+		return []string{s}, true
+	}
+	list, ok := elements(v, max)
+	if !ok || len(list) == 0 || len(list) > max {
+		return nil, false
+	}
+	out := make([]string, 0, len(list))
+	for _, e := range list {
+		s, ok := stringValue(e)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, s)
+	}
+	return out, true
+}
+
+// without gives the object's text without its member k.
+func without(data []byte, ms []memberSpan, k int) []byte {
+	from, to := ms[k].from, ms[k].end
+	switch {
+	case k > 0:
+		from = ms[k-1].end
+	case len(ms) > 1:
+		to = ms[1].from
+	}
+	return slices.Concat(data[:from], data[to:])
+}
+
+// appendMember writes a member at the end of the object that data is.
+func appendMember(data []byte, name string, value []byte) []byte {
+	end := bytes.LastIndexByte(data, '}')
+	last := end
+	for last > 0 && (data[last-1] == ' ' || data[last-1] == '\n' || data[last-1] == '\r' || data[last-1] == '\t') {
+		last--
+	}
+	out := make([]byte, 0, len(data)+len(name)+len(value)+4)
+	out = append(out, data[:last]...)
+	if data[last-1] != '{' {
+		out = append(out, ',')
+	}
+	out = appendQuoted(out, name)
+	out = append(out, ':')
+	out = append(out, value...)
+	return append(out, data[last:]...)
+}
+
+// appendQuoted writes s as a JSON string.
+func appendQuoted(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			q, err := json.Marshal(s)
+			if err != nil { // a string has a JSON form
+				return append(dst, `""`...)
+			}
+			return append(dst, q...)
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}
