@@ -17,17 +17,17 @@ import (
 
 // The issuer's and the holder's key of sd-jwt/*/settings.yml.
 const (
-	vectorIssuer = `{"kty":"EC","crv":"P-256","x":"b28d4MwZMjw8-00CG4xfnn9SLMVMM19SlqZpVb_uNtQ","y":"Xv5zWwuoaTgdS6hV43yI6gBwTnjukmFQQnJ_kCxzqk8"}`
-	vectorHolder = `{"kty":"EC","crv":"P-256","x":"TCAER19Zvu3OHF4j4W4vfSVoHIP1ILilDls7vCeGemc","y":"ZxjiWWbZMQGHVWKVQ4hbSIirsVfuecCE6t4jT9F2HZQ"}`
+	sdjIssuerKey = `{"kty":"EC","crv":"P-256","x":"b28d4MwZMjw8-00CG4xfnn9SLMVMM19SlqZpVb_uNtQ","y":"Xv5zWwuoaTgdS6hV43yI6gBwTnjukmFQQnJ_kCxzqk8"}`
+	sdjHolderKey = `{"kty":"EC","crv":"P-256","x":"TCAER19Zvu3OHF4j4W4vfSVoHIP1ILilDls7vCeGemc","y":"ZxjiWWbZMQGHVWKVQ4hbSIirsVfuecCE6t4jT9F2HZQ"}`
 )
 
-// vectorText reads a text file and undoes the line breaks that the examples of
+// sdjText reads a text file and undoes the line breaks that the examples of
 // the RFC have for print.
-func vectorText(t *testing.T, dir, name string) string {
+func sdjText(t *testing.T, dir, name string) string {
 	return strings.ReplaceAll(string(vectest.Read(t, dir, name)), "\n", "")
 }
 
-func vectorJSON(t *testing.T, dir, name string) any {
+func sdjFile(t *testing.T, dir, name string) any {
 	t.Helper()
 	v, err := sdValue(vectest.Read(t, dir, name))
 	if err != nil {
@@ -36,7 +36,7 @@ func vectorJSON(t *testing.T, dir, name string) any {
 	return v
 }
 
-func asJSON(t *testing.T, data []byte) any {
+func sdjValue(t *testing.T, data []byte) any {
 	t.Helper()
 	v, err := sdValue(data)
 	if err != nil {
@@ -45,7 +45,7 @@ func asJSON(t *testing.T, data []byte) any {
 	return v
 }
 
-func vectorKey(t *testing.T, jwk string) crypto.PublicKey {
+func sdjKey(t *testing.T, jwk string) crypto.PublicKey {
 	t.Helper()
 	k, err := ParseJWK([]byte(jwk))
 	if err != nil {
@@ -54,8 +54,8 @@ func vectorKey(t *testing.T, jwk string) crypto.PublicKey {
 	return k
 }
 
-// vectorBinding gives the expectation that the key binding of a case meets.
-func vectorBinding(t *testing.T, dir string) KeyBinding {
+// sdjBinding gives the expectation that the key binding of a case meets.
+func sdjBinding(t *testing.T, dir string) KeyBinding {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(dir, "kb_jwt_payload.json")); err != nil {
 		return KeyBinding{None: true}
@@ -91,7 +91,7 @@ func TestSDJWTVectors(t *testing.T) {
 				continue
 			}
 			here := filepath.Join(dir, e.Name())
-			if !vectorBinding(t, here).None {
+			if !sdjBinding(t, here).None {
 				bound++
 			}
 			t.Run(set+"/"+e.Name(), func(t *testing.T) {
@@ -115,31 +115,31 @@ func TestSDJWTVectors(t *testing.T) {
 }
 
 func runVector(t *testing.T, dir string) {
-	issuer := vectorKey(t, vectorIssuer)
+	issuer := sdjKey(t, sdjIssuerKey)
 	typs := []string{"example+sd-jwt", TypSDJWTVC}
 
 	// Issuance: payload, all disclosures.
-	text := vectorText(t, dir, "sd_jwt_issuance.txt")
+	text := sdjText(t, dir, "sd_jwt_issuance.txt")
 	issued, err := SplitSDJWT(text, typs...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if part := vectorText(t, dir, "sd_jwt_jws_part.txt"); !strings.HasPrefix(text, part+"~") {
+	if part := sdjText(t, dir, "sd_jwt_jws_part.txt"); !strings.HasPrefix(text, part+"~") {
 		t.Error("the JWS is not what the issuance begins with")
 	}
 	payload, err := issued.jws.Verify(issuer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(asJSON(t, payload), vectorJSON(t, dir, "sd_jwt_payload.json")) {
+	if !reflect.DeepEqual(sdjValue(t, payload), sdjFile(t, dir, "sd_jwt_payload.json")) {
 		t.Error("another payload")
 	}
 	all, err := issued.Verify(issuer, KeyBinding{None: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	user := vectorJSON(t, dir, "user_claims.json").(map[string]any)
-	claims := asJSON(t, all.Claims).(map[string]any)
+	user := sdjFile(t, dir, "user_claims.json").(map[string]any)
+	claims := sdjValue(t, all.Claims).(map[string]any)
 	for name, v := range user {
 		if !reflect.DeepEqual(claims[name], v) {
 			t.Errorf("claim %q of the user is not what was issued", name)
@@ -155,17 +155,17 @@ func runVector(t *testing.T, dir string) {
 	}
 
 	// Presentation.
-	text = vectorText(t, dir, "sd_jwt_presentation.txt")
+	text = sdjText(t, dir, "sd_jwt_presentation.txt")
 	shown, err := SplitSDJWT(text, typs...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect := vectorBinding(t, dir)
+	expect := sdjBinding(t, dir)
 	c, err := shown.Verify(issuer, expect)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(asJSON(t, c.Claims), vectorJSON(t, dir, "verified_contents.json")) {
+	if !reflect.DeepEqual(sdjValue(t, c.Claims), sdjFile(t, dir, "verified_contents.json")) {
 		t.Errorf("verified contents: %s", c.Claims)
 	}
 	if expect.None {
@@ -173,14 +173,14 @@ func runVector(t *testing.T, dir string) {
 			t.Error("a holder without a key binding")
 		}
 	} else {
-		if !sameKey(c.Holder, vectorKey(t, vectorHolder)) {
+		if !sameKey(c.Holder, sdjKey(t, sdjHolderKey)) {
 			t.Error("another holder")
 		}
 		kb, err := SplitJWS(shown.binding)
-		if err != nil || shown.binding != vectorText(t, dir, "kb_jwt_serialized.txt") {
+		if err != nil || shown.binding != sdjText(t, dir, "kb_jwt_serialized.txt") {
 			t.Fatal("the key binding is not the one of the case", err)
 		}
-		if !reflect.DeepEqual(asJSON(t, kb.payload), vectorJSON(t, dir, "kb_jwt_payload.json")) {
+		if !reflect.DeepEqual(sdjValue(t, kb.payload), sdjFile(t, dir, "kb_jwt_payload.json")) {
 			t.Error("another key binding payload")
 		}
 		for _, wrong := range []KeyBinding{{}, {None: true}, {Audience: expect.Audience, Nonce: expect.Nonce},
@@ -191,7 +191,7 @@ func runVector(t *testing.T, dir string) {
 			}
 		}
 	}
-	if c, err := shown.Verify(vectorKey(t, vectorHolder), expect); err == nil || c != nil {
+	if c, err := shown.Verify(sdjKey(t, sdjHolderKey), expect); err == nil || c != nil {
 		t.Error("verified with a key that is not the issuer's")
 	}
 	samePresentation(t, issued, shown)
@@ -232,9 +232,9 @@ func makeAgain(t *testing.T, issued *SDJWT, all *SDClaims) {
 	t.Helper()
 	salts := map[string]string{}
 	for at, i := range all.owner {
-		salts[at] = saltOf(t, issued.disclosures[i])
+		salts[at] = sdjSalt(t, issued.disclosures[i])
 	}
-	_, named := asJSON(t, issued.jws.payload).(map[string]any)["_sd_alg"]
+	_, named := sdjValue(t, issued.jws.payload).(map[string]any)["_sd_alg"]
 	payload, disclosures, err := MakeSDJWT(all.Claims, all.Disclosed, SDOptions{Salt: func(at string) (string, error) {
 		s, ok := salts[at]
 		if !ok {
@@ -251,8 +251,8 @@ func makeAgain(t *testing.T, issued *SDJWT, all *SDClaims) {
 	if len(disclosures) != len(issued.disclosures) {
 		t.Fatalf("%d disclosures, want %d", len(disclosures), len(issued.disclosures))
 	}
-	ours, decoys := plain(t, payload, disclosures)
-	theirs, theirDecoys := plain(t, issued.jws.payload, issued.disclosures)
+	ours, decoys := sdjPlain(t, payload, disclosures)
+	theirs, theirDecoys := sdjPlain(t, issued.jws.payload, issued.disclosures)
 	if !reflect.DeepEqual(ours, theirs) {
 		a, _ := json.Marshal(ours)
 		b, _ := json.Marshal(theirs)
@@ -263,24 +263,24 @@ func makeAgain(t *testing.T, issued *SDJWT, all *SDClaims) {
 	}
 }
 
-func saltOf(t *testing.T, text string) string {
+func sdjSalt(t *testing.T, text string) string {
 	data, err := b64.DecodeString(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return asJSON(t, data).([]any)[0].(string)
+	return sdjValue(t, data).([]any)[0].(string)
 }
 
-// plain replaces each digest of a payload by the disclosure it stands for, and
+// sdjPlain replaces each digest of a payload by the disclosure it stands for, and
 // drops and counts decoys.
-func plain(t *testing.T, payload []byte, disclosures []string) (v any, decoys int) {
+func sdjPlain(t *testing.T, payload []byte, disclosures []string) (v any, decoys int) {
 	byDigest := map[string]any{}
 	for _, d := range disclosures {
 		data, err := b64.DecodeString(d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		byDigest[digest(crypto.SHA256, d)] = asJSON(t, data)
+		byDigest[digest(crypto.SHA256, d)] = sdjValue(t, data)
 	}
 	var walk func(v any) any
 	walk = func(v any) any {
@@ -313,7 +313,7 @@ func plain(t *testing.T, payload []byte, disclosures []string) (v any, decoys in
 		}
 		return v
 	}
-	return walk(asJSON(t, payload)), decoys
+	return walk(sdjValue(t, payload)), decoys
 }
 
 // runRefused shows that a case is not accepted as it is, and that what it holds
@@ -343,13 +343,13 @@ func runRefused(t *testing.T, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := x.Verify(vectorKey(t, vectorIssuer), vectorBinding(t, dir))
-		if err != nil || !reflect.DeepEqual(asJSON(t, c.Claims), vectorJSON(t, dir, "verified_contents.json")) {
+		c, err := x.Verify(sdjKey(t, sdjIssuerKey), sdjBinding(t, dir))
+		if err != nil || !reflect.DeepEqual(sdjValue(t, c.Claims), sdjFile(t, dir, "verified_contents.json")) {
 			t.Error("the compact form of the same object does not verify", err)
 		}
 		return
 	}
-	presented = vectorText(t, dir, "sd_jwt_presentation.txt")
+	presented = sdjText(t, dir, "sd_jwt_presentation.txt")
 	if _, err := SplitSDJWT(presented, "example+sd-jwt"); err == nil {
 		t.Fatal("a kid that is a number was accepted")
 	}
@@ -360,10 +360,10 @@ func runRefused(t *testing.T, dir string) {
 	}
 	x := &SDJWT{disclosures: parts[1 : len(parts)-1], covered: presented[:strings.LastIndexByte(presented, '~')+1], binding: parts[len(parts)-1]}
 	c, err := x.open(payload)
-	if err != nil || !reflect.DeepEqual(asJSON(t, c.Claims), vectorJSON(t, dir, "verified_contents.json")) {
+	if err != nil || !reflect.DeepEqual(sdjValue(t, c.Claims), sdjFile(t, dir, "verified_contents.json")) {
 		t.Error("the contents are not the published ones", err)
 	}
-	if holder, err := x.bound(payload, vectorBinding(t, dir)); err != nil || !sameKey(holder, vectorKey(t, vectorHolder)) {
+	if holder, err := x.bound(payload, sdjBinding(t, dir)); err != nil || !sameKey(holder, sdjKey(t, sdjHolderKey)) {
 		t.Error("the key binding does not verify", err)
 	}
 }
