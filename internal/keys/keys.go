@@ -38,6 +38,10 @@ var (
 const (
 	EdDSA = "EdDSA" // Ed25519, the default
 	ES256 = "ES256" // P-256 with SHA-256
+
+	// Rings hold no such keys; a Signer may be made of one elsewhere.
+	ES384 = "ES384" // P-384 with SHA-384
+	ES512 = "ES512" // P-521 with SHA-512
 )
 
 // Uses of a signing key. A key has one.

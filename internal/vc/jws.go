@@ -2,16 +2,12 @@ package vc
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"math/big"
+	"errors"
+	"slices"
 	"strings"
 
-	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jws"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -34,11 +30,24 @@ var (
 	ErrMalformed = fault.New(fault.Invalid, "jws-malformed", "not a compact JWS that can be verified")
 	ErrSignature = fault.New(fault.Invalid, "signature-invalid", "the signature does not verify")
 	ErrType      = fault.New(fault.Invalid, "jws-type", "the signed object is of another type")
+
+	ErrJWSLarge     = fault.New(fault.TooLarge, "jws-large", "the JWS, or its header, is larger than any that is read here")
+	ErrJWSAlgorithm = fault.New(fault.Invalid, "jws-algorithm", "the JWS names no signature algorithm that is used here")
+	ErrCritical     = fault.New(fault.Invalid, "jws-critical", "the JWS needs an extension that is not known here")
+	ErrKeyAlgorithm = fault.New(fault.Invalid, "key-algorithm-mismatch", "the key is not one for the algorithm that is named")
 )
 
 // SignJWS signs payload as it is, byte for byte, with the header
-// {alg, cty, kid, typ}. An empty cty or kid is left out.
+// {alg, cty, kid, typ}. An empty cty or kid is left out. It signs with the
+// algorithms of Kinpass's own services alone, EdDSA and ES256.
 func SignJWS(s keys.Signer, typ, cty string, payload []byte) (string, error) {
+	if !slices.Contains(ownAlgorithms, s.Alg) {
+		return "", keys.ErrAlgorithm
+	}
+	return sign(s, typ, cty, payload)
+}
+
+func sign(s keys.Signer, typ, cty string, payload []byte) (string, error) {
 	h := jws.NewHeaders()
 	if err := h.Set("typ", typ); err != nil {
 		return "", err
@@ -53,25 +62,15 @@ func SignJWS(s keys.Signer, typ, cty string, payload []byte) (string, error) {
 			return "", err
 		}
 	}
-	alg, err := algorithm(s.Alg)
-	if err != nil {
-		return "", err
+	alg, ok := algorithms[s.Alg]
+	if !ok {
+		return "", keys.ErrAlgorithm
 	}
-	out, err := jws.Sign(payload, jws.WithKey(alg, s.Signer, jws.WithProtectedHeaders(h)))
+	out, err := jws.Sign(payload, jws.WithKey(alg.jose, s.Signer, jws.WithProtectedHeaders(h)))
 	if err != nil {
 		return "", err
 	}
 	return string(out), nil
-}
-
-func algorithm(name string) (jwa.SignatureAlgorithm, error) {
-	switch name {
-	case keys.EdDSA:
-		return jwa.EdDSA(), nil
-	case keys.ES256:
-		return jwa.ES256(), nil
-	}
-	return jwa.SignatureAlgorithm{}, keys.ErrAlgorithm
 }
 
 // Header is the part of a JOSE header that Kinpass acts on.
@@ -81,7 +80,7 @@ type Header struct {
 	Typ  string          `json:"typ"`
 	Cty  string          `json:"cty"`
 	Crit json.RawMessage `json:"crit"`
-	B64  *bool           `json:"b64"`
+	B64  json.RawMessage `json:"b64"`
 	Jwk  json.RawMessage `json:"jwk"`
 }
 
@@ -98,18 +97,40 @@ type JWS struct {
 const maxJWS = 64 << 10
 
 // SplitJWS takes a compact JWS apart, strictly: three parts, canonical
-// base64url without padding, a small JSON header with an algorithm we know, no
-// critical extensions, no detached or unencoded payload (RFC 7515, RFC 7797).
-func SplitJWS(compact string) (*JWS, error) { return splitJWS(compact, maxJWS) }
+// base64url without padding, a small JSON header with an algorithm of
+// Kinpass's own services, no critical extensions, no detached or unencoded
+// payload (RFC 7515, RFC 7797).
+func SplitJWS(compact string) (*JWS, error) { return SplitLargeJWS(compact, maxJWS) }
 
 // SplitLargeJWS is SplitJWS for documents that hold many others (bundles,
 // trust lists): up to limit bytes.
-func SplitLargeJWS(compact string, limit int) (*JWS, error) { return splitJWS(compact, limit) }
+func SplitLargeJWS(compact string, limit int) (*JWS, error) {
+	v, err := splitJWS(compact, jwsRules{limit, 4096, ownAlgorithms})
+	if err != nil && !errors.Is(err, ErrSignature) {
+		return nil, ErrMalformed.With(err)
+	}
+	return v, err
+}
 
-func splitJWS(compact string, limit int) (*JWS, error) {
+// jwsRules say what is read: up to so many characters, of which so many of
+// header, signed with one of these.
+type jwsRules struct {
+	limit, header int
+	algs          []string
+}
+
+var (
+	ownAlgorithms = []string{keys.EdDSA, keys.ES256}
+	allAlgorithms = []string{keys.EdDSA, keys.ES256, keys.ES384, keys.ES512}
+)
+
+func splitJWS(compact string, rules jwsRules) (*JWS, error) {
+	if len(compact) > rules.limit {
+		return nil, ErrJWSLarge
+	}
 	// encoding/base64 skips line ends even when it is strict: they would be a
 	// second spelling of the same object.
-	if len(compact) > limit || strings.IndexByte(compact, '\r') >= 0 || strings.IndexByte(compact, '\n') >= 0 {
+	if strings.IndexByte(compact, '\r') >= 0 || strings.IndexByte(compact, '\n') >= 0 {
 		return nil, ErrMalformed
 	}
 	i := strings.IndexByte(compact, '.')
@@ -117,8 +138,8 @@ func splitJWS(compact string, limit int) (*JWS, error) {
 	if i <= 0 || j <= i+1 || j == len(compact)-1 || strings.IndexByte(compact[i+1:j], '.') >= 0 {
 		return nil, ErrMalformed
 	}
-	if i > 4096 {
-		return nil, ErrMalformed
+	if i > rules.header {
+		return nil, ErrJWSLarge
 	}
 	head, err := b64.DecodeString(compact[:i])
 	if err != nil {
@@ -132,10 +153,11 @@ func splitJWS(compact string, limit int) (*JWS, error) {
 	v.Header.Typ = strings.TrimPrefix(v.Header.Typ, "application/")
 	v.Header.Cty = strings.TrimPrefix(v.Header.Cty, "application/")
 	if v.Header.Crit != nil || v.Header.B64 != nil {
-		return nil, ErrMalformed
+		return nil, ErrCritical
 	}
-	if v.Header.Alg != keys.EdDSA && v.Header.Alg != keys.ES256 {
-		return nil, ErrMalformed
+	alg, ok := algorithms[v.Header.Alg]
+	if !ok || !slices.Contains(rules.algs, v.Header.Alg) {
+		return nil, ErrJWSAlgorithm
 	}
 	if v.payload, err = b64.DecodeString(compact[i+1 : j]); err != nil {
 		return nil, ErrMalformed.With(err)
@@ -143,7 +165,7 @@ func splitJWS(compact string, limit int) (*JWS, error) {
 	if v.sig, err = b64.DecodeString(compact[j+1:]); err != nil {
 		return nil, ErrMalformed.With(err)
 	}
-	if len(v.sig) != 64 { // both algorithms: Ed25519, and r‖s on P-256
+	if len(v.sig) != alg.size {
 		return nil, ErrSignature
 	}
 	return v, nil
@@ -155,22 +177,14 @@ var b64 = base64.RawURLEncoding.Strict()
 // holds. The key decides the algorithm; a header that names another is
 // refused, so that no header can pick how a key is used.
 func (v *JWS) Verify(pub crypto.PublicKey) ([]byte, error) {
-	switch k := pub.(type) {
-	case ed25519.PublicKey:
-		if v.Header.Alg == keys.EdDSA && len(k) == ed25519.PublicKeySize && ed25519.Verify(k, []byte(v.input), v.sig) {
-			return v.payload, nil
-		}
-	case *ecdsa.PublicKey:
-		if v.Header.Alg != keys.ES256 || k.Curve != elliptic.P256() {
-			return nil, ErrSignature
-		}
-		sum := sha256.Sum256([]byte(v.input))
-		r, s := new(big.Int).SetBytes(v.sig[:32]), new(big.Int).SetBytes(v.sig[32:])
-		if ecdsa.Verify(k, sum[:], r, s) {
-			return v.payload, nil
-		}
+	alg, ok := algorithmOf(pub)
+	if !ok || alg.name != v.Header.Alg {
+		return nil, ErrSignature.With(ErrKeyAlgorithm)
 	}
-	return nil, ErrSignature
+	if len(v.sig) != alg.size || !alg.verify(pub, []byte(v.input), v.sig) {
+		return nil, ErrSignature
+	}
+	return v.payload, nil
 }
 
 // VerifyJWS takes a compact JWS of the given typ apart and verifies it.

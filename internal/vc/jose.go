@@ -1,0 +1,143 @@
+package vc
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	_ "crypto/sha256" // of ES256
+	_ "crypto/sha512" // of ES384 and ES512
+	"math/big"
+	"slices"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/veraison/go-cose"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+)
+
+// ErrContentType says that a signed object's content is of another type than
+// its place allows.
+var ErrContentType = fault.New(fault.Invalid, "jws-content-type", "the content of the signed object is of another type")
+
+// signatureAlg is one signature algorithm: its JOSE name (RFC 7518, section
+// 3.1; RFC 8037), its COSE number (RFC 9053, section 2), the one kind of key
+// that it takes, and the length of its signatures in bytes.
+type signatureAlg struct {
+	name  string
+	jose  jwa.SignatureAlgorithm
+	cose  cose.Algorithm
+	curve elliptic.Curve // nil for Ed25519
+	hash  crypto.Hash    // 0 for Ed25519
+	size  int
+}
+
+// algorithms are all that is signed or verified with. There is nothing
+// symmetric, nothing with RSA and no "none" to be confused with.
+var algorithms = map[string]*signatureAlg{
+	keys.EdDSA: {keys.EdDSA, jwa.EdDSA(), cose.AlgorithmEdDSA, nil, 0, ed25519.SignatureSize},
+	keys.ES256: {keys.ES256, jwa.ES256(), cose.AlgorithmES256, elliptic.P256(), crypto.SHA256, 64},
+	keys.ES384: {keys.ES384, jwa.ES384(), cose.AlgorithmES384, elliptic.P384(), crypto.SHA384, 96},
+	keys.ES512: {keys.ES512, jwa.ES512(), cose.AlgorithmES512, elliptic.P521(), crypto.SHA512, 132},
+}
+
+// algorithmOf gives the one algorithm that a public key is used with.
+func algorithmOf(pub crypto.PublicKey) (*signatureAlg, bool) {
+	switch k := pub.(type) {
+	case ed25519.PublicKey:
+		if len(k) == ed25519.PublicKeySize {
+			return algorithms[keys.EdDSA], true
+		}
+	case *ecdsa.PublicKey:
+		if k == nil {
+			return nil, false
+		}
+		switch k.Curve {
+		case elliptic.P256():
+			return algorithms[keys.ES256], true
+		case elliptic.P384():
+			return algorithms[keys.ES384], true
+		case elliptic.P521():
+			return algorithms[keys.ES512], true
+		}
+	}
+	return nil, false
+}
+
+// verify reports whether sig is a signature of message; pub is of the kind
+// that algorithmOf found. ECDSA signatures are r‖s (RFC 7518, section 3.4).
+func (a *signatureAlg) verify(pub crypto.PublicKey, message, sig []byte) bool {
+	switch k := pub.(type) {
+	case ed25519.PublicKey:
+		return ed25519.Verify(k, message, sig)
+	case *ecdsa.PublicKey:
+		h := a.hash.New()
+		h.Write(message)
+		r, s := new(big.Int).SetBytes(sig[:a.size/2]), new(big.Int).SetBytes(sig[a.size/2:])
+		return ecdsa.Verify(k, h.Sum(nil), r, s)
+	}
+	return false
+}
+
+// SignJOSE signs payload as it is, byte for byte, with the header
+// {alg, cty, kid, typ}: SignJWS for EdDSA, ES256, ES384 and ES512. An empty cty
+// or kid is left out; a typ and a payload there must be.
+func SignJOSE(s keys.Signer, typ, cty string, payload []byte) (string, error) {
+	if err := signerFits(s); err != nil {
+		return "", err
+	}
+	if typ == "" {
+		return "", ErrType
+	}
+	if len(payload) == 0 {
+		return "", ErrMalformed
+	}
+	return sign(s, typ, cty, payload)
+}
+
+// signerFits refuses a signer whose key is not for the algorithm it names.
+func signerFits(s keys.Signer) error {
+	if s.Signer == nil {
+		return keys.ErrAlgorithm
+	}
+	if alg, ok := algorithmOf(s.Public()); !ok || alg.name != s.Alg {
+		return keys.ErrAlgorithm.With(ErrKeyAlgorithm)
+	}
+	return nil
+}
+
+// anyJOSE reads a JWS from elsewhere. Its header may carry a chain of
+// certificates, which is not looked at.
+var anyJOSE = jwsRules{256 << 10, 16 << 10, allAlgorithms}
+
+// SplitJOSE is SplitJWS for what others sign: EdDSA, ES256, ES384 and ES512, and
+// a code of its own for each refusal. The caller has to look at Header.Typ.
+func SplitJOSE(compact string) (*JWS, error) { return splitJWS(compact, anyJOSE) }
+
+// OpenJOSE takes a compact JWS apart whose typ is one of typs; with none named
+// nothing is accepted. A cty, if there is one, has to be that of the typ
+// (VC-JOSE-COSE 1.0, section 3): vc for a credential, vp for a presentation.
+// Nothing is verified yet; keys inside the header (jwk, x5c, jku) are never
+// looked at.
+func OpenJOSE(compact string, typs ...string) (*JWS, error) {
+	v, err := SplitJOSE(compact)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(typs, v.Header.Typ) {
+		return nil, ErrType
+	}
+	if want, ok := contentTypes[v.Header.Typ]; ok && v.Header.Cty != "" && v.Header.Cty != want {
+		return nil, ErrContentType
+	}
+	return v, nil
+}
+
+// contentTypes is the cty that goes with a typ.
+var contentTypes = map[string]string{
+	TypCredential:     "vc",
+	TypPresentation:   "vp",
+	TypCredentialSD:   "vc",
+	TypPresentationSD: "vp",
+}
