@@ -42,6 +42,19 @@ func decodeJWK(enc string) (*jwk, error) {
 	return parseJWK(data)
 }
 
+// ParseJWK gives the public key of a JWK (RFC 7517) of type OKP (Ed25519,
+// X25519) or EC (P-256, P-384, P-521, secp256k1) and its members by their exact
+// names. Of these kty, crv, x, y and use are checked; the others are the
+// caller's business. Errors: ErrJWK, ErrKeySecret for private and symmetric
+// keys, ErrKeyType, ErrKeyLength, ErrKeyValue for what is no usable point.
+func ParseJWK(data []byte) (crypto.PublicKey, map[string]json.RawMessage, error) {
+	k, err := parseJWK(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	return k.Key, k.Members, nil
+}
+
 func parseJWK(data []byte) (*jwk, error) {
 	if len(data) > maxJWK {
 		return nil, ErrJWK
