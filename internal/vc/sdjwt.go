@@ -762,8 +762,8 @@ type SDOptions struct {
 	// Never holds JSON pointers of claims that stay visible, with all that is in
 	// them and all that they are in.
 	Never []string
-	// Pad holds, by the JSON pointer of an object or array that hides something,
-	// how many digests it has at least. Decoys fill up, so that their number
+	// Pad holds, by the JSON pointer of an object or array, how many digests it
+	// has at least, if it is there at all. Decoys fill up, so that their number
 	// does not tell what there is.
 	Pad map[string]int
 	// Salt gives the salt of the claim at a pointer, and of decoys (""). Nil is
@@ -858,15 +858,15 @@ func (m *maker) object(t map[string]any, at string) (any, error) {
 		}
 		digests = append(digests, sum)
 	}
-	if len(digests) == 0 {
-		return out, nil
-	}
 	for len(digests) < m.o.Pad[at] {
 		sum, err := m.decoy()
 		if err != nil {
 			return nil, err
 		}
 		digests = append(digests, sum)
+	}
+	if len(digests) == 0 {
+		return out, nil
 	}
 	slices.SortFunc(digests, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
 	out["_sd"] = digests
@@ -892,14 +892,12 @@ func (m *maker) array(t []any, at string) (any, error) {
 		}
 		out = append(out, v)
 	}
-	if hidden > 0 {
-		for ; hidden < m.o.Pad[at]; hidden++ {
-			sum, err := m.decoy()
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, map[string]any{"...": sum})
+	for ; hidden < m.o.Pad[at]; hidden++ {
+		sum, err := m.decoy()
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, map[string]any{"...": sum})
 	}
 	return out, nil
 }
