@@ -99,12 +99,9 @@ func SplitSDJWT(s string, typ ...string) (*SDJWT, error) {
 			return nil, ErrSDMalformed
 		}
 	}
-	j, err := SplitJWS(parts[0])
+	j, err := OpenJOSE(parts[0], typ...)
 	if err != nil {
 		return nil, err
-	}
-	if !slices.Contains(typ, j.Header.Typ) {
-		return nil, ErrType
 	}
 	return &SDJWT{Header: j.Header, jws: j, disclosures: parts[1:], covered: s[:last+1], binding: s[last+1:]}, nil
 }

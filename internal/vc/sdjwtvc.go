@@ -343,10 +343,10 @@ func (u *UnsignedSDJWTVC) Sign(s keys.Signer) (string, error) {
 	return SignSDJWT(s, TypSDJWTVC, "", u.payload, u.disclosures)
 }
 
-// SignSDJWT signs a payload from MakeSDJWT as SignJWS does, and gives the
+// SignSDJWT signs a payload from MakeSDJWT as SignJOSE does, and gives the
 // compact SD-JWT with all disclosures.
 func SignSDJWT(s keys.Signer, typ, cty string, payload []byte, disclosures []string) (string, error) {
-	j, err := SignJWS(s, typ, cty, payload)
+	j, err := SignJOSE(s, typ, cty, payload)
 	if err != nil {
 		return "", err
 	}
