@@ -10,8 +10,6 @@ import (
 	"encoding/asn1"
 	"math/big"
 
-	"github.com/gowebpki/jcs"
-
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
 )
@@ -47,15 +45,6 @@ func suiteOf(name string) *cryptosuite {
 		return suiteSD
 	}
 	return nil
-}
-
-// canonicalJCS is the JSON Canonicalization Scheme (RFC 8785).
-func canonicalJCS(doc []byte, _ crypto.Hash) ([]byte, error) {
-	out, err := jcs.Transform(doc)
-	if err != nil {
-		return nil, ErrJSON.With(err)
-	}
-	return out, nil
 }
 
 // keyKind gives the hash that goes with a public key and the length of its

@@ -2,7 +2,6 @@ package vc
 
 import (
 	"bytes"
-	"crypto"
 	"slices"
 	"strings"
 	"time"
@@ -122,11 +121,11 @@ func sameContext(s *cryptosuite, o *proofObject, context []byte) error {
 	if bytes.Equal(o.context, context) {
 		return nil
 	}
-	a, err := canonicalJCS(wrap(o.context), crypto.SHA256)
+	a, err := canonicalJCS(o.context, 0)
 	if err != nil {
 		return err
 	}
-	b, err := canonicalJCS(wrap(context), crypto.SHA256)
+	b, err := canonicalJCS(context, 0)
 	if err != nil {
 		return err
 	}
@@ -135,10 +134,6 @@ func sameContext(s *cryptosuite, o *proofObject, context []byte) error {
 	}
 	return nil
 }
-
-// wrap puts a JSON value into an array: a canonical form is defined for any
-// value, the library wants an object or array.
-func wrap(v []byte) []byte { return slices.Concat([]byte{'['}, v, []byte{']'}) }
 
 // secured is a secured document taken apart.
 type secured struct {
@@ -184,7 +179,7 @@ func splitDocument(doc []byte) (*topLevel, error) {
 		return nil, err
 	}
 	ms, ok := members(doc)
-	if !ok {
+	if !ok || !pairedSurrogates(doc) {
 		return nil, ErrJSON
 	}
 	t := &topLevel{doc: doc, members: ms, context: -1, proof: -1}
