@@ -66,8 +66,12 @@ func algorithmOf(pub crypto.PublicKey) (*signatureAlg, bool) {
 }
 
 // verify reports whether sig is a signature of message; pub is of the kind
-// that algorithmOf found. ECDSA signatures are r‖s (RFC 7518, section 3.4).
+// that algorithmOf found. ECDSA signatures are r‖s (RFC 7518, section 3.4; RFC
+// 9053, section 2.1).
 func (a *signatureAlg) verify(pub crypto.PublicKey, message, sig []byte) bool {
+	if len(sig) != a.size {
+		return false
+	}
 	switch k := pub.(type) {
 	case ed25519.PublicKey:
 		return ed25519.Verify(k, message, sig)

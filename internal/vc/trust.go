@@ -2,9 +2,8 @@ package vc
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v3/jwk"
@@ -121,28 +120,17 @@ func PublicJWK(pub crypto.PublicKey, kid, alg string) (json.RawMessage, error) {
 	return json.Marshal(k)
 }
 
-// ParseJWK reads a public Ed25519 or P-256 key and refuses private ones.
+// ParseJWK reads a public Ed25519 or P-256 key and refuses private ones, and
+// keys that say they are for something other than signatures.
 func ParseJWK(data []byte) (crypto.PublicKey, error) {
-	if len(data) > 4096 {
-		return nil, ErrJWK
-	}
-	k, err := jwk.ParseKey(data)
+	k, err := ParseJOSEKey(data)
 	if err != nil {
 		return nil, ErrJWK.With(err)
 	}
-	var raw any
-	if err := jwk.Export(k, &raw); err != nil {
-		return nil, ErrJWK.With(err)
+	if !slices.Contains(ownAlgorithms, k.Alg) {
+		return nil, ErrJWK.With(ErrJWKKind)
 	}
-	switch p := raw.(type) {
-	case ed25519.PublicKey:
-		return p, nil
-	case *ecdsa.PublicKey:
-		if p.Curve.Params().BitSize == 256 {
-			return p, nil
-		}
-	}
-	return nil, ErrJWK
+	return k.Public, nil
 }
 
 // ParseAnchors reads an anchor file: a JWK Set of public keys.
