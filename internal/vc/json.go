@@ -28,7 +28,10 @@ func StrictJSON(data []byte, v any, depth int) error {
 
 // CheckJSON scans data once and reports what StrictJSON refuses. Two names
 // that are equal when case is ignored count as one name twice, since
-// encoding/json would match both to one field.
+// encoding/json would match both to one field. Below a member @context they are
+// terms of JSON-LD, which no Go type has fields for and whose case counts
+// (DriverLicense is a type, driverLicense a property): there only equal names
+// do.
 func CheckJSON(data []byte, depth int) error {
 	if !utf8.Valid(data) {
 		return ErrJSON
@@ -39,7 +42,7 @@ func CheckJSON(data []byte, depth int) error {
 	if cap(s.names) <= 256 && cap(s.frames) <= 256 {
 		clear(s.names[:cap(s.names)]) // nothing of a document stays behind
 		clear(s.frames[:cap(s.frames)])
-		s.data, s.i, s.frames, s.names = nil, 0, s.frames[:0], s.names[:0]
+		s.data, s.i, s.frames, s.names, s.terms = nil, 0, s.frames[:0], s.names[:0], false
 		scanners.Put(s)
 	}
 	return err
@@ -51,6 +54,7 @@ type scanner struct {
 	i      int
 	frames []frame
 	names  []memberName // of the open objects, the innermost last
+	terms  bool         // the value that follows is that of a member @context
 }
 
 var scanners = sync.Pool{New: func() any {
@@ -62,15 +66,16 @@ var scanners = sync.Pool{New: func() any {
 // per member than a small one.
 type frame struct {
 	object bool
-	first  int // in names
+	exact  bool // names that differ in case are two names
+	first  int  // in names
 	set    map[string]struct{}
 }
 
 // memberName is a name as it stands between its quotes, if it is plain ASCII,
-// else decoded and folded.
+// else decoded, and folded unless its frame is exact.
 type memberName struct {
-	text   []byte
-	folded bool
+	text  []byte
+	plain bool
 }
 
 const manyNames = 32
@@ -78,6 +83,8 @@ const manyNames = 32
 func (s *scanner) scan(depth int) error {
 	for {
 		// A value.
+		terms := s.terms
+		s.terms = false
 		s.space()
 		if s.i == len(s.data) {
 			return ErrJSON
@@ -88,7 +95,8 @@ func (s *scanner) scan(depth int) error {
 				return ErrJSONDeep
 			}
 			s.i++
-			s.frames = append(s.frames, frame{object: c == '{', first: len(s.names)})
+			exact := terms || len(s.frames) > 0 && s.frames[len(s.frames)-1].exact
+			s.frames = append(s.frames, frame{object: c == '{', exact: exact, first: len(s.names)})
 			s.space()
 			if s.i == len(s.data) {
 				return ErrJSON
@@ -291,27 +299,31 @@ func (s *scanner) member() error {
 	if !ok {
 		return ErrJSON
 	}
-	n := memberName{text: s.data[from+1 : s.i-1]}
-	if !plain {
-		n = memberName{text: []byte(fold(unquote(n.text))), folded: true}
-	}
 	f := &s.frames[len(s.frames)-1]
+	n := memberName{text: s.data[from+1 : s.i-1], plain: plain}
+	if !plain {
+		n.text = []byte(unquote(n.text))
+	}
+	s.terms = string(n.text) == "@context"
+	if !plain && !f.exact {
+		n.text = []byte(fold(string(n.text)))
+	}
 	mine := s.names[f.first:]
 	if f.set == nil && len(mine) == manyNames {
 		f.set = make(map[string]struct{}, 4*manyNames)
 		for _, o := range mine {
-			f.set[fold(string(o.text))] = struct{}{}
+			f.set[f.key(o)] = struct{}{}
 		}
 	}
 	if f.set != nil {
-		key := fold(string(n.text))
+		key := f.key(n)
 		if _, twice := f.set[key]; twice {
 			return ErrJSONTwice
 		}
 		f.set[key] = struct{}{}
 	} else {
 		for _, o := range mine {
-			if o.same(n) {
+			if f.exact && string(o.text) == string(n.text) || !f.exact && o.same(n) {
 				return ErrJSONTwice
 			}
 		}
@@ -325,8 +337,17 @@ func (s *scanner) member() error {
 	return nil
 }
 
+// key is the form in which the set keeps a name.
+func (f *frame) key(n memberName) string {
+	if f.exact {
+		return string(n.text)
+	}
+	return fold(string(n.text))
+}
+
+// same compares two names of a frame that is not exact.
 func (a memberName) same(b memberName) bool {
-	if a.folded != b.folded {
+	if a.plain != b.plain {
 		return fold(string(a.text)) == fold(string(b.text))
 	}
 	if len(a.text) != len(b.text) {

@@ -23,6 +23,8 @@ func slowCheckJSON(data []byte, depth int) error {
 		object bool
 		key    bool // the next token is a member name
 		names  map[string]struct{}
+		last   string // member name
+		exact  bool   // below @context
 	}
 	var stack []frame
 	started := false
@@ -51,7 +53,7 @@ func slowCheckJSON(data []byte, depth int) error {
 				if len(stack) == depth {
 					return ErrJSONDeep
 				}
-				f := frame{object: d == '{', key: d == '{'}
+				f := frame{object: d == '{', key: d == '{', exact: top >= 0 && (stack[top].exact || stack[top].last == "@context")}
 				if f.object {
 					f.names = map[string]struct{}{}
 				}
@@ -65,13 +67,17 @@ func slowCheckJSON(data []byte, depth int) error {
 			continue
 		}
 		if stack[top].key {
-			name := strings.NewReplacer("\u017f", "s", "\u212a", "k").Replace(tok.(string))
-			name = strings.Map(func(r rune) rune {
-				if 'A' <= r && r <= 'Z' {
-					return r + 32
-				}
-				return r
-			}, name)
+			name := tok.(string)
+			stack[top].last = name
+			if !stack[top].exact {
+				name = strings.NewReplacer("\u017f", "s", "\u212a", "k").Replace(name)
+				name = strings.Map(func(r rune) rune {
+					if 'A' <= r && r <= 'Z' {
+						return r + 32
+					}
+					return r
+				}, name)
+			}
 			if _, twice := stack[top].names[name]; twice {
 				return ErrJSONTwice
 			}
@@ -90,6 +96,9 @@ var jsonCases = []string{
 	`"\ud83d\ude00"`, `"\ud83d"`, `"\ud83dx"`, `"\ude00\ud83d"`, `"`, `"\`, "\"\xff\"", "\xef\xbb\xbf{}", "{}\x00", "\x0b1",
 	`{"a":1,"a":2}`, `{"a":1,"A":2}`, `{"a":1,"\u0061":2}`, `{"\u0041":1,"a":2}`, `{"a":{"a":1}}`, `{"a":{"b":1,"B":2}}`, `{"ſ":1,"s":2}`, `{"s":1,"ſ":2}`, `{"K":1,"k":2}`,
 	`{"é":1,"É":2}`, `{"é":1,"é":2}`, `{"\ud800":1,"\ud801":2}`, `{"a@":1,"a` + "`" + `":2}`, `{"[":1,"{":2}`, `{"":1,"":2}`, `{"a":[{"a":1},{"a":2}],"b":[]}`,
+	`{"@context":{"a":1,"A":2}}`, `{"@context":[{"a":{"b":1,"B":1}}]}`, `{"@context":{"a":1,"a":2}}`, `{"@context":{"a":1,"\u0061":2}}`, `{"@context":{"\u0041":1,"a":2}}`,
+	`{"\u0040context":{"ſ":1,"s":2}}`, `{"@context":{},"a":1,"A":2}`, `{"@context":1,"b":{"a":1,"A":2}}`, `[{"@context":"x"},{"a":1,"A":2}]`, `{"@context":[],"b":[{"a":1,"A":2}]}`,
+	`{"@Context":{"a":1,"A":2}}`, `{"@context":1,"@Context":2}`, `["@context",{"a":1,"A":2}]`, `{"x":"@context","y":{"a":1,"A":2}}`,
 	`[[[]]]`, `[[[[]]]]`, `{"a":{"a":{"a":1}}}`, `[[[`, `[[[["`, `{"a":1,"a"`, `{"a":1,"a":`, `{"a" :1 , "b": 2 }`, "[\r\n1\t,2 ]", `[1]]`, `[1],`, `[0x1]`, `[1_000]`,
 }
 
@@ -113,6 +122,8 @@ func manyMembers(n int, twice bool) string {
 func TestCheckJSON(t *testing.T) {
 	cases := jsonCases
 	for _, n := range []int{1, manyNames - 1, manyNames, manyNames + 1, 3 * manyNames} {
+		cases = append(cases, `{"@context":`+manyMembers(n, false)+`}`, `{"@context":`+manyMembers(n, n > 1)+`}`,
+			`{"@context":`+strings.Replace(manyMembers(n, n > 1), "Member", "member", 1)+`}`, strings.Replace(manyMembers(n, n > 1), "Member", "member", 1))
 		cases = append(cases, manyMembers(n, false), manyMembers(n, n > 1), `[`+manyMembers(n, false)+`,`+manyMembers(n, n > 1)+`]`)
 	}
 	refused := 0
@@ -139,6 +150,7 @@ func TestCheckJSONSaysWhich(t *testing.T) {
 	}{
 		{`{"aud":"a","aud":"b"}`, ErrJSONTwice}, {`{"aud":"a","AUD":"b"}`, ErrJSONTwice}, {`{"iſſuer":1,"issuer":2}`, ErrJSONTwice},
 		{`[[[[1]]]]`, ErrJSONDeep}, {`{"a":1} {}`, ErrJSON}, {"\"\x80\"", ErrJSON}, {`{"a":[[1]],"b":{}}`, nil},
+		{`{"@context":{"Person":1,"person":2}}`, nil}, {`{"@context":{"Person":1,"Person":2}}`, ErrJSONTwice}, {`{"@context":1,"Type":2,"type":3}`, ErrJSONTwice},
 	} {
 		if err := CheckJSON([]byte(c.text), 3); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v, want %v", c.text, err, c.want)
