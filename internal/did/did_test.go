@@ -98,7 +98,7 @@ func TestWebURL(t *testing.T) {
 			t.Errorf("%s: %s, %v", id, got, err)
 		}
 	}
-	for _, id := range []string{"", "did:web:", "did:key:z6", "did:web:a::b", "did:web:a%2Fb", "did:web:a%40b", "did:web:a:..:b", "did:web:a%3Fb", "did:web:a%", "did:web:" + strings.Repeat("a", 600)} {
+	for _, id := range []string{"", "did:web:", "did:key:z6", "did:web:a::b", "did:web:a%2Fb", "did:web:a%40b", "did:web:a:..:b", "did:web:a%3Fb", "did:web:a%", "did:web:a%25", "did:web:a:%252e%252e:b", "did:web:a%00", "did:web:a%0d%0ab", "did:web:ex%C3%A4mple", "did:web:%5B::1%5D%2525lo", "did:web:" + strings.Repeat("a", 600)} {
 		if got, err := WebURL(id); err == nil {
 			t.Errorf("%q gives %s", id, got)
 		}

@@ -1,15 +1,12 @@
 package did
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"encoding/json"
-	"io"
-	"unicode/utf8"
 
 	"github.com/kinpass/kinpass/internal/fault"
 )
@@ -22,9 +19,9 @@ const maxJWK = 2048 // bytes
 // jwk is a public key read from a JWK (RFC 7517) of type OKP (Ed25519, X25519)
 // or EC (P-256, P-384, P-521, secp256k1).
 type jwk struct {
-	Key     crypto.PublicKey
-	Use     string // "sig", "enc" or empty
-	Members map[string]json.RawMessage
+	Key  crypto.PublicKey
+	Use  string          // "sig", "enc" or empty
+	JSON json.RawMessage // as it was written
 }
 
 // secretMembers belong to private and symmetric keys (RFC 7518, section 6).
@@ -59,51 +56,52 @@ func parseJWK(data []byte) (*jwk, error) {
 	if len(data) > maxJWK {
 		return nil, ErrJWK
 	}
-	m, err := members(data)
-	if err != nil {
+	if err := checkJSON(data); err != nil {
 		return nil, ErrJWK.With(err)
+	}
+	m, ok := members(data)
+	if !ok {
+		return nil, ErrJWK
 	}
 	for _, name := range secretMembers {
 		if _, ok := m[name]; ok {
 			return nil, ErrKeySecret
 		}
 	}
-	k := jwk{Members: m}
-	var kty, crv, x, y string
-	var okty, okcrv, okx, oky bool
-	if kty, okty = text(m, "kty"); !okty {
+	kty, ok := text(m, "kty")
+	if !ok {
 		return nil, ErrJWK
 	}
 	if kty != "OKP" && kty != "EC" {
 		return nil, ErrKeyType
 	}
-	if crv, okcrv = text(m, "crv"); !okcrv {
+	crv, okCrv := text(m, "crv")
+	x, okX := text(m, "x")
+	y, okY := optional(m, "y")
+	use, okUse := optional(m, "use")
+	if !okCrv || !okX || !okY || !okUse || (y != "") != (kty == "EC") || use != "" && use != "sig" && use != "enc" {
 		return nil, ErrJWK
 	}
-	if x, okx = text(m, "x"); !okx {
-		return nil, ErrJWK
-	}
-	y, oky = text(m, "y")
-	if _, has := m["use"]; has {
-		var ok bool
-		if k.Use, ok = text(m, "use"); !ok || k.Use != "sig" && k.Use != "enc" {
-			return nil, ErrJWK
-		}
-	}
-	if _, has := m["y"]; has != (kty == "EC") || has != oky {
-		return nil, ErrJWK
-	}
-	if k.Key, err = jwkKey(kty+" "+crv, x, y); err != nil {
+	key, err := jwkKey(kty+" "+crv, x, y)
+	if err != nil {
 		return nil, err
 	}
-	_, agreement := k.Key.(*ecdh.PublicKey)
-	if agreement && k.Use == "sig" {
+	if _, agrees := key.(*ecdh.PublicKey); agrees && use == "sig" {
 		return nil, ErrJWK
 	}
-	if _, signature := k.Key.(ed25519.PublicKey); signature && k.Use == "enc" {
+	if _, signs := key.(ed25519.PublicKey); signs && use == "enc" {
 		return nil, ErrJWK
 	}
-	return &k, nil
+	return &jwk{Key: key, Use: use, JSON: data}, nil
+}
+
+// jwkCurves are the curves of EC keys (RFC 7518, section 6.2.1.1; RFC 8812)
+// with the length of a coordinate in bytes.
+var jwkCurves = map[string]struct {
+	curve elliptic.Curve // nil: secp256k1
+	size  int
+}{
+	"EC P-256": {elliptic.P256(), 32}, "EC P-384": {elliptic.P384(), 48}, "EC P-521": {elliptic.P521(), 66}, "EC secp256k1": {nil, 32},
 }
 
 // jwkKey makes the key of a JWK's coordinates.
@@ -131,7 +129,7 @@ func jwkKey(kind, x, y string) (crypto.PublicKey, error) {
 		}
 		return k, nil
 	}
-	size, known := map[string]int{"EC P-256": 32, "EC P-384": 48, "EC P-521": 66, "EC secp256k1": 32}[kind]
+	c, known := jwkCurves[kind]
 	if !known {
 		return nil, ErrKeyType
 	}
@@ -139,67 +137,20 @@ func jwkKey(kind, x, y string) (crypto.PublicKey, error) {
 	if !ok {
 		return nil, ErrJWK
 	}
-	if len(xb) != size || len(yb) != size {
+	if len(xb) != c.size || len(yb) != c.size {
 		return nil, ErrKeyLength
 	}
 	point := append(append([]byte{4}, xb...), yb...)
-	if kind == "EC secp256k1" {
+	if c.curve == nil {
 		k, err := secp256k1Key(point)
 		if err != nil {
 			return nil, err
 		}
 		return k, nil
 	}
-	curve := map[string]elliptic.Curve{"EC P-256": elliptic.P256(), "EC P-384": elliptic.P384(), "EC P-521": elliptic.P521()}[kind]
-	pub, err := ecdsa.ParseUncompressedPublicKey(curve, point)
+	pub, err := ecdsa.ParseUncompressedPublicKey(c.curve, point)
 	if err != nil {
 		return nil, ErrKeyValue.With(err)
 	}
 	return pub, nil
-}
-
-// members reads one JSON object with exact names. encoding/json alone takes
-// names of any case and the last of two equal ones, so that two readers could
-// see two keys.
-func members(data []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(data) {
-		return nil, ErrInvalid
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, ErrInvalid.With(err)
-	}
-	out := map[string]json.RawMessage{}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, ErrInvalid.With(err)
-		}
-		name, ok := t.(string)
-		if _, twice := out[name]; !ok || twice {
-			return nil, ErrInvalid
-		}
-		var v json.RawMessage
-		if err := dec.Decode(&v); err != nil {
-			return nil, ErrInvalid.With(err)
-		}
-		out[name] = v
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, ErrInvalid.With(err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, ErrInvalid
-	}
-	return out, nil
-}
-
-// text gives a member that must be a string.
-func text(m map[string]json.RawMessage, name string) (string, bool) {
-	raw := m[name]
-	if len(raw) == 0 || raw[0] != '"' {
-		return "", false
-	}
-	var s string
-	return s, json.Unmarshal(raw, &s) == nil && s != ""
 }

@@ -44,7 +44,8 @@ const (
 	maxDocument  = 256 << 10 // bytes
 	maxHeader    = 16 << 10  // bytes
 	maxRedirects = 3
-	maxKept      = 1024 // documents
+	maxKept      = 1024     // documents
+	maxKeptBytes = 16 << 20 // of documents as they were sent
 )
 
 // Config says what a Fetcher may do. The zero Config calls only public
@@ -67,10 +68,12 @@ type Fetcher struct {
 
 	mu   sync.Mutex
 	kept map[string]kept
+	held int // bytes in kept
 }
 
 type kept struct {
 	doc   *did.Document
+	size  int // bytes
 	until time.Time
 }
 
@@ -94,9 +97,9 @@ func New(cfg Config) *Fetcher {
 // Document gives the document of a did:web identifier without path, query or
 // fragment. The document's id is the identifier and all its methods belong to
 // it. It is shared: do not change it. Errors: did.ErrUnsupported and
-// did.ErrInvalid for identifiers and documents that cannot be read,
-// did.ErrMismatch for the document of somebody else, and those of this
-// package.
+// did.ErrInvalid for identifiers, did.ErrDocument for documents that cannot be
+// read, did.ErrMismatch for the document of somebody else, did.ErrDeactivated
+// for one that says so or that is gone (410), and those of this package.
 func (f *Fetcher) Document(ctx context.Context, id string) (*did.Document, error) {
 	address, err := did.WebURL(id)
 	if err != nil {
@@ -125,7 +128,7 @@ func (f *Fetcher) Document(ctx context.Context, id string) (*did.Document, error
 	if err != nil {
 		return nil, err
 	}
-	f.keep(id, d, now)
+	f.keep(id, kept{d, len(data), now.Add(f.cfg.Keep)}, now)
 	return d, nil
 }
 
@@ -139,23 +142,35 @@ func (f *Fetcher) recall(id string, now time.Time) *did.Document {
 	return k.doc
 }
 
-func (f *Fetcher) keep(id string, d *did.Document, now time.Time) {
+func (f *Fetcher) keep(id string, k kept, now time.Time) {
 	if f.cfg.Keep < 0 {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.kept) >= maxKept {
-		for x, k := range f.kept {
-			if !now.Before(k.until) {
-				delete(f.kept, x)
+	f.drop(id)
+	if f.full(k.size) {
+		for x, old := range f.kept {
+			if !now.Before(old.until) {
+				f.drop(x)
 			}
 		}
-		if len(f.kept) >= maxKept { // all fresh: somebody is filling us up
+		if f.full(k.size) { // all fresh: somebody is filling us up
 			clear(f.kept)
+			f.held = 0
 		}
 	}
-	f.kept[id] = kept{d, now.Add(f.cfg.Keep)}
+	f.kept[id] = k
+	f.held += k.size
+}
+
+func (f *Fetcher) full(more int) bool {
+	return len(f.kept) >= maxKept || f.held+more > maxKeptBytes
+}
+
+func (f *Fetcher) drop(id string) {
+	f.held -= f.kept[id].size
+	delete(f.kept, id)
 }
 
 // get makes the one request. Causes hold addresses; they stay causes.
@@ -176,8 +191,10 @@ func get(ctx context.Context, c *http.Client, timeout time.Duration, u *url.URL)
 	}
 	defer res.Body.Close()
 	switch {
-	case res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusGone:
+	case res.StatusCode == http.StatusNotFound:
 		return nil, ErrNotFound
+	case res.StatusCode == http.StatusGone: // was there, and is not any more
+		return nil, ErrNotFound.With(did.ErrDeactivated)
 	case res.StatusCode != http.StatusOK:
 		return nil, ErrUnavailable
 	case res.ContentLength > maxDocument:

@@ -83,11 +83,21 @@ func TestAnswersRefused(t *testing.T) {
 		"another controller": {func(w http.ResponseWriter, _ *http.Request, id string) {
 			fmt.Fprint(w, strings.Replace(document(id), `"controller":"`+id, `"controller":"`+other, 1))
 		}, did.ErrMismatch},
-		"not JSON":  {func(w http.ResponseWriter, _ *http.Request, _ string) { fmt.Fprint(w, "<html>") }, did.ErrInvalid},
-		"empty":     {func(http.ResponseWriter, *http.Request, string) {}, did.ErrInvalid},
-		"not found": {func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(404) }, ErrNotFound},
-		"gone":      {func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(410) }, ErrNotFound},
-		"broken":    {func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(500) }, ErrUnavailable},
+		"not JSON":                 {func(w http.ResponseWriter, _ *http.Request, _ string) { fmt.Fprint(w, "<html>") }, did.ErrDocument},
+		"empty":                    {func(http.ResponseWriter, *http.Request, string) {}, did.ErrDocument},
+		"not found":                {func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(404) }, ErrNotFound},
+		"gone":                     {func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(410) }, ErrNotFound},
+		"gone, and so deactivated": {func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(410) }, did.ErrDeactivated},
+		"deactivated": {func(w http.ResponseWriter, _ *http.Request, id string) {
+			fmt.Fprint(w, strings.Replace(document(id), `{`, `{"deactivated":true,`, 1))
+		}, did.ErrDeactivated},
+		"two identifiers": {func(w http.ResponseWriter, _ *http.Request, id string) {
+			fmt.Fprint(w, strings.Replace(document(id), `{`, `{"id":"did:web:example.com",`, 1))
+		}, did.ErrDocument},
+		"an identifier of another case": {func(w http.ResponseWriter, _ *http.Request, id string) {
+			fmt.Fprint(w, strings.Replace(document(id), `"id"`, `"ID"`, 1))
+		}, did.ErrDocument},
+		"broken": {func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(500) }, ErrUnavailable},
 		"created": {func(w http.ResponseWriter, _ *http.Request, id string) {
 			w.WriteHeader(201)
 			fmt.Fprint(w, document(id))
@@ -275,12 +285,36 @@ func TestKeptIsBounded(t *testing.T) {
 	now := time.Now()
 	f := New(Config{})
 	for i := range 3 * maxKept {
-		f.keep(fmt.Sprint(i), &did.Document{}, now)
+		f.keep(fmt.Sprint(i), kept{&did.Document{}, 1, now.Add(time.Minute)}, now)
 	}
 	if len(f.kept) > maxKept {
 		t.Fatalf("%d documents kept", len(f.kept))
 	}
 	if f.recall(fmt.Sprint(3*maxKept-1), now) == nil {
 		t.Error("the last document was not kept")
+	}
+	for i := range 3 * maxKeptBytes / maxDocument {
+		f.keep(fmt.Sprint(i%100), kept{&did.Document{}, maxDocument, now.Add(time.Minute)}, now)
+		if f.held > maxKeptBytes {
+			t.Fatalf("%d bytes kept", f.held)
+		}
+	}
+	sum := 0
+	for _, k := range f.kept {
+		sum += k.size
+	}
+	if sum != f.held {
+		t.Fatalf("%d bytes counted, %d kept", f.held, sum)
+	}
+	// What is out of date goes first.
+	f = New(Config{})
+	f.keep("fresh", kept{&did.Document{}, 1, now.Add(time.Hour)}, now)
+	for i := range maxKept - 1 {
+		f.keep(fmt.Sprint(i), kept{&did.Document{}, 1, now.Add(time.Minute)}, now)
+	}
+	later := now.Add(2 * time.Minute)
+	f.keep("new", kept{&did.Document{}, 1, later.Add(time.Hour)}, later)
+	if f.recall("fresh", later) == nil || f.recall("new", later) == nil || len(f.kept) != 2 || f.held != 2 {
+		t.Errorf("%d documents of %d bytes kept", len(f.kept), f.held)
 	}
 }
