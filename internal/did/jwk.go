@@ -22,6 +22,8 @@ type jwk struct {
 	Key  crypto.PublicKey
 	Use  string          // "sig", "enc" or empty
 	JSON json.RawMessage // as it was written
+
+	Members map[string]json.RawMessage
 }
 
 // secretMembers belong to private and symmetric keys (RFC 7518, section 6).
@@ -92,7 +94,7 @@ func parseJWK(data []byte) (*jwk, error) {
 	if _, signs := key.(ed25519.PublicKey); signs && use == "enc" {
 		return nil, ErrJWK
 	}
-	return &jwk{Key: key, Use: use, JSON: data}, nil
+	return &jwk{Key: key, Use: use, JSON: data, Members: m}, nil
 }
 
 // jwkCurves are the curves of EC keys (RFC 7518, section 6.2.1.1; RFC 8812)
