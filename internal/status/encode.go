@@ -67,8 +67,7 @@ func Decode(encoded string, maxBytes int64) (*List, error) {
 	if !ok || maxBytes < 0 || int64(len(text)) > maxBytes+maxBytes/2+1024 {
 		return nil, ErrEncoding
 	}
-	// encoding/base64 skips line ends, even when strict.
-	if strings.ContainsAny(text, "\r\n") {
+	if hasLineEnd(text) {
 		return nil, ErrEncoding
 	}
 	packed, err := b64.DecodeString(text)
@@ -84,6 +83,9 @@ func Decode(encoded string, maxBytes int64) (*List, error) {
 	}
 	return &List{bits: bits}, nil
 }
+
+// hasLineEnd reports what encoding/base64 skips, even when it is strict.
+func hasLineEnd(s string) bool { return strings.ContainsAny(s, "\r\n") }
 
 // maxRatio is more than DEFLATE can compress (1032 to 1).
 const maxRatio = 1040

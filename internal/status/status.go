@@ -1,11 +1,12 @@
-// Package status is the Bitstring Status List (W3C Bitstring Status List 1.0):
-// one bit per credential, compressed, in a list so long that asking for it
-// says nothing about the credential that is being checked.
+// Package status is the Bitstring Status List (W3C Bitstring Status List 1.0)
+// and the Token Status List of the IETF: one or a few bits per credential,
+// compressed, in a list so long that asking for it says nothing about the
+// credential that is being checked.
 //
 // A List is made with New and published with Encode, or read with Decode from
 // what a stranger published. Index 0 is the left-most, most significant bit of
-// the first byte (section 3.2); the Token Status List of the IETF counts from
-// the other end of each byte.
+// the first byte (section 3.2); Tokens, the list of the Token Status List,
+// counts from the other end of each byte.
 //
 // Indexes are given out by Permute: a keyed permutation of a counter, so that
 // they look random, never repeat and need no search. Whoever lacks the key
@@ -15,6 +16,7 @@
 package status
 
 import (
+	"math"
 	"math/bits"
 	"strconv"
 
@@ -99,6 +101,43 @@ func (l *List) Get(index int64) (bool, error) {
 		return true, ErrRange
 	}
 	return l.bits[index>>3]&(0x80>>(index&7)) != 0, nil
+}
+
+// Value gives the entry at index of a list whose entries have size bits
+// (statusSize, section 2.1), 1 to 64, the first bit being the most significant.
+// With ErrRange or ErrWidth it is all ones, so that a caller that overlooks the
+// error refuses the credential.
+func (l *List) Value(index int64, size int) (uint64, error) {
+	if size < 1 || size > 64 {
+		return math.MaxUint64, ErrWidth.WithDetail("a status has 1 to 64 bits")
+	}
+	if index < 0 || index > (l.Len()-int64(size))/int64(size) || l.Len() < int64(size) {
+		return math.MaxUint64, ErrRange
+	}
+	var v uint64
+	for i := index * int64(size); i < (index+1)*int64(size); i++ {
+		v = v<<1 | uint64(l.bits[i>>3]>>(7-i&7)&1)
+	}
+	return v, nil
+}
+
+// SetValue sets the entry at index of a list whose entries have size bits.
+func (l *List) SetValue(index int64, size int, v uint64) error {
+	if _, err := l.Value(index, size); err != nil {
+		return err
+	}
+	if size < 64 && v>>size != 0 {
+		return ErrWidth.WithDetail("the status does not fit the list's entries")
+	}
+	for n := range size {
+		i := index*int64(size) + int64(n)
+		bit := byte(0x80 >> (i & 7))
+		l.bits[i>>3] &^= bit
+		if v>>(size-1-n)&1 == 1 {
+			l.bits[i>>3] |= bit
+		}
+	}
+	return nil
 }
 
 // ParseIndex reads a statusListIndex: a decimal number of at most 18 digits
