@@ -208,7 +208,7 @@ type coseKey struct {
 func (k coseKey) Algorithm() cose.Algorithm { return k.alg.cose }
 
 func (k coseKey) Verify(content, sig []byte) error {
-	if !k.alg.verify(k.pub, content, sig) {
+	if !checkSignature(k.pub, content, sig) {
 		return ErrSignature
 	}
 	return nil

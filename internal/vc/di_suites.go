@@ -96,17 +96,8 @@ func (s *cryptosuite) check(d *document, p *proofObject, key crypto.PublicKey) e
 	if data, err = d.appendDigest(data, s, h); err != nil {
 		return err
 	}
-	switch k := key.(type) {
-	case ed25519.PublicKey:
-		if ed25519.Verify(k, data, sig) {
-			return nil
-		}
-	case *ecdsa.PublicKey:
-		w := h.New()
-		w.Write(data)
-		if ecdsa.Verify(k, w.Sum(nil), new(big.Int).SetBytes(sig[:size/2]), new(big.Int).SetBytes(sig[size/2:])) {
-			return nil
-		}
+	if checkSignature(key, data, sig) {
+		return nil
 	}
 	return ErrSignature
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	_ "crypto/sha256" // of ES256
 	_ "crypto/sha512" // of ES384 and ES512
-	"math/big"
 	"slices"
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
@@ -63,25 +62,6 @@ func algorithmOf(pub crypto.PublicKey) (*signatureAlg, bool) {
 		}
 	}
 	return nil, false
-}
-
-// verify reports whether sig is a signature of message; pub is of the kind
-// that algorithmOf found. ECDSA signatures are r‖s (RFC 7518, section 3.4; RFC
-// 9053, section 2.1).
-func (a *signatureAlg) verify(pub crypto.PublicKey, message, sig []byte) bool {
-	if len(sig) != a.size {
-		return false
-	}
-	switch k := pub.(type) {
-	case ed25519.PublicKey:
-		return ed25519.Verify(k, message, sig)
-	case *ecdsa.PublicKey:
-		h := a.hash.New()
-		h.Write(message)
-		r, s := new(big.Int).SetBytes(sig[:a.size/2]), new(big.Int).SetBytes(sig[a.size/2:])
-		return ecdsa.Verify(k, h.Sum(nil), r, s)
-	}
-	return false
 }
 
 // SignJOSE signs payload as it is, byte for byte, with the header

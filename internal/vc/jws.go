@@ -181,7 +181,7 @@ func (v *JWS) Verify(pub crypto.PublicKey) ([]byte, error) {
 	if !ok || alg.name != v.Header.Alg {
 		return nil, ErrSignature.With(ErrKeyAlgorithm)
 	}
-	if !alg.verify(pub, []byte(v.input), v.sig) {
+	if !checkSignature(pub, []byte(v.input), v.sig) {
 		return nil, ErrSignature
 	}
 	return v.payload, nil
