@@ -39,6 +39,7 @@ var builtins = map[string]builtin{
 	"https://www.w3.org/ns/credentials/status/v1":          {file: "bitstring-status-list-v1"},
 	"https://w3id.org/vc/status-list/2021/v1":              {file: "status-list-2021-v1"},
 	"https://www.w3.org/ns/odrl.jsonld":                    {file: "odrl"},
+	"https://w3id.org/citizenship/v4rc1":                   {file: "citizenship-v4rc1"},
 	"https://w3id.org/vdl/v1":                              {file: "vdl-v1"},
 	"https://w3id.org/security/v1":                         {file: "security-v1"},
 	"https://w3id.org/security/v2":                         {file: "security-v2"},

@@ -78,7 +78,7 @@ func hasDigest(url string, body []byte) bool {
 // of them names is built in too.
 func TestContextsAreClosed(t *testing.T) {
 	urls := ContextURLs()
-	if len(urls) != 18 {
+	if len(urls) != 19 {
 		t.Fatalf("%d contexts", len(urls))
 	}
 	for _, url := range urls {

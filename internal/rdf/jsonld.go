@@ -1,0 +1,47 @@
+package rdf
+
+import "crypto"
+
+// Canonical reads a JSON-LD document strictly, as Quads does, and gives its
+// canonical N-Quads (RDFC-1.0 with SHA-256 or SHA-384).
+func Canonical(doc []byte, h crypto.Hash) ([]byte, error) { return canonicalSlow(doc, h) }
+
+func canonicalSlow(doc []byte, h crypto.Hash) ([]byte, error) {
+	quads, err := quadsSlow(doc)
+	if err != nil {
+		return nil, err
+	}
+	return appendCanonical(nil, quads, h)
+}
+
+// Quads turns a JSON-LD 1.1 document into RDF. It is strict: whatever JSON-LD
+// would leave out in silence is refused, since a signature over RDF would not
+// cover it. There is no base IRI, contexts are those built in and those written
+// out in the document, and nothing is fetched. A base direction becomes part of
+// the datatype (i18n-datatype). On any error it returns nothing.
+func Quads(doc []byte) ([]Quad, error) { return quadsSlow(doc) }
+
+// Check makes the checks of Quads alone, with the same errors.
+func Check(doc []byte) error {
+	_, err := Quads(doc)
+	return err
+}
+
+func quadsSlow(doc []byte) ([]Quad, error) {
+	v, err := readJSON(doc)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := v.(map[string]any); !ok {
+		return nil, ErrJSONLD
+	}
+	nodes, err := expand(v)
+	if err != nil {
+		return nil, err
+	}
+	var e emitter
+	if err := e.graph(nodes, Term{}); err != nil {
+		return nil, err
+	}
+	return e.quads, nil
+}
