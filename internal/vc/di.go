@@ -6,6 +6,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/rdf"
 )
 
 // Proof types and cryptosuites (VC Data Integrity 1.0, section 3.1; Data
@@ -40,7 +41,7 @@ const (
 // credentials with deep subjects; a document that is larger is no credential
 // and no status list of ours or of anybody we have seen.
 const (
-	maxSecured  = 4 << 20 // bytes
+	maxSecured  = rdf.MaxBytes
 	maxNesting  = 32
 	maxProofs   = 8
 	maxContexts = 64
@@ -137,6 +138,6 @@ type document struct {
 }
 
 type digestKey struct {
-	suite *cryptosuite
-	hash  crypto.Hash
+	jcs  bool
+	hash crypto.Hash
 }

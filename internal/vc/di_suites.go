@@ -12,6 +12,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/rdf"
 )
 
 // cryptosuite is one way of making and checking a proofValue. A plain suite
@@ -28,15 +29,21 @@ type cryptosuite struct {
 }
 
 var (
-	suiteEdDSAJCS = &cryptosuite{name: SuiteEdDSAJCS, canonical: canonicalJCS, jcs: true}
-	suiteECDSAJCS = &cryptosuite{name: SuiteECDSAJCS, canonical: canonicalJCS, jcs: true, ecdsa: true}
-	suiteSD       = &cryptosuite{name: SuiteSD, verify: sdVerify, sign: sdAddBase}
+	suiteEdDSARDFC = &cryptosuite{name: SuiteEdDSARDFC, canonical: canonicalRDF}
+	suiteECDSARDFC = &cryptosuite{name: SuiteECDSARDFC, canonical: canonicalRDF, ecdsa: true}
+	suiteEdDSAJCS  = &cryptosuite{name: SuiteEdDSAJCS, canonical: canonicalChecked, jcs: true}
+	suiteECDSAJCS  = &cryptosuite{name: SuiteECDSAJCS, canonical: canonicalChecked, jcs: true, ecdsa: true}
+	suiteSD        = &cryptosuite{name: SuiteSD, verify: sdVerify, sign: sdAddBase}
 )
 
 // suiteOf gives the cryptosuite of a DataIntegrityProof, nil for an unknown
 // name.
 func suiteOf(name string) *cryptosuite {
 	switch name {
+	case SuiteEdDSARDFC:
+		return suiteEdDSARDFC
+	case SuiteECDSARDFC:
+		return suiteECDSARDFC
 	case SuiteEdDSAJCS:
 		return suiteEdDSAJCS
 	case SuiteECDSAJCS:
@@ -45,6 +52,19 @@ func suiteOf(name string) *cryptosuite {
 		return suiteSD
 	}
 	return nil
+}
+
+// canonicalRDF is RDF Dataset Canonicalization of what the document means.
+func canonicalRDF(doc []byte, h crypto.Hash) ([]byte, error) { return rdf.Canonical(doc, h) }
+
+// canonicalChecked is the JSON Canonicalization Scheme for documents in which
+// every term has a meaning. The scheme itself covers all of the text; but a
+// reader that takes it for JSON-LD, as it may, must not be shown less.
+func canonicalChecked(doc []byte, h crypto.Hash) ([]byte, error) {
+	if err := rdf.Check(doc); err != nil {
+		return nil, err
+	}
+	return canonicalJCS(doc, h)
 }
 
 // keyKind gives the hash that goes with a public key and the length of its
@@ -154,7 +174,7 @@ func signRaw(s keys.Signer, h crypto.Hash, size int, data []byte) ([]byte, error
 
 // appendDigest appends the digest of d's canonical form in suite s.
 func (d *document) appendDigest(dst []byte, s *cryptosuite, h crypto.Hash) ([]byte, error) {
-	key := digestKey{s, h}
+	key := digestKey{s.jcs, h}
 	if sum, ok := d.digests[key]; ok {
 		return append(dst, sum...), nil
 	}

@@ -3,8 +3,6 @@ package vc
 import (
 	"bytes"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/kinpass/kinpass/internal/did"
 )
@@ -62,14 +60,9 @@ func VerifyProofs(doc []byte, p ProofPolicy) (unsecured []byte, proofs []Proof, 
 // admits checks what a proof says of itself against the policy and gives its
 // cryptosuite.
 func (p *ProofPolicy) admits(o *proofObject, context []byte) (*cryptosuite, error) {
-	var s *cryptosuite
-	switch o.Type {
-	case TypeDataIntegrity:
-		if s = suiteOf(o.Suite); s == nil {
-			return nil, ErrProofSuite
-		}
-	default:
-		return nil, ErrProofType
+	s, err := p.suite(o)
+	if err != nil {
+		return nil, err
 	}
 	if o.Purpose != p.Purpose {
 		return nil, ErrProofPurpose
@@ -82,7 +75,7 @@ func (p *ProofPolicy) admits(o *proofObject, context []byte) (*cryptosuite, erro
 	}
 	switch {
 	case o.Created != "":
-		t, ok := parseStamp(o.Created)
+		t, ok := parseTimestamp([]byte(o.Created))
 		if !ok {
 			return nil, ErrProofTime
 		}
@@ -93,7 +86,7 @@ func (p *ProofPolicy) admits(o *proofObject, context []byte) (*cryptosuite, erro
 		return nil, ErrProofPartial.WithDetail("a proof lacks created")
 	}
 	if o.Expires != "" {
-		t, ok := parseStamp(o.Expires)
+		t, ok := parseTimestamp([]byte(o.Expires))
 		if !ok {
 			return nil, ErrProofTime
 		}
@@ -105,6 +98,23 @@ func (p *ProofPolicy) admits(o *proofObject, context []byte) (*cryptosuite, erro
 		return nil, err
 	}
 	return s, nil
+}
+
+// suite gives the cryptosuite of a proof, by its type and name.
+func (p *ProofPolicy) suite(o *proofObject) (*cryptosuite, error) {
+	switch o.Type {
+	case TypeDataIntegrity:
+		if o.Suite == "" {
+			return nil, ErrProofPartial.WithDetail("a proof lacks cryptosuite")
+		}
+		if s := suiteOf(o.Suite); s != nil {
+			return s, nil
+		}
+		return nil, ErrProofSuite
+	case TypeEd2020:
+		return p.admitsEd2020(o)
+	}
+	return nil, ErrProofType
 }
 
 // sameContext refuses a proof that reads the document in another context than
@@ -361,16 +371,6 @@ func (s *secured) with(ids []string) (*document, error) {
 		return nil, ErrProofPrevious
 	}
 	return &document{bytes: appendMember(s.unsecured, "proof", append(list, ']'))}, nil
-}
-
-// parseStamp reads an XSD dateTimeStamp (XML Schema 1.1, part 2, section
-// 3.4.28): a date and time with an offset, as RFC 3339 writes them.
-func parseStamp(s string) (time.Time, bool) {
-	if len(s) < 20 || len(s) > 40 || s[10] != 'T' || strings.IndexByte(s, ',') >= 0 {
-		return time.Time{}, false
-	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	return t, err == nil
 }
 
 // decodeProofValue decodes a signature of size bytes in base58btc (Controlled
