@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -164,10 +165,47 @@ func FuzzParseKey(f *testing.F) {
 
 func FuzzParseDocument(f *testing.F) {
 	f.Add([]byte(document))
+	f.Add([]byte(strings.ReplaceAll(rich, "did:web:r.example", webID)))
+	for _, id := range []string{keyEd25519, keyP256} {
+		d, err := KeyDocument(id)
+		if err != nil {
+			f.Fatal(err)
+		}
+		raw, err := json.Marshal(d)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(strings.ReplaceAll(string(raw), id, webID)))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d, err := ParseDocument(data, "did:web:r.example")
-		if err == nil && d.ID != "did:web:r.example" || err != nil && d != nil {
+		d, err := ParseDocument(data, webID)
+		if err != nil {
+			if d != nil {
+				t.Fatal("a failed parse gave a document")
+			}
+			return
+		}
+		if d.ID != webID {
 			t.Fatal("a document of somebody else was read")
+		}
+		seen := map[string]bool{}
+		for i := range d.VerificationMethod {
+			m := &d.VerificationMethod[i]
+			if Base(m.ID) != webID || m.Controller != webID || seen[m.ID] {
+				t.Fatalf("method %q of %q", m.ID, m.Controller)
+			}
+			seen[m.ID] = true
+			if k, err := m.Key(docTime); (err == nil) == (k == nil) {
+				t.Fatalf("key %v, %v", k, err)
+			}
+			d.fragment(m.ID)
+		}
+		for _, p := range purposes {
+			for _, id := range *d.relation(p) {
+				if m := d.MethodFor(p, id); (m != nil) != seen[id] {
+					t.Fatalf("%s of %q", p, id)
+				}
+			}
 		}
 	})
 }

@@ -68,7 +68,21 @@ type COSE struct {
 // may not. Every length is written in its shortest form. Certificates and keys
 // in headers are never looked at.
 func OpenCOSE(data []byte, mediaType string) (*COSE, error) {
-	if len(data) > maxCOSE {
+	if mediaType == "" {
+		return nil, ErrCOSEContentType
+	}
+	return openCOSE(data, coseKind{content: mediaType, typ: mediaType + "+cose", limit: maxCOSE})
+}
+
+// coseKind is what an object has to say that it is. Without a content type it
+// must have the type, and no content type.
+type coseKind struct {
+	content, typ string
+	limit        int // bytes of the object
+}
+
+func openCOSE(data []byte, kind coseKind) (*COSE, error) {
+	if len(data) > kind.limit {
 		return nil, ErrCOSELarge
 	}
 	if len(data) < 2 || data[0] != 0xd2 { // tag 18
@@ -84,7 +98,7 @@ func OpenCOSE(data []byte, mediaType string) (*COSE, error) {
 	if err := c.shortest(data); err != nil {
 		return nil, err
 	}
-	if err := c.headers(mediaType); err != nil {
+	if err := c.headers(kind); err != nil {
 		return nil, err
 	}
 	if len(c.message.Payload) == 0 {
@@ -128,7 +142,7 @@ func (c *COSE) shortest(data []byte) error {
 	return nil
 }
 
-func (c *COSE) headers(mediaType string) error {
+func (c *COSE) headers(kind coseKind) error {
 	protected, unprotected := c.message.Headers.Protected, c.message.Headers.Unprotected
 	for label := range unprotected {
 		if _, both := protected[label]; both {
@@ -154,10 +168,11 @@ func (c *COSE) headers(mediaType string) error {
 	if c.Alg == "" {
 		return ErrCOSEAlgorithm
 	}
-	if mediaType == "" || protected[cose.HeaderLabelContentType] != any(mediaType) {
+	content, hasContent := protected[cose.HeaderLabelContentType]
+	if hasContent != (kind.content != "") || hasContent && content != any(kind.content) {
 		return ErrCOSEContentType
 	}
-	if typ, there := protected[cose.HeaderLabelType]; there && typ != any(mediaType+"+cose") {
+	if typ, there := protected[cose.HeaderLabelType]; there && typ != any(kind.typ) || !there && !hasContent {
 		return ErrCOSEType
 	}
 	kid, there := protected[cose.HeaderLabelKeyID]
@@ -228,11 +243,15 @@ func VerifyCOSE(data []byte, mediaType string, pub crypto.PublicKey) ([]byte, er
 // with the protected headers alg, content type, kid (the signer's, if it has
 // one) and type.
 func SignCOSE(s keys.Signer, mediaType string, payload []byte) ([]byte, error) {
-	if err := signerFits(s); err != nil {
-		return nil, err
-	}
 	if mediaType == "" {
 		return nil, ErrCOSEContentType
+	}
+	return signCOSE(s, coseKind{content: mediaType, typ: mediaType + "+cose"}, payload)
+}
+
+func signCOSE(s keys.Signer, kind coseKind, payload []byte) ([]byte, error) {
+	if err := signerFits(s); err != nil {
+		return nil, err
 	}
 	if len(payload) == 0 {
 		return nil, ErrCOSEPayload
@@ -243,9 +262,11 @@ func SignCOSE(s keys.Signer, mediaType string, payload []byte) ([]byte, error) {
 		return nil, keys.ErrAlgorithm.With(err)
 	}
 	protected := cose.ProtectedHeader{
-		cose.HeaderLabelAlgorithm:   alg.cose,
-		cose.HeaderLabelContentType: mediaType,
-		cose.HeaderLabelType:        mediaType + "+cose",
+		cose.HeaderLabelAlgorithm: alg.cose,
+		cose.HeaderLabelType:      kind.typ,
+	}
+	if kind.content != "" {
+		protected[cose.HeaderLabelContentType] = kind.content
 	}
 	if s.KID != "" {
 		protected[cose.HeaderLabelKeyID] = []byte(s.KID)
