@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	_ "crypto/sha512" // sha-384 and sha-512 in _sd_alg
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -250,7 +251,10 @@ func (x *SDJWT) open(payload []byte) (*SDClaims, error) {
 	// Names that differ only in case were told apart above; a reader of Claims
 	// may not do so.
 	if err := CheckJSON(c.Claims, MaxDepth); err != nil {
-		return nil, ErrSDCollision.With(err)
+		if errors.Is(err, ErrJSONTwice) {
+			return nil, ErrSDCollision.With(err)
+		}
+		return nil, err
 	}
 	slices.Sort(c.Disclosed)
 	return c, nil
@@ -523,14 +527,15 @@ func (x *SDJWT) bound(payload []byte, b KeyBinding) (crypto.PublicKey, error) {
 	return holder, nil
 }
 
-// fresh checks the times of a key binding; nbf and exp only where they are.
+// fresh checks the times of a key binding; nbf and exp only where they are. Of
+// a policy without a Now every time is in the future.
 func (b *KeyBinding) fresh(iat, nbf, exp json.RawMessage) error {
 	age := b.MaxAge
 	if age <= 0 {
 		age = bindingAge
 	}
 	at, ok := numericDate(iat)
-	if !ok || b.Now.IsZero() || at.After(b.Now.Add(clockSkew)) || b.Now.Sub(at) > age {
+	if !ok || at.After(b.Now.Add(clockSkew)) || b.Now.Sub(at) > age {
 		return ErrBindingTime
 	}
 	if nbf != nil {
