@@ -71,11 +71,15 @@ func appendCanonical(dst []byte, quads []Quad, h crypto.Hash) ([]byte, error) {
 	if err := c.run(quads); err != nil {
 		return nil, err
 	}
+	return c.appendLines(dst), nil
+}
+
+func (c *canonizer) appendLines(dst []byte) []byte {
 	dst = slices.Grow(dst, len(c.out))
 	for _, l := range c.lines {
 		dst = append(dst, c.out[l.start:l.end]...)
 	}
-	return dst, nil
+	return dst
 }
 
 // span is a piece of a buffer.
@@ -158,6 +162,11 @@ func (c *canonizer) run(quads []Quad) error {
 		}
 	}
 	c.collect()
+	return c.finish()
+}
+
+// finish labels the nodes and sorts the lines.
+func (c *canonizer) finish() error {
 	if err := c.label(); err != nil {
 		return err
 	}
@@ -215,18 +224,24 @@ func (c *canonizer) place(t *Term) (n, at int32) {
 	}
 	n, ok := c.byLabel[t.Value]
 	if !ok {
-		n = int32(len(c.nodes))
+		n = c.newNode()
 		c.byLabel[t.Value] = n
-		if cap(c.nodes) > len(c.nodes) { // keep the slices of an earlier run
-			c.nodes = c.nodes[:n+1]
-			c.nodes[n].quads = c.nodes[n].quads[:0]
-		} else {
-			c.nodes = append(c.nodes, node{})
-		}
-		c.nodes[n].canonical = none
 	}
 	c.text = append(c.text, "_:a"...)
 	return n, int32(len(c.text) - 1)
+}
+
+// newNode adds a blank node.
+func (c *canonizer) newNode() int32 {
+	n := int32(len(c.nodes))
+	if cap(c.nodes) > len(c.nodes) { // keep the slices of an earlier run
+		c.nodes = c.nodes[:n+1]
+		c.nodes[n].quads = c.nodes[n].quads[:0]
+	} else {
+		c.nodes = append(c.nodes, node{})
+	}
+	c.nodes[n].canonical = none
+	return n
 }
 
 // collect drops repeated statements, since a dataset is a set, and notes for

@@ -4,7 +4,13 @@ import "crypto"
 
 // Canonical reads a JSON-LD document strictly, as Quads does, and gives its
 // canonical N-Quads (RDFC-1.0 with SHA-256 or SHA-384).
-func Canonical(doc []byte, h crypto.Hash) ([]byte, error) { return canonicalSlow(doc, h) }
+func Canonical(doc []byte, h crypto.Hash) ([]byte, error) {
+	if d := compiled(doc); d != nil {
+		defer d.release()
+		return d.canonical(nil, h)
+	}
+	return canonicalSlow(doc, h)
+}
 
 func canonicalSlow(doc []byte, h crypto.Hash) ([]byte, error) {
 	quads, err := quadsSlow(doc)
@@ -19,11 +25,21 @@ func canonicalSlow(doc []byte, h crypto.Hash) ([]byte, error) {
 // cover it. There is no base IRI, contexts are those built in and those written
 // out in the document, and nothing is fetched. A base direction becomes part of
 // the datatype (i18n-datatype). On any error it returns nothing.
-func Quads(doc []byte) ([]Quad, error) { return quadsSlow(doc) }
+func Quads(doc []byte) ([]Quad, error) {
+	if d := compiled(doc); d != nil {
+		defer d.release()
+		return d.list(), nil
+	}
+	return quadsSlow(doc)
+}
 
 // Check makes the checks of Quads alone, with the same errors.
 func Check(doc []byte) error {
-	_, err := Quads(doc)
+	if d := compiled(doc); d != nil {
+		d.release()
+		return nil
+	}
+	_, err := quadsSlow(doc)
 	return err
 }
 

@@ -172,13 +172,23 @@ func (r *reader) more(first bool) bool {
 func (r *reader) text() (inner []byte, escaped bool) {
 	from := r.i + 1
 	for i := from; i < len(r.d); i++ {
-		switch r.d[i] {
-		case '"':
-			r.i = i + 1
-			return r.d[from:i], escaped
-		case '\\':
+		n := bytes.IndexByte(r.d[i:], '"')
+		if n < 0 {
+			break
+		}
+		// The quote ends the string unless a backslash says that it does not.
+		for {
+			k := bytes.IndexByte(r.d[i:i+n], '\\')
+			if k < 0 {
+				r.i = i + n + 1
+				return r.d[from : i+n], escaped
+			}
 			escaped = true
-			i++
+			i += k + 2
+			if n -= k + 2; n < 0 {
+				i--
+				break
+			}
 		}
 	}
 	r.i = len(r.d)

@@ -1,4 +1,6 @@
 package vc
 
-// checkLinked makes the JSON-LD checks.
-func checkLinked(doc []byte) error { return nil }
+import "github.com/kinpass/kinpass/internal/rdf"
+
+// checkLinked makes the JSON-LD checks: no term, type or IRI without a meaning.
+func checkLinked(doc []byte) error { return rdf.Check(doc) }

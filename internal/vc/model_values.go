@@ -21,6 +21,9 @@ func (r *reader) member() (name, value []byte) {
 // eachOf calls f for v itself, or for each element if v is an array. It stops
 // at the first error.
 func eachOf(v []byte, f func([]byte) error) error {
+	if len(v) == 0 {
+		return nil
+	}
 	if v[0] != '[' {
 		return f(v)
 	}

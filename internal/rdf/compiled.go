@@ -1,0 +1,547 @@
+package rdf
+
+import (
+	"strings"
+	"sync"
+)
+
+// compiled turns a document of a compiled context list into its dataset. It
+// gives nil for a document that it does not understand to the last value:
+// whoever asks must then take the slow path, which knows whether there is an
+// error. What it answers is what expansion by JSON-LD gives (JSON-LD 1.1 API,
+// sections 5.1 and 8.1), and nothing of the document was dropped.
+//
+// The dataset is the caller's to release.
+func compiled(doc []byte) *dataset {
+	d := newDataset()
+	w := walkers.Get().(*walker)
+	w.data, w.doc = d, string(doc)
+	var ok bool
+	if w.tokens, ok = scan(w.doc, w.tokens[:0]); ok {
+		ok = w.document()
+	}
+	w.release()
+	if !ok {
+		d.release()
+		return nil
+	}
+	return d
+}
+
+// walker goes over the tokens of one document and writes its quads.
+type walker struct {
+	data   *dataset
+	doc    string
+	tokens []token
+	names  []member  // of the open objects, the innermost last
+	nodes  []subject // with an IRI and something said about them
+}
+
+// member is a name of an object and its value. id is -1 for a name that is no
+// term.
+type member struct {
+	name  string
+	id    int32
+	value int32
+}
+
+// subject is a node of a graph that the document describes.
+type subject struct {
+	iri   string
+	graph ref
+}
+
+// maxSubjects bounds the search for a node described twice.
+const maxSubjects = 64
+
+var walkers = sync.Pool{New: func() any { return new(walker) }}
+
+// release keeps nothing of the document.
+func (w *walker) release() {
+	clear(w.names[:cap(w.names)])
+	clear(w.nodes[:cap(w.nodes)])
+	w.data, w.doc, w.tokens, w.names, w.nodes = nil, "", w.tokens[:0], w.names[:0], w.nodes[:0]
+	if cap(w.tokens) <= 4096 {
+		walkers.Put(w)
+	}
+}
+
+func (w *walker) document() bool {
+	if w.tokens[0].kind != '{' {
+		return false
+	}
+	_, ok := w.object(0, place{active: noContext, top: true})
+	return ok
+}
+
+// place is where an object stands: the active context of its parent, the term
+// it is a value of (nil at the top), its graph.
+type place struct {
+	active *active
+	term   *term
+	graph  ref
+	top    bool // a lone IRI would be dropped here
+}
+
+// text gives the content of a string that has no escapes.
+func (w *walker) text(at int32) (string, bool) {
+	t := &w.tokens[at]
+	return w.doc[t.off:t.end], t.kind == '"'
+}
+
+// object writes the quads of a node object and gives its node.
+func (w *walker) object(at int32, p place) (ref, bool) {
+	first := len(w.names)
+	defer func() { w.names = w.names[:first] }()
+	ctx, typed, ok := w.enter(at, p)
+	if !ok {
+		return 0, false
+	}
+	members := w.names[first:]
+	self, said, iri := ref(0), 0, ""
+	for i := range members {
+		m := &members[i]
+		if m.name == "@context" {
+			continue
+		}
+		if m.isID(ctx) {
+			if iri, ok = w.text(m.value); !ok || self != 0 || !safeIRI(iri) {
+				return 0, false
+			}
+			self = w.data.iri(iri)
+			continue
+		}
+		said++
+	}
+	switch {
+	case self == 0:
+		if p.top && said == 0 {
+			return 0, false
+		}
+		self = w.data.blank()
+	case said == 0:
+		return self, !p.top
+	case !w.describe(iri, p.graph):
+		return 0, false
+	}
+	// The members of inner objects go behind these, so the slice is taken anew
+	// for each.
+	for i := first; i < first+len(members); i++ {
+		m := w.names[i]
+		if m.name == "@context" || m.isID(ctx) {
+			continue
+		}
+		if m.isType(ctx) {
+			ok = w.types(m.value, self, typed, p.graph)
+		} else {
+			ok = w.property(m, self, ctx, p.graph)
+		}
+		if !ok {
+			return 0, false
+		}
+	}
+	return self, true
+}
+
+// enter reads the names of an object and gives its active context and the one
+// in which its types are looked up (JSON-LD 1.1 API, section 5.1.2, steps 7 to
+// 11).
+func (w *walker) enter(at int32, p place) (ctx, typed *active, ok bool) {
+	first := len(w.names)
+	if !w.members(at) {
+		return nil, nil, false
+	}
+	members := w.names[first:]
+	ctx = p.active
+	if ctx.prev != nil {
+		lone := false
+		if len(members) == 1 {
+			m := members[0]
+			m.id = ctx.prog.id(m.name)
+			lone = m.isID(ctx)
+		}
+		if !lone {
+			ctx = ctx.prev
+		}
+	}
+	if p.term != nil {
+		if p.term.reset {
+			ctx = noContext
+		} else if p.term.scoped != nil {
+			ctx = ctx.under(p.term.scoped, modeProperty)
+		}
+	}
+	for i := range members {
+		if members[i].name == "@context" && ctx != nil {
+			if ctx != noContext {
+				return nil, nil, false
+			}
+			ctx = w.context(members[i].value)
+		}
+	}
+	if ctx == nil || ctx == noContext {
+		return nil, nil, false
+	}
+	typed = ctx
+	types := int32(-1)
+	for i := range members {
+		m := &members[i]
+		m.id = ctx.prog.id(m.name)
+		if m.isType(ctx) {
+			if types >= 0 {
+				return nil, nil, false
+			}
+			types = m.value
+		}
+	}
+	if types >= 0 {
+		ctx, ok = w.typeScoped(types, ctx)
+		return ctx, typed, ok
+	}
+	return ctx, typed, true
+}
+
+func (p *program) id(name string) int32 {
+	if id, ok := p.ids[name]; ok {
+		return id
+	}
+	return -1
+}
+
+func (m *member) isID(ctx *active) bool {
+	return m.name == "@id" || m.name == "id" && ctx.keyword(m.id) == keywordID
+}
+
+func (m *member) isType(ctx *active) bool {
+	return m.name == "@type" || m.name == "type" && ctx.keyword(m.id) == keywordType
+}
+
+func (a *active) keyword(id int32) role {
+	if id < 0 || a.terms[id] == nil {
+		return notMine
+	}
+	return a.terms[id].role
+}
+
+// members reads the names of an object. It refuses names with escapes and two
+// names that are equal but for case.
+func (w *walker) members(at int32) bool {
+	t := &w.tokens[at]
+	if t.n > maxMembers {
+		return false
+	}
+	first := len(w.names)
+	for i := at + 1; i < t.next; {
+		name, ok := w.text(i)
+		if !ok {
+			return false
+		}
+		for _, o := range w.names[first:] {
+			if len(o.name) == len(name) && strings.EqualFold(o.name, name) {
+				return false
+			}
+		}
+		w.names = append(w.names, member{name: name, id: -1, value: i + 1})
+		i = w.tokens[i+1].next
+	}
+	return true
+}
+
+// context finds the program of an @context.
+func (w *walker) context(at int32) *active {
+	t := &w.tokens[at]
+	from, n := at+1, int(t.n)
+	switch t.kind {
+	case '"':
+		from, n = at, 1
+	case '[':
+	default:
+		return nil
+	}
+lists:
+	for k, urls := range compiledLists {
+		if len(urls) != n {
+			continue
+		}
+		for j, url := range urls {
+			if s, ok := w.text(from + int32(j)); !ok || s != url {
+				continue lists
+			}
+		}
+		if p := programs[k](); p != nil {
+			return p.root
+		}
+		return nil
+	}
+	return nil
+}
+
+// elements calls each for a value, or for every element of an array.
+func (w *walker) elements(at int32, each func(at int32) bool) bool {
+	t := &w.tokens[at]
+	if t.kind != '[' {
+		return each(at)
+	}
+	for i := at + 1; i < t.next; i = w.tokens[i].next {
+		if !each(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// typeScoped applies the contexts of an object's types, in the order of their
+// names.
+func (w *walker) typeScoped(at int32, ctx *active) (*active, bool) {
+	var few [8]string
+	names := few[:0]
+	ok := w.elements(at, func(at int32) bool {
+		name, ok := w.text(at)
+		if !ok || len(names) == cap(names) {
+			return false
+		}
+		i := len(names)
+		names = append(names, name)
+		for ; i > 0 && names[i-1] > name; i-- {
+			names[i] = names[i-1]
+		}
+		names[i] = name
+		return i == 0 || names[i-1] != name
+	})
+	if !ok || len(names) == 0 {
+		return nil, false
+	}
+	typed := ctx
+	for _, name := range names {
+		id := typed.prog.id(name)
+		if id < 0 || typed.terms[id] == nil {
+			continue
+		}
+		t := typed.terms[id]
+		if t.reset || t.role == notMine {
+			return nil, false
+		}
+		if t.scoped != nil {
+			if ctx = ctx.under(t.scoped, modeType); ctx == nil {
+				return nil, false
+			}
+		}
+	}
+	return ctx, true
+}
+
+func (w *walker) types(at int32, self ref, typed *active, graph ref) bool {
+	from := len(w.data.quads)
+	return w.elements(at, func(at int32) bool {
+		name, ok := w.text(at)
+		if !ok {
+			return false
+		}
+		object, ok := w.vocabulary(name, typed)
+		if !ok {
+			return false
+		}
+		w.data.add(self, rdfTypeNQ, object, graph)
+		return !w.data.repeated(from)
+	})
+}
+
+// vocabulary expands a type, or a value of @type @vocab: a term, an absolute
+// IRI or a word of the vocabulary.
+func (w *walker) vocabulary(name string, ctx *active) (ref, bool) {
+	if id := ctx.prog.id(name); id >= 0 && ctx.terms[id] != nil {
+		t := ctx.terms[id]
+		if t.iri == "" {
+			return 0, false
+		}
+		return w.data.written(t.nq), true
+	}
+	if safeIRI(name) {
+		return w.data.iri(name), true
+	}
+	if ctx.vocab != "" && word(name) {
+		return w.data.iri(ctx.vocab + name), true
+	}
+	return 0, false
+}
+
+// word reports whether a name is nothing but a name: no keyword, no compact
+// IRI, nothing that an IRI would have to escape.
+func word(s string) bool {
+	for i := range len(s) {
+		if !letterOrDigit(s[i]) && s[i] != '_' && s[i] != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// describe notes that a graph says something about an IRI, and refuses to hear
+// it twice: two descriptions could repeat one another.
+func (w *walker) describe(iri string, graph ref) bool {
+	if len(w.nodes) == maxSubjects {
+		return false
+	}
+	for i := range w.nodes {
+		if w.nodes[i].graph == graph && w.nodes[i].iri == iri {
+			return false
+		}
+	}
+	w.nodes = append(w.nodes, subject{iri, graph})
+	return true
+}
+
+// property writes what one member says.
+func (w *walker) property(m member, self ref, ctx *active, graph ref) bool {
+	var t *term
+	if m.id >= 0 {
+		t = ctx.terms[m.id]
+	}
+	if t == nil {
+		if ctx.vocab == "" || !word(m.name) {
+			return false
+		}
+		iri := ctx.vocab + m.name
+		t = &term{iri: iri, nq: "<" + iri + ">"}
+	}
+	switch t.role {
+	case rolePlain, roleID, roleVocab:
+	default:
+		return false
+	}
+	// Scalars see the property's own context, too.
+	inner := ctx
+	if t.role == roleVocab && t.scoped != nil {
+		if inner = ctx.under(t.scoped, modeProperty); inner == nil {
+			return false
+		}
+	}
+	v := value{w: w, term: t, outer: ctx, inner: inner, graph: graph}
+	if t.container == containerList {
+		return v.list(m.value, self)
+	}
+	if v := &w.tokens[m.value]; v.kind == '[' && v.n == 0 {
+		return false // an empty array would vanish
+	}
+	if t.container == containerGraph {
+		return v.graphs(m.value, self)
+	}
+	from, terms := len(w.data.quads), 0
+	return w.elements(m.value, func(at int32) bool {
+		object, ok := v.object(at)
+		if !ok {
+			return false
+		}
+		w.data.add(self, t.nq, object, graph)
+		if !object.isTerm() {
+			return true
+		}
+		terms++
+		return terms <= maxMembers && !w.data.repeated(from)
+	})
+}
+
+// value turns the values of one property into nodes.
+type value struct {
+	w     *walker
+	term  *term
+	outer *active // of the object that has the property
+	inner *active // that of its scalars
+	graph ref
+}
+
+func (v *value) object(at int32) (ref, bool) {
+	w, t := v.w, v.term
+	tok := &w.tokens[at]
+	text := w.doc[tok.off:tok.end]
+	switch tok.kind {
+	case '{':
+		return w.object(at, place{active: v.outer, term: t, graph: v.graph})
+	case '"', escaped:
+		switch t.role {
+		case roleID:
+			if tok.kind == escaped || !safeIRI(text) {
+				return 0, false
+			}
+			return w.data.iri(text), true
+		case roleVocab:
+			if tok.kind == escaped {
+				return 0, false
+			}
+			return w.vocabulary(text, v.inner)
+		}
+		if tok.kind == escaped {
+			text = unquote(text)
+		}
+		return w.data.literal(text, t.suffix), true
+	case 't', 'f':
+		return v.typed(text, "^^<"+xsdBoolean+">")
+	case 0:
+		if !smallInteger(text) || t.datatype == xsdDouble {
+			return 0, false
+		}
+		return v.typed(text, "^^<"+xsdInteger+">")
+	}
+	return 0, false // null, or an array in an array
+}
+
+// typed makes a literal of a boolean or a number.
+func (v *value) typed(text, suffix string) (ref, bool) {
+	if v.term.role != rolePlain {
+		return 0, false
+	}
+	if v.term.suffix != "" {
+		suffix = v.term.suffix
+	}
+	return v.w.data.literal(text, suffix), true
+}
+
+// smallInteger reports whether a number is written as its canonical
+// xsd:integer and is exact as a double.
+func smallInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || len(digits) > 15 || digits[0] == '0' && len(s) > 1 {
+		return false
+	}
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// list writes an RDF collection.
+func (v *value) list(at int32, self ref) bool {
+	d := v.w.data
+	subject, predicate := self, v.term.nq
+	ok := v.w.elements(at, func(at int32) bool {
+		item, ok := v.object(at)
+		if !ok {
+			return false
+		}
+		link := d.blank()
+		d.add(subject, predicate, link, v.graph)
+		d.add(link, rdfFirstNQ, item, v.graph)
+		subject, predicate = link, rdfRestNQ
+		return true
+	})
+	if ok {
+		d.add(subject, predicate, d.written(rdfNilNQ), v.graph)
+	}
+	return ok
+}
+
+// graphs writes each value into a graph of its own.
+func (v *value) graphs(at int32, self ref) bool {
+	d := v.w.data
+	return v.w.elements(at, func(at int32) bool {
+		if v.w.tokens[at].kind != '{' {
+			return false
+		}
+		name := d.blank()
+		d.add(self, v.term.nq, name, v.graph)
+		_, ok := v.w.object(at, place{active: v.outer, term: v.term, graph: name, top: true})
+		return ok
+	})
+}

@@ -1,0 +1,199 @@
+package rdf
+
+import (
+	"bytes"
+	"crypto"
+	"strconv"
+	"sync"
+)
+
+// ref is a subject, object or graph name of a dataset: positive a term,
+// negative a blank node, 0 nothing (the default graph).
+type ref int32
+
+func (n ref) isTerm() bool  { return n > 0 }
+func (n ref) isBlank() bool { return n < 0 }
+
+// index is the number of a blank node, from 0.
+func (n ref) index() int32 { return int32(-n - 1) }
+
+// dataset is a set of quads, each written as a line of canonical N-Quads with
+// "_:a" for every blank node. It holds no pointers, so that a document costs
+// the garbage collector nothing.
+type dataset struct {
+	words  []byte // the written terms
+	terms  []span // of words; the first is nothing
+	text   []byte // the written quads
+	quads  []statement
+	blanks int
+}
+
+const (
+	rdfTypeNQ  = "<" + rdfNS + "type>"
+	rdfFirstNQ = "<" + rdfNS + "first>"
+	rdfRestNQ  = "<" + rdfNS + "rest>"
+	rdfNilNQ   = "<" + rdfNS + "nil>"
+)
+
+var datasets = sync.Pool{New: func() any { return new(dataset) }}
+
+func newDataset() *dataset {
+	d := datasets.Get().(*dataset)
+	d.terms = append(d.terms, span{})
+	return d
+}
+
+// release keeps nothing of what the dataset said.
+func (d *dataset) release() {
+	if cap(d.words)+cap(d.text) > 1<<18 {
+		return
+	}
+	clear(d.words)
+	clear(d.text)
+	d.words, d.terms, d.text, d.quads, d.blanks = d.words[:0], d.terms[:0], d.text[:0], d.quads[:0], 0
+	datasets.Put(d)
+}
+
+func (d *dataset) blank() ref {
+	d.blanks++
+	return ref(-d.blanks)
+}
+
+func (d *dataset) iri(s string) ref {
+	from := len(d.words)
+	d.words = append(append(append(d.words, '<'), s...), '>')
+	return d.push(from)
+}
+
+// written takes a term as N-Quads has it.
+func (d *dataset) written(nq string) ref {
+	from := len(d.words)
+	d.words = append(d.words, nq...)
+	return d.push(from)
+}
+
+// literal has a datatype as it is written, with its "^^", or "" for a plain
+// string.
+func (d *dataset) literal(s, datatype string) ref {
+	from := len(d.words)
+	d.words = append(appendEscaped(append(d.words, '"'), s), '"')
+	d.words = append(d.words, datatype...)
+	return d.push(from)
+}
+
+func (d *dataset) push(from int) ref {
+	d.terms = append(d.terms, span{int32(from), int32(len(d.words))})
+	return ref(len(d.terms) - 1)
+}
+
+// term gives a term as it is written.
+func (d *dataset) term(n ref) []byte {
+	return d.words[d.terms[n].start:d.terms[n].end]
+}
+
+// add writes a quad. The caller sees to it that none comes twice.
+func (d *dataset) add(subject ref, predicate string, object, graph ref) {
+	d.quads = append(d.quads, statement{})
+	q := &d.quads[len(d.quads)-1]
+	t := d.text
+	q.start = int32(len(t))
+	t, q.node[0], q.at[0] = d.place(t, subject)
+	t = append(append(append(t, ' '), predicate...), ' ')
+	t, q.node[1], q.at[1] = d.place(t, object)
+	t = append(t, ' ')
+	q.node[2] = none
+	if graph != 0 {
+		t, q.node[2], q.at[2] = d.place(t, graph)
+		t = append(t, ' ')
+	}
+	d.text = append(t, '.', '\n')
+	q.end = int32(len(d.text))
+}
+
+func (d *dataset) place(t []byte, n ref) (text []byte, blank, at int32) {
+	if n.isBlank() {
+		t = append(t, '_', ':', 'a')
+		return t, n.index(), int32(len(t) - 1)
+	}
+	return append(t, d.term(n)...), none, none
+}
+
+// repeated reports whether the last quad, whose object is a term, equals one
+// from the from-th on.
+func (d *dataset) repeated(from int) bool {
+	last := &d.quads[len(d.quads)-1]
+	text := d.text[last.start:last.end]
+	for i := from; i < len(d.quads)-1; i++ {
+		q := &d.quads[i]
+		if q.node == last.node && q.end-q.start == last.end-last.start && bytes.Equal(d.text[q.start:q.end], text) {
+			return true
+		}
+	}
+	return false
+}
+
+// list gives the quads as terms, with blank nodes named in the order in which
+// the document has them.
+func (d *dataset) list() []Quad {
+	labels := make([]string, d.blanks)
+	for i := range labels {
+		labels[i] = "b" + strconv.Itoa(i)
+	}
+	text := string(d.text)
+	quads := make([]Quad, len(d.quads))
+	for i := range d.quads {
+		s := &d.quads[i]
+		r := nqReader{s: text[s.start : s.end-1]}
+		q, ok := r.statement()
+		if !ok {
+			panic("rdf: a compiled quad is malformed")
+		}
+		for k, t := range []*Term{&q.Subject, &q.Object, &q.Graph} {
+			if n := s.node[k]; n != none {
+				t.Value = labels[n]
+			}
+		}
+		quads[i] = q
+	}
+	return quads
+}
+
+// canonical appends the dataset's canonical N-Quads to dst (RDFC-1.0).
+func (d *dataset) canonical(dst []byte, h crypto.Hash) ([]byte, error) {
+	c, err := newCanonizer(h)
+	if err != nil {
+		return nil, err
+	}
+	defer c.free()
+	c.feed(d)
+	if err := c.finish(); err != nil {
+		return nil, err
+	}
+	return c.appendLines(dst), nil
+}
+
+// feed takes over the quads of a dataset.
+func (c *canonizer) feed(d *dataset) {
+	for range d.blanks {
+		c.newNode()
+	}
+	c.text, d.text = d.text, c.text[:0]
+	c.records, d.quads = d.quads, c.records[:0]
+	kept := c.records[:0]
+	for i := range c.records {
+		r := &c.records[i]
+		if r.node == [3]int32{none, none, none} {
+			start := int32(len(c.out))
+			c.out = append(c.out, c.text[r.start:r.end]...)
+			c.lines = append(c.lines, span{start, int32(len(c.out))})
+			continue
+		}
+		for k, n := range r.node {
+			if n != none && (k < 1 || n != r.node[0]) && (k < 2 || n != r.node[1]) {
+				c.nodes[n].quads = append(c.nodes[n].quads, int32(len(kept)))
+			}
+		}
+		kept = append(kept, *r)
+	}
+	c.records = kept
+}
