@@ -1,8 +1,9 @@
 // Package did reads and writes the decentralized identifiers that Kinpass
-// uses: did:key for holders, did:web for issuers.
+// uses: did:key for holders, did:web for issuers, did:jwk where others use it.
+// It also answers what a DID resolver is asked.
 //
 // It only parses: nothing here reaches for the network. Fetching did:web
-// documents is internal/didweb.
+// documents is internal/didweb, and whoever serves a resolver mounts Resolve.
 package did
 
 import (

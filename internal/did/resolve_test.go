@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -375,6 +378,53 @@ func TestResolveWeb(t *testing.T) {
 	} {
 		if a := ResolveWith(webID, accept, gone); a.Status != 410 || string(a.Body) != want {
 			t.Errorf("%q: %d %s", accept, a.Status, a.Body)
+		}
+	}
+}
+
+// Over HTTP, with the path as it was sent.
+func TestResolveMounted(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		input := strings.TrimPrefix(r.URL.EscapedPath(), "/identifiers/")
+		if r.URL.RawQuery != "" {
+			input += "?" + r.URL.RawQuery
+		}
+		a := ResolveWith(input, r.Header.Get("Accept"), func(id string) (*Document, error) {
+			if id != "did:web:localhost%3A8080" {
+				t.Errorf("asked for %q", id)
+			}
+			return &Document{ID: id}, nil
+		})
+		w.Header().Set("Content-Type", a.ContentType)
+		w.WriteHeader(a.Status)
+		w.Write(a.Body)
+	}))
+	t.Cleanup(srv.Close)
+	for path, c := range map[string]struct {
+		status int
+		holds  string
+	}{
+		"":                                         {400, "#INVALID_DID"},
+		suiteDID:                                   {200, `"didDocument":{`},
+		encode(suiteDID):                           {200, `"didDocument":{`},
+		encode(suiteDID + "#" + suiteKey):          {200, `"controller":"` + suiteDID},
+		suiteDID + "%23" + suiteKey:                {200, `"controller":"` + suiteDID},
+		suiteDID + "#" + suiteKey:                  {200, `"verificationMethod":[`}, // a client sends no fragment
+		"did:web:localhost%3A8080":                 {200, `"id":"did:web:localhost%3A8080"`},
+		encode("did:web:localhost%3A8080"):         {200, `"id":"did:web:localhost%3A8080"`},
+		encode(suiteDID + "/^bar^/?query=`#x"):     {400, "#INVALID_DID_URL"},
+		suiteDID + "?versionTime=2025-10-07":       {400, "#INVALID_DID_URL"},
+		encode(suiteDID) + "?publicKeyFormat=none": {400, "#INVALID_OPTIONS"},
+		"did:unsupported:123456789abcdefghi":       {501, "#METHOD_NOT_SUPPORTED"},
+	} {
+		res, err := http.Get(srv.URL + "/identifiers/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != c.status || !bytes.Contains(body, []byte(c.holds)) || res.Header.Get("Content-Type") != "application/did-resolution" {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
 	}
 }
