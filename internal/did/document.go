@@ -104,7 +104,7 @@ func ParseDocument(data []byte, want string) (*Document, error) {
 
 // contexts gives the addresses in an @context; inline contexts are passed by.
 func contexts(raw json.RawMessage) ([]string, bool) {
-	if raw == nil {
+	if absent(raw) {
 		return nil, true
 	}
 	var one string
@@ -132,9 +132,13 @@ func contexts(raw json.RawMessage) ([]string, bool) {
 	return out, true
 }
 
+// absent takes null for a member that is not there, as encoders write lists
+// without an element.
+func absent(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
+
 // items gives the elements of a JSON array, and none of what is absent.
 func items(raw json.RawMessage) ([]json.RawMessage, bool) {
-	if raw == nil {
+	if absent(raw) {
 		return nil, true
 	}
 	var list []json.RawMessage
