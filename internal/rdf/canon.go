@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"crypto"
-	_ "crypto/sha256" // crypto.SHA256
-	_ "crypto/sha512" // crypto.SHA384
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/binary"
 	"encoding/hex"
-	"hash"
 	"slices"
 	"strconv"
 	"sync"
@@ -100,27 +100,52 @@ const components = "sog"
 
 // node is one blank node.
 type node struct {
-	quads     []int32  // statements it occurs in
-	hash      [96]byte // first degree hash, lower-case hex
-	canonical int32    // number of its canonical label, or none
+	quads     []int32 // statements it occurs in
+	hash      digest  // first degree
+	canonical int32   // number of its canonical label, or none
 }
+
+// digest is a SHA-256, with zeros behind it, or a SHA-384.
+type digest [48]byte
 
 // canonizer holds what one canonicalisation needs, to be used again by the
 // next.
 type canonizer struct {
 	kind    crypto.Hash
-	hash    hash.Hash
 	text    []byte // statements with blank nodes
 	out     []byte // lines, in the order of input
-	lines   []span // of out, sorted
+	lines   []line // of out, sorted
 	records []statement
 	nodes   []node
 	byLabel map[string]int32
 	order   []int32 // nodes by first degree hash
+	ranks   []int32 // of canonical labels in the order of their text
 	spans   []span
-	sum     []byte
+	input   []byte     // to be hashed, of all open calls
+	related []relation // of all open calls
 	issued  int32
 	work    int
+}
+
+// line is a line of the output. Its key orders it before its text does.
+type line struct {
+	span
+	key uint64
+}
+
+// sum hashes data.
+func (c *canonizer) sum(data []byte) (d digest) {
+	if c.kind == crypto.SHA384 {
+		return sha512.Sum384(data)
+	}
+	h := sha256.Sum256(data)
+	copy(d[:], h[:])
+	return d
+}
+
+// appendHex writes a digest in hexadecimal.
+func (c *canonizer) appendHex(dst []byte, d *digest) []byte {
+	return hex.AppendEncode(dst, d[:c.kind.Size()])
 }
 
 var pools = map[crypto.Hash]*sync.Pool{
@@ -129,7 +154,7 @@ var pools = map[crypto.Hash]*sync.Pool{
 }
 
 func makeCanonizer(h crypto.Hash) *canonizer {
-	return &canonizer{kind: h, hash: h.New(), byLabel: map[string]int32{}}
+	return &canonizer{kind: h, byLabel: map[string]int32{}}
 }
 
 func newCanonizer(h crypto.Hash) (*canonizer, error) {
@@ -148,9 +173,10 @@ func (c *canonizer) free() {
 	}
 	clear(c.text[:cap(c.text)])
 	clear(c.out[:cap(c.out)])
+	clear(c.input[:cap(c.input)])
 	clear(c.byLabel)
 	c.text, c.out, c.lines, c.records, c.order = c.text[:0], c.out[:0], c.lines[:0], c.records[:0], c.order[:0]
-	c.nodes, c.issued, c.work = c.nodes[:0], 0, 0
+	c.nodes, c.input, c.related, c.issued, c.work = c.nodes[:0], c.input[:0], c.related[:0], 0, 0
 	pools[c.kind].Put(c)
 }
 
@@ -170,16 +196,51 @@ func (c *canonizer) finish() error {
 	if err := c.label(); err != nil {
 		return err
 	}
+	c.rank()
 	for i := range c.records {
 		c.write(&c.records[i])
 	}
-	slices.SortFunc(c.lines, func(a, b span) int {
+	slices.SortFunc(c.lines, func(a, b line) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
 		return bytes.Compare(c.out[a.start:a.end], c.out[b.start:b.end])
 	})
-	c.lines = slices.CompactFunc(c.lines, func(a, b span) bool {
-		return bytes.Equal(c.out[a.start:a.end], c.out[b.start:b.end])
+	c.lines = slices.CompactFunc(c.lines, func(a, b line) bool {
+		return a.key == b.key && bytes.Equal(c.out[a.start:a.end], c.out[b.start:b.end])
 	})
 	return nil
+}
+
+// rank orders the canonical labels as text: 0, 1, 10, 2.
+func (c *canonizer) rank() {
+	c.ranks = slices.Grow(c.ranks[:0], int(c.issued))[:c.issued]
+	next := int32(0)
+	for first := int32(0); first < 10 && first < c.issued; first++ {
+		next = c.rankFrom(first, next)
+	}
+}
+
+// rankFrom ranks the label n and all longer ones that begin with it.
+func (c *canonizer) rankFrom(n, next int32) int32 {
+	c.ranks[n] = next
+	next++
+	for longer := n * 10; n > 0 && longer < min(n*10+10, c.issued); longer++ {
+		next = c.rankFrom(longer, next)
+	}
+	return next
+}
+
+// keep adds the line from start on to the output. All of "<" come before all of
+// "_:", labels in the order of their text.
+func (c *canonizer) keep(start int, subject int32) {
+	l := line{span: span{int32(start), int32(len(c.out))}}
+	if subject != none {
+		l.key = 1<<63 | uint64(c.ranks[c.nodes[subject].canonical])
+	} else {
+		l.key = binary.BigEndian.Uint64(c.out[start+1:]) >> 1 // a line has more than nine bytes
+	}
+	c.lines = append(c.lines, l)
 }
 
 // add writes one quad.
@@ -190,7 +251,7 @@ func (c *canonizer) add(q *Quad) error {
 	if q.Subject.Kind != Blank && q.Object.Kind != Blank && q.Graph.Kind != Blank {
 		start := len(c.out)
 		c.out = AppendQuad(c.out, *q)
-		c.lines = append(c.lines, span{int32(start), int32(len(c.out))})
+		c.keep(start, none)
 		return nil
 	}
 	r := statement{span: span{start: int32(len(c.text))}}
@@ -291,13 +352,13 @@ func (c *canonizer) label() error {
 			}
 			temporary := &issuer{}
 			temporary.issue(n)
-			p, err := c.nDegree(n, temporary)
+			h, err := c.nDegree(n, temporary)
 			if err != nil {
 				return err
 			}
-			paths = append(paths, p)
+			paths = append(paths, path{h, temporary})
 		}
-		slices.SortStableFunc(paths, func(a, b path) int { return cmp.Compare(a.hash, b.hash) })
+		slices.SortStableFunc(paths, func(a, b path) int { return bytes.Compare(a.hash[:], b.hash[:]) })
 		for _, p := range paths {
 			for _, n := range p.issuer.order {
 				c.issue(n)
@@ -341,17 +402,12 @@ func (c *canonizer) firstDegree(n int32) {
 	slices.SortFunc(c.spans, func(a, b span) int {
 		return bytes.Compare(c.text[a.start:a.end], c.text[b.start:b.end])
 	})
-	c.hash.Reset()
+	c.input = c.input[:0]
 	for _, s := range c.spans {
-		c.hash.Write(c.text[s.start:s.end])
+		c.input = append(c.input, c.text[s.start:s.end]...)
 	}
-	c.sum = c.hash.Sum(c.sum[:0])
-	clear(c.nodes[n].hash[:])
-	hex.Encode(c.nodes[n].hash[:], c.sum)
+	c.nodes[n].hash = c.sum(c.input)
 }
-
-// hexHash gives a node's first degree hash.
-func (c *canonizer) hexHash(n int32) []byte { return c.nodes[n].hash[:2*c.hash.Size()] }
 
 // issuer gives out temporary labels "b0", "b1", … (4.5).
 type issuer struct{ order []int32 }
@@ -373,14 +429,14 @@ func (s *issuer) copy() *issuer { return &issuer{order: slices.Clone(s.order)} }
 
 // path is the result of Hash N-Degree Quads.
 type path struct {
-	hash   string
+	hash   digest
 	issuer *issuer
 }
 
-// related are the nodes reached from one node in the same way.
-type related struct {
-	hash  string
-	nodes []int32
+// relation is a blank node and the hash of how it is related to another.
+type relation struct {
+	hash digest
+	node int32
 }
 
 func (c *canonizer) spend(n int) error {
@@ -390,64 +446,62 @@ func (c *canonizer) spend(n int) error {
 	return nil
 }
 
-// nDegree is Hash N-Degree Quads (4.8).
-func (c *canonizer) nDegree(id int32, names *issuer) (path, error) {
-	groups, err := c.relatedTo(id, names)
-	if err != nil {
-		return path{}, err
+// nDegree is Hash N-Degree Quads (4.8). The names that it issues stay in names.
+func (c *canonizer) nDegree(id int32, names *issuer) (digest, error) {
+	from := len(c.related)
+	if err := c.relate(id, names); err != nil {
+		return digest{}, err
 	}
-	var data []byte
-	for _, g := range groups {
-		data = append(data, g.hash...)
-		best, chosen, err := c.shortest(g.nodes, names)
-		if err != nil {
-			return path{}, err
+	to := len(c.related)
+	data := len(c.input)
+	for i := from; i < to; {
+		end := i + 1
+		for end < to && c.related[end].hash == c.related[i].hash {
+			end++
 		}
-		data = append(data, best...)
-		names = chosen
+		c.input = c.appendHex(c.input, &c.related[i].hash)
+		var err error
+		if end == i+1 {
+			err = c.only(c.related[i].node, names)
+		} else {
+			err = c.shortest(i, end, names)
+		}
+		if err != nil {
+			return digest{}, err
+		}
+		i = end
 	}
-	return path{hash: c.sumHex(data), issuer: names}, nil
+	h := c.sum(c.input[data:])
+	c.input, c.related = c.input[:data], c.related[:from]
+	return h, nil
 }
 
-func (c *canonizer) sumHex(data []byte) string {
-	c.hash.Reset()
-	c.hash.Write(data)
-	c.sum = c.hash.Sum(c.sum[:0])
-	return hex.EncodeToString(c.sum)
-}
-
-// relatedTo groups the blank nodes beside id by the hash of how they are related
-// to it (4.8.3 steps 1 to 3, and 4.7), in the order of the hashes.
-func (c *canonizer) relatedTo(id int32, names *issuer) ([]related, error) {
+// relate adds the blank nodes beside id with the hash of how they are related to
+// it (4.8.3 steps 1 to 3, and 4.7), in the order of the hashes.
+func (c *canonizer) relate(id int32, names *issuer) error {
 	if err := c.spend(1 + len(c.nodes[id].quads)); err != nil {
-		return nil, err
+		return err
 	}
-	var groups []related
-	var input []byte
+	from, data := len(c.related), len(c.input)
 	for _, i := range c.nodes[id].quads {
 		r := &c.records[i]
 		for k, n := range r.node {
 			if n == none || n == id {
 				continue
 			}
-			input = append(input[:0], components[k])
+			c.input = append(c.input[:data], components[k])
 			if k < 2 {
-				input = append(input, c.predicate(r)...)
+				c.input = append(c.input, c.predicate(r)...)
 			}
-			if label := c.named(n, names); label != "" {
-				input = append(input, label...)
-			} else {
-				input = append(input, c.hexHash(n)...)
+			if !c.appendName(n, names) {
+				c.input = c.appendHex(c.input, &c.nodes[n].hash)
 			}
-			h := c.sumHex(input)
-			at, found := slices.BinarySearchFunc(groups, h, func(g related, h string) int { return cmp.Compare(g.hash, h) })
-			if !found {
-				groups = slices.Insert(groups, at, related{hash: h})
-			}
-			groups[at].nodes = append(groups[at].nodes, n)
+			c.related = append(c.related, relation{c.sum(c.input[data:]), n})
 		}
 	}
-	return groups, nil
+	c.input = c.input[:data]
+	slices.SortStableFunc(c.related[from:], func(a, b relation) int { return bytes.Compare(a.hash[:], b.hash[:]) })
+	return nil
 }
 
 // predicate gives "<…>" of a statement: what stands between the first two
@@ -458,63 +512,97 @@ func (c *canonizer) predicate(r *statement) []byte {
 	return text[from : from+bytes.IndexByte(text[from:], ' ')]
 }
 
-// named gives the label that a node has, canonical or temporary, with "_:".
-func (c *canonizer) named(n int32, names *issuer) string {
+// appendName appends the label that a node has, canonical or temporary, with
+// "_:", to the input. It reports whether there is one.
+func (c *canonizer) appendName(n int32, names *issuer) bool {
 	if k := c.nodes[n].canonical; k != none {
-		return "_:c14n" + strconv.Itoa(int(k))
+		c.input = strconv.AppendInt(append(c.input, "_:c14n"...), int64(k), 10)
+		return true
 	}
-	if k := names.find(n); k >= 0 {
-		return "_:b" + strconv.Itoa(k)
+	k := names.find(n)
+	if k >= 0 {
+		c.appendIssued(k)
 	}
-	return ""
+	return k >= 0
 }
 
-// shortest tries every order of nodes and gives the least path with the names
-// it issued (4.8.3 steps 5.4 and 5.5).
-func (c *canonizer) shortest(nodes []int32, names *issuer) (best string, chosen *issuer, err error) {
-	worse := func(p []byte) bool { return best != "" && len(p) >= len(best) && string(p) > best }
+// appendIssued appends a temporary label to the input.
+func (c *canonizer) appendIssued(k int) {
+	c.input = strconv.AppendInt(append(c.input, "_:b"...), int64(k), 10)
+}
+
+// only appends the path through a node that is the only one of its relation.
+func (c *canonizer) only(n int32, names *issuer) error {
+	if err := c.spend(1); err != nil {
+		return err
+	}
+	if c.appendName(n, names) {
+		return nil
+	}
+	c.appendIssued(names.issue(n))
+	return c.deeper(n, names)
+}
+
+// deeper appends the path below a node (4.8.3 step 5.4.5).
+func (c *canonizer) deeper(n int32, names *issuer) error {
+	h, err := c.nDegree(n, names)
+	if err != nil {
+		return err
+	}
+	c.appendIssued(names.issue(n))
+	c.input = append(c.appendHex(append(c.input, '<'), &h), '>')
+	return nil
+}
+
+// shortest tries every order of the related nodes from i to end and appends the
+// least path; its names are issued (4.8.3 steps 5.4 and 5.5).
+func (c *canonizer) shortest(i, end int, names *issuer) error {
+	nodes := make([]int32, 0, end-i)
+	for _, r := range c.related[i:end] {
+		nodes = append(nodes, r.node)
+	}
+	start := len(c.input)
+	var best []byte
+	var chosen issuer
+	worse := func() bool {
+		p := c.input[start:]
+		return best != nil && len(p) >= len(best) && bytes.Compare(p, best) > 0
+	}
 	try := func(order []int32) error {
-		// The names are copied and searched through: many of them are work too.
-		if err := c.spend(len(order) + len(names.order)/16); err != nil {
+		defer func() { c.input = c.input[:start] }()
+		if err := c.spend(len(order)); err != nil {
 			return err
 		}
 		now := names.copy()
-		var p []byte
 		var recursion []int32
 		for _, n := range order {
-			label := ""
-			if k := c.nodes[n].canonical; k != none {
-				label = "_:c14n" + strconv.Itoa(int(k))
-			} else {
-				if now.find(n) < 0 {
-					recursion = append(recursion, n)
-				}
-				label = "_:b" + strconv.Itoa(now.issue(n))
+			if !c.appendName(n, now) {
+				recursion = append(recursion, n)
+				c.appendIssued(now.issue(n))
 			}
-			p = append(p, label...)
-			if worse(p) {
+			if worse() {
 				return nil
 			}
 		}
 		for _, n := range recursion {
-			deeper, err := c.nDegree(n, now)
-			if err != nil {
+			if err := c.deeper(n, now); err != nil {
 				return err
 			}
-			p = append(p, "_:b"+strconv.Itoa(now.issue(n))...)
-			p = append(append(append(p, '<'), deeper.hash...), '>')
-			now = deeper.issuer
-			if worse(p) {
+			if worse() {
 				return nil
 			}
 		}
-		if best == "" || string(p) < best {
-			best, chosen = string(p), now
+		if p := c.input[start:]; best == nil || bytes.Compare(p, best) < 0 {
+			best, chosen = bytes.Clone(p), *now
 		}
 		return nil
 	}
-	err = permute(slices.Clone(nodes), 0, try)
-	return best, chosen, err
+	if err := permute(nodes, 0, try); err != nil {
+		return err
+	}
+	c.input = append(c.input, best...)
+	*names = chosen
+	return nil
 }
 
 // permute calls f with every order of nodes, stopping at its first error.
@@ -545,5 +633,5 @@ func (c *canonizer) write(r *statement) {
 		from = r.at[k] + 1
 	}
 	c.out = append(c.out, c.text[from:r.end]...)
-	c.lines = append(c.lines, span{int32(start), int32(len(c.out))})
+	c.keep(start, r.node[0])
 }

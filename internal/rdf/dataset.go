@@ -183,9 +183,9 @@ func (c *canonizer) feed(d *dataset) {
 	for i := range c.records {
 		r := &c.records[i]
 		if r.node == [3]int32{none, none, none} {
-			start := int32(len(c.out))
+			start := len(c.out)
 			c.out = append(c.out, c.text[r.start:r.end]...)
-			c.lines = append(c.lines, span{start, int32(len(c.out))})
+			c.keep(start, none)
 			continue
 		}
 		for k, n := range r.node {
