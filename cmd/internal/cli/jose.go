@@ -362,5 +362,6 @@ func writeOutcome(name, data string, err error) error {
 	if err := e.Encode(out); err != nil {
 		return err
 	}
-	return writeFile(name, b.Bytes(), os.FileMode(0o600))
+	// In place: the name may be a device, or a file mounted into a container.
+	return os.WriteFile(name, b.Bytes(), 0o600)
 }

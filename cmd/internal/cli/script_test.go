@@ -3,6 +3,11 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -18,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lestrrat-go/jwx/v3/jwk"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/kinpass/kinpass/api"
@@ -49,6 +55,7 @@ func TestMain(m *testing.M) {
 		"tamper":   tool(tamperTool),
 		"stranger": tool(strangerTool),
 		"isotime":  tool(isotimeTool),
+		"jwk":      tool(jwkTool),
 	})
 }
 
@@ -586,4 +593,46 @@ func isotimeTool(args []string) error {
 	}
 	fmt.Print(time.Now().UTC().Add(d).Truncate(time.Second).Format(time.RFC3339))
 	return nil
+}
+
+// jwkTool writes a fresh key as a verification method: jwk ALG FILE.
+func jwkTool(args []string) error {
+	alg, file := args[0], args[1]
+	var key crypto.Signer
+	var err error
+	curves := map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
+	if curve := curves[alg]; curve != nil {
+		key, err = ecdsa.GenerateKey(curve, rand.Reader)
+	} else {
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	}
+	if err != nil {
+		return err
+	}
+	half := func(key any) (jwk.Key, error) {
+		k, err := jwk.Import(key)
+		if err != nil {
+			return nil, err
+		}
+		if err := k.Set(jwk.AlgorithmKey, alg); err != nil {
+			return nil, err
+		}
+		return k, jwk.AssignKeyID(k)
+	}
+	private, err := half(key)
+	if err != nil {
+		return err
+	}
+	public, err := half(key.Public())
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(map[string]any{
+		"id": "https://issuer.example/a#key-1", "type": "JsonWebKey", "controller": "https://issuer.example/a",
+		"publicKeyJwk": public, "secretKeyJwk": private,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o600)
 }
