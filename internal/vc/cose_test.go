@@ -355,3 +355,38 @@ func FuzzVerifyCOSE(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCOSEHeaders: any header map with a right signature over it is refused, or
+// says what OpenCOSE has read from it.
+func FuzzCOSEHeaders(f *testing.F) {
+	s := joseSigner(f, keys.EdDSA)
+	key := s.Signer.(ed25519.PrivateKey)
+	f.Add(cb(f, goodLabels()), []byte{0xa0})
+	f.Add(cb(f, goodLabels().but(15, map[int]any{1: "https://issuer.example"})), cb(f, labels{33: []byte("x")}))
+	f.Add(cb(f, goodLabels().but(2, []int{1})), cb(f, labels{7: []any{[]byte{}, labels{}, []byte{1}}}))
+	f.Add([]byte{0xbf, 0x01, 0x27, 0xff}, []byte{0xbf, 0xff})
+	f.Fuzz(func(t *testing.T, protected, unprotected []byte) {
+		data := sign1(t, key, protected, unprotected, []byte("{}"))
+		payload, err := vc.VerifyCOSE(data, vc.MediaCredential, s.Public())
+		if err != nil {
+			if payload != nil || errors.Is(err, vc.ErrSignature) && !errors.Is(err, vc.ErrKeyAlgorithm) {
+				t.Fatalf("%v with payload %q", err, payload)
+			}
+			return
+		}
+		// By another decoder, without go-cose.
+		var in, out map[any]any
+		if err := cbor.Unmarshal(protected, &in); err != nil {
+			t.Fatal(err)
+		}
+		if err := cbor.Unmarshal(unprotected, &out); err != nil {
+			t.Fatal(err)
+		}
+		_, crit := in[uint64(2)]
+		_, alg := out[uint64(1)]
+		typ, typed := in[uint64(16)]
+		if in[uint64(1)] != int64(-8) || in[uint64(3)] != "application/vc" || crit || alg || typed && typ != "application/vc+cose" {
+			t.Fatalf("accepted with %v and %v", in, out)
+		}
+	})
+}
