@@ -7,7 +7,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -318,22 +317,16 @@ type sdSigned struct {
 func checkStatements(issuer, ephemeral *ecdsa.PublicKey, s sdSigned) error {
 	ok := true
 	if issuer != nil {
-		ok = verifyP256(issuer, s.data, s.signature)
+		ok = checkSignature(issuer, s.data, s.signature)
 	}
 	for i, l := range s.lines {
-		held := verifyP256(ephemeral, []byte(l), s.signatures[i])
+		held := checkSignature(ephemeral, []byte(l), s.signatures[i])
 		ok = ok && held
 	}
 	if !ok {
 		return ErrSignature
 	}
 	return nil
-}
-
-func verifyP256(key *ecdsa.PublicKey, data, sig []byte) bool {
-	sum := sha256.Sum256(data)
-	return len(sig) == p256SignatureSize &&
-		ecdsa.Verify(key, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
 }
 
 // p256Key refuses keys of another kind: the suite is defined for P-256 alone.

@@ -317,14 +317,11 @@ func (v *verifier) embedded(doc []byte, purpose string) (*signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &signed{format: FormatDataIntegrity, payload: payload, proofs: proofs}
+	// Every cryptosuite refuses what has no meaning before it hashes.
+	s := &signed{format: FormatDataIntegrity, payload: payload, proofs: proofs, linked: true}
 	for _, p := range proofs {
 		if p.Controller == "" {
 			return nil, ErrKeyUnknown
-		}
-		switch p.Suite {
-		case SuiteEdDSARDFC, SuiteECDSARDFC:
-			s.linked = true
 		}
 		if p.Type == TypeDataIntegrity && !v.accepts(p.Suite) {
 			return nil, ErrFormat
