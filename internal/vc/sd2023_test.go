@@ -700,7 +700,9 @@ func sdSlowSelect(t *testing.T, doc string, pointers []string) []byte {
 		return v
 	}
 	out := start(src).(map[string]any)
-	out["@context"] = src.(map[string]any)["@context"]
+	if c, ok := src.(map[string]any)["@context"]; ok {
+		out["@context"] = c
+	}
 	for _, p := range pointers {
 		var in, to any = src, out
 		steps, err := pointerSteps(p)
@@ -713,9 +715,9 @@ func sdSlowSelect(t *testing.T, doc string, pointers []string) []byte {
 			case map[string]any:
 				in = a[s]
 				m := to.(map[string]any)
-				if last {
+				if _, there := m[s]; last {
 					m[s] = in
-				} else if m[s] == nil {
+				} else if !there {
 					m[s] = start(in)
 				}
 				to = m[s]
