@@ -91,9 +91,25 @@ func skipValue(d []byte, i int) int {
 	}
 }
 
+// commonNames are names that documents and proofs are made of, so that reading
+// one takes no room of its own.
+var commonNames = func() map[string]string {
+	m := map[string]string{}
+	for _, n := range []string{"@context", "id", "type", "issuer", "name", "description", "validFrom", "validUntil", "issuanceDate", "expirationDate",
+		"credentialSubject", "credentialStatus", "credentialSchema", "holder", "verifiableCredential", "proof",
+		"cryptosuite", "created", "expires", "verificationMethod", "proofPurpose", "proofValue", "challenge", "domain", "nonce", "previousProof",
+		TypeDataIntegrity, PurposeAssertion, PurposeAuthentication, SuiteEdDSARDFC, SuiteEdDSAJCS, SuiteECDSARDFC, SuiteECDSAJCS, SuiteSD} {
+		m[n] = n
+	}
+	return m
+}()
+
 // text decodes a JSON string.
 func text(quoted []byte) string {
 	in := quoted[1 : len(quoted)-1]
+	if s, ok := commonNames[string(in)]; ok {
+		return s
+	}
 	if bytes.IndexByte(in, '\\') < 0 {
 		return string(in)
 	}
