@@ -322,6 +322,10 @@ type configuration struct {
 	} `json:"proof_types_supported"`
 }
 
+// usable reports whether this wallet holds credentials of the format. An offer
+// may list others beside them, for wallets that do.
+func (c configuration) usable() bool { return c.Format == formatJWT }
+
 // metadata fetches both documents and holds every address in them to the
 // issuer's own origin.
 func (w *Wallet) metadata(ctx context.Context, issuer string, configs []string) (*metadata, error) {
@@ -340,14 +344,25 @@ func (w *Wallet) metadata(ctx context.Context, issuer string, configs []string) 
 	if len(m.Servers) > 0 && !slices.Contains(m.Servers, issuer) {
 		return nil, ErrIssuerAnswer
 	}
+	usable := false
 	for _, id := range configs {
 		c, ok := m.Configs[id]
-		if !ok || c.Format != formatJWT || !slices.Contains(c.Definition.Type, vc.TypeCredential) {
+		if !ok || c.Format == "" {
+			return nil, ErrIssuerAnswer
+		}
+		if !c.usable() {
+			continue // never asked for
+		}
+		usable = true
+		if !slices.Contains(c.Definition.Type, vc.TypeCredential) {
 			return nil, ErrIssuerAnswer
 		}
 		if p, ok := c.Proofs["jwt"]; len(c.Proofs) > 0 && (!ok || !slices.Contains(p.Algs, keys.EdDSA)) {
 			return nil, ErrIssuerAnswer
 		}
+	}
+	if !usable {
+		return nil, ErrIssuerAnswer
 	}
 	var as struct {
 		Issuer string `json:"issuer"`
@@ -510,10 +525,15 @@ func (x *exchange) token(ctx context.Context, g *grant, form url.Values) error {
 var errDenied = fault.New(fault.Unprocessable, "issuer-denied", "the issuer does not issue this credential")
 
 // credentials asks for each configuration (OpenID4VCI 1.0, section 8). The
-// place of one that the issuer denies is empty; what is left has to do.
+// place of one that the issuer denies, or that is of no use here, is empty;
+// what is left has to do.
 func (x *exchange) credentials(ctx context.Context, g *grant) ([]string, error) {
 	var out []string
 	for i, config := range g.Configs {
+		if !x.m.Configs[config].usable() {
+			out = append(out, "")
+			continue
+		}
 		ask := map[string]any{"credential_configuration_id": config}
 		if i < len(g.Identifiers) && g.Identifiers[i] != "" {
 			ask = map[string]any{"credential_identifier": g.Identifiers[i]}

@@ -742,6 +742,25 @@ func TestAcceptWithoutBorder(t *testing.T) {
 	mustCode(t, err, "no-border-credential")
 }
 
+// TestAcceptUnknownFormats: what an offer lists for other wallets is not asked
+// for, and nobody is told that something is missing.
+func TestAcceptUnknownFormats(t *testing.T) {
+	s := lite(t)
+	s.o.others = map[string]string{"BirthCredentialMdoc": "mso_mdoc", "GuardianshipCredentialMdoc": "mso_mdoc"}
+	s.o.configs = append([]string{"BirthCredentialMdoc"}, append(slices.Clone(allConfigs), "GuardianshipCredentialMdoc")...)
+	a := s.accept(t, amina, zainab)
+	if len(a.Credentials) != len(allConfigs) || len(a.NotIssued) != 0 {
+		t.Fatalf("%d credentials, not issued: %v", len(a.Credentials), a.NotIssued)
+	}
+	if n := s.o.count("/credential"); n != len(allConfigs) {
+		t.Errorf("%d requests for credentials", n)
+	}
+	s.o.clock.add(320 * 24 * time.Hour)
+	if r, err := s.Renew(t.Context(), amina); err != nil || r.Renewed != len(allConfigs) || r.Failed != 0 {
+		t.Errorf("renewal: %+v, %v", r, err)
+	}
+}
+
 func TestAcceptHostileIssuer(t *testing.T) {
 	victim := 0
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { victim++ }))

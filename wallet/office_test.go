@@ -80,6 +80,7 @@ type office struct {
 	override  map[string]http.Handler  // by path, in place of ours
 	drop      map[string]int           // answers to lose, by path: the work is done
 	configs   []string                 // offered
+	others    map[string]string        // format by configuration, of what a wallet cannot ask for
 	alter     func(string, jsonObject) // before signing, by configuration
 	resign    func(string, string) string
 	alterList func(jsonObject)
@@ -225,6 +226,9 @@ func (o *office) serve(w http.ResponseWriter, r *http.Request) {
 			kind := strings.TrimSuffix(id, "Border")
 			configs[id] = jsonObject{"format": "jwt_vc_json", "credential_definition": jsonObject{"type": []string{vc.TypeCredential, kind}},
 				"proof_types_supported": jsonObject{"jwt": jsonObject{"proof_signing_alg_values_supported": []string{"EdDSA", "ES256"}}}}
+		}
+		for id, format := range o.others {
+			configs[id] = jsonObject{"format": format}
 		}
 		answerJSON(w, 200, jsonObject{"credential_issuer": base, "credential_endpoint": base + "/credential", "nonce_endpoint": base + "/nonce",
 			"credential_configurations_supported": configs})

@@ -69,7 +69,9 @@ func (w *Wallet) verify(ctx context.Context, r received) (accepted, error) {
 	urns := map[string]bool{}
 	for i, jwt := range r.jwts {
 		if jwt == "" {
-			a.denied = append(a.denied, r.grant.Configs[i])
+			if config := r.grant.Configs[i]; r.m.Configs[config].usable() {
+				a.denied = append(a.denied, config)
+			}
 			continue
 		}
 		place := "/credentials/" + strconv.Itoa(i)
