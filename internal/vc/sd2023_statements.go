@@ -35,9 +35,10 @@ type edge struct{ subject, predicate string }
 const (
 	rdfFirst = "http://www.w3.org/1999/02/22-rdf-syntax-ns#first"
 
-	// maxTrials bounds the search for objects that are no nodes. Each trial
-	// expands the document once.
-	maxTrials = 128
+	// The search for objects that are no nodes expands the document once per
+	// trial. Its work is bounded by the trials and by what they read in all.
+	maxTrials     = 128
+	maxTrialBytes = 1 << 20
 )
 
 // openStatements reads a document whose statements are to be signed, or were
@@ -91,7 +92,7 @@ func openStatements(doc, hmacKey []byte) (*statements, error) {
 // JSON, a language map), the objects are halved until those are left out that
 // change the meaning.
 func (d *statements) findNodes(want []string) ([]rdf.Quad, *rdf.Canon, error) {
-	trials := 0
+	trials, limit := 0, min(maxTrials, 1+maxTrialBytes/len(d.tree.text))
 	try := func() ([]rdf.Quad, *rdf.Canon) {
 		trials++
 		quads, err := d.skolemised(nil)
@@ -116,7 +117,7 @@ func (d *statements) findNodes(want []string) ([]rdf.Quad, *rdf.Canon, error) {
 	clear(d.ids.nodes)
 	var good func(some []int)
 	good = func(some []int) {
-		if len(some) == 0 || trials >= maxTrials {
+		if len(some) == 0 || trials >= limit {
 			return
 		}
 		for _, n := range some {
@@ -134,7 +135,7 @@ func (d *statements) findNodes(want []string) ([]rdf.Quad, *rdf.Canon, error) {
 		}
 	}
 	good(candidates)
-	if trials < maxTrials {
+	if trials < limit {
 		if quads, canon := try(); canon != nil {
 			return quads, canon, nil
 		}
