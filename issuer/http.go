@@ -348,17 +348,40 @@ func (h routes) shelf(s *serve.Server) {
 		return show(c, p, err)
 	})
 	e.GET("/status/:purpose/:n", func(c echo.Context) error {
-		n, err := strconv.ParseInt(c.Param("n"), 10, 64)
-		if err != nil || strconv.FormatInt(n, 10) != c.Param("n") {
-			return ErrNoSuchStatusList
+		n, err := listNumber(c)
+		if err != nil {
+			return err
 		}
 		p, err := h.StatusList(c.Request().Context(), c.Param("purpose"), n)
+		return show(c, p, err)
+	})
+	e.GET("/status/token/:n", func(c echo.Context) error {
+		n, err := listNumber(c)
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("Vary", "Accept")
+		media := accepted(c.Request().Header.Get("Accept"), vc.MediaTokenJWT, vc.MediaTokenCWT)
+		p, err := h.TokenList(c.Request().Context(), media, n)
+		return show(c, p, err)
+	})
+	e.GET("/vct/:kind/:version", func(c echo.Context) error {
+		p, err := h.Vct(c.Param("kind") + "/" + c.Param("version"))
 		return show(c, p, err)
 	})
 	e.GET("/schemas/:family/:name/:version", func(c echo.Context) error {
 		p, err := h.Schema(c.Param("family") + "/" + c.Param("name") + "/" + c.Param("version"))
 		return show(c, p, err)
 	})
+}
+
+// listNumber reads the number of a status list as it is written in its address.
+func listNumber(c echo.Context) (int64, error) {
+	n, err := strconv.ParseInt(c.Param("n"), 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != c.Param("n") {
+		return 0, ErrNoSuchStatusList
+	}
+	return n, nil
 }
 
 func fixed(document func() (Published, error)) echo.HandlerFunc {

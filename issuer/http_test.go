@@ -45,7 +45,7 @@ func TestRoutesAskForToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	public := []string{"GET /.well-known/", "GET /offers/", "POST /token", "POST /nonce", "POST /credential", "GET /status",
-		"GET /trust-list", "GET /schemas/", "GET /context/", "GET /healthz", "GET /readyz", "GET /metrics"}
+		"GET /trust-list", "GET /schemas/", "GET /vct/", "GET /context/", "GET /healthz", "GET /readyz", "GET /metrics"}
 	bodies := map[string]string{"/births": "{}", "/guardianships": "{}", "/births/{id}/corrections": "{}", "/guardianships/{id}/corrections": "{}",
 		"/births/{id}/release": `{"decision":"issue"}`, "/guardianships/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`}
 	asked := 0
@@ -363,7 +363,7 @@ func TestShelfRoutes(t *testing.T) {
 		Lists []string `json:"lists"`
 	}
 	o.call("GET", "/status", "", "").want(200).into(&index)
-	if len(index.Lists) != 4 {
+	if len(index.Lists) != 6 {
 		t.Fatalf("lists %v", index.Lists)
 	}
 	paths := map[string]string{
@@ -373,9 +373,31 @@ func TestShelfRoutes(t *testing.T) {
 		"/context/v1":                               "application/ld+json",
 		"/schemas/credential/birth/1.json":          "application/schema+json",
 		"/schemas/registration/guardianship/1.json": "application/schema+json",
+		"/vct/birth/1":                              "application/json",
+		"/vct/guardianship/1":                       "application/json",
 	}
+	tokens := 0
 	for _, l := range index.Lists {
-		paths[strings.TrimPrefix(l, officeBase)] = "application/vc+jwt"
+		path := strings.TrimPrefix(l, officeBase)
+		paths[path] = "application/vc+jwt"
+		if !strings.HasPrefix(path, "/status/token/") {
+			continue
+		}
+		tokens++
+		paths[path] = "application/statuslist+jwt"
+		for accept, media := range map[string]string{
+			"application/statuslist+jwt": "application/statuslist+jwt", "application/statuslist+cwt": "application/statuslist+cwt",
+			"*/*": "application/statuslist+jwt", "text/html, Application/StatusList+CWT;q=0.9": "application/statuslist+cwt",
+		} {
+			a := o.call("GET", path, "", "", "Accept", accept).want(200)
+			if a.head("Content-Type") != media || a.head("Vary") != "Accept" || a.head("ETag") == "" {
+				t.Errorf("%s as %s: %v", path, accept, a.header)
+			}
+			o.call("GET", path, "", "", "Accept", accept, "If-None-Match", a.head("ETag")).want(304)
+		}
+	}
+	if tokens != 2 {
+		t.Errorf("%d token lists in the index", tokens)
 	}
 	for path, media := range paths {
 		a := o.call("GET", path, "", "").want(200).without(childRef, family)
@@ -386,7 +408,8 @@ func TestShelfRoutes(t *testing.T) {
 		o.call("GET", path, "", "", "If-None-Match", `"x"`).want(200)
 		o.call("POST", path, "rita", "{}").want(405, "method-not-allowed")
 	}
-	for _, path := range []string{"/status/revocation/01", "/status/revocation/+1", "/status/revocation/1e0", "/status/alert/1", "/status/revocation/99999999999999999999"} {
+	for _, path := range []string{"/status/revocation/01", "/status/revocation/+1", "/status/revocation/1e0", "/status/alert/1", "/status/revocation/99999999999999999999",
+		"/status/token/01", "/status/token/0", "/status/token/99", "/status/token/1.5", "/status/token/99999999999999999999", "/vct/birth/2", "/vct/birth/..%2f1"} {
 		a := o.call("GET", path, "", "")
 		if a.status != 400 && a.status != 404 {
 			t.Errorf("%s: %d", path, a.status)

@@ -20,6 +20,7 @@ var (
 	ErrNoSuchStatusList = fault.New(fault.NotFound, "no-such-status-list", "there is no such status list")
 	ErrNoTrustList      = fault.New(fault.NotFound, "no-trust-list", "this issuer publishes no trust list")
 	ErrNoSuchSchema     = fault.New(fault.NotFound, "no-such-schema", "there is no such schema")
+	ErrNoSuchVct        = fault.New(fault.NotFound, "no-such-vct", "there is no such type of SD-JWT VC")
 )
 
 // Published is one document of the shelf: the public, signed or fixed files
@@ -144,6 +145,19 @@ func (i *Issuer) Schema(path string) (Published, error) {
 // schemaFiles holds the schemas' bytes; nobody changes them.
 var schemaFiles = sync.OnceValue(vc.SchemaFiles)
 
+// Vct gives the Type Metadata of an SD-JWT VC (SD-JWT VC, section 6) by its
+// path below vc.VctBase, such as "birth/1", or ErrNoSuchVct.
+func (i *Issuer) Vct(path string) (Published, error) {
+	b, ok := vctFiles()[path]
+	if !ok {
+		return Published{}, ErrNoSuchVct
+	}
+	return Published{Type: "application/json", Cache: cacheFixed, Body: b}, nil
+}
+
+// vctFiles holds the type metadata's bytes; nobody changes them.
+var vctFiles = sync.OnceValue(vc.VctFiles)
+
 // Context gives the JSON-LD context of Kinpass.
 func (i *Issuer) Context() (Published, error) {
 	return Published{Type: "application/ld+json", Cache: cacheFixed, Body: vc.ContextFile()}, nil
@@ -171,12 +185,21 @@ func (i *Issuer) StatusIndex(ctx context.Context) (Published, error) {
 		for _, p := range purposes {
 			index.Lists = append(index.Lists, i.listURL(p, n))
 		}
+		index.Lists = append(index.Lists, i.listURL(tokenLists, n))
 	}
 	return published("application/json", cacheStatus, index)
 }
 
 // purposes of a status list, in the order of a credential's entries.
 var purposes = []string{vc.PurposeRevocation, vc.PurposeSuspension}
+
+// tokenLists stands in the address of a Token Status List where a bitstring
+// list has its purpose.
+const tokenLists = "token"
+
+// forms are all that is signed of one list: the bitstring lists by purpose, and
+// the Token Status List of the same indexes in its two encodings.
+var forms = []string{vc.PurposeRevocation, vc.PurposeSuspension, vc.MediaTokenJWT, vc.MediaTokenCWT}
 
 // shelf keeps the status lists in memory: their bits, and each as it was last
 // signed. The database stays the truth; a list is read whole once and then
@@ -186,18 +209,19 @@ type shelf struct {
 	lists map[int64]*shelfList
 }
 
-// shelfList is one list with both purposes. Its lock is held while it is read
+// shelfList is one list in all its forms. Its lock is held while it is read
 // and signed, so that many requests for a changed list sign it once.
 type shelfList struct {
 	mu     sync.Mutex
 	cursor int64                   // last change that is in the bits
 	bits   map[string]*status.List // by purpose; nil until read
-	signed map[string]signedList   // by purpose
+	tokens *status.Tokens          // what the bits of both purposes say together
+	signed map[string]signedList   // by form
 }
 
 type signedList struct {
-	jws []byte
-	at  time.Time // validFrom
+	body []byte
+	at   time.Time // validFrom or iat
 }
 
 // StatusList gives the n-th status list for a purpose, as a
@@ -218,14 +242,30 @@ func (i *Issuer) StatusList(ctx context.Context, purpose string, n int64) (Publi
 	return Published{Type: "application/vc+jwt", Cache: cacheStatus, Body: b}, nil
 }
 
-// signedList gives a list that is up to date and was signed less than maxAge
-// ago.
-func (i *Issuer) signedList(ctx context.Context, purpose string, n int64, maxAge time.Duration) ([]byte, error) {
+// TokenList gives the n-th Token Status List as vc.MediaTokenJWT or
+// vc.MediaTokenCWT (Token Status List, sections 5.1 and 5.2). At each index it
+// says what the two bitstring lists with the same number say there together:
+// revoked is INVALID, whether suspended or not. It is made and kept as
+// StatusList says.
+func (i *Issuer) TokenList(ctx context.Context, media string, n int64) (Published, error) {
+	if (media != vc.MediaTokenJWT && media != vc.MediaTokenCWT) || n < 1 {
+		return Published{}, ErrNoSuchStatusList
+	}
+	b, err := i.signedList(ctx, media, n, i.cfg.Refresh)
+	if err != nil {
+		return Published{}, err
+	}
+	return Published{Type: media, Cache: cacheStatus, Body: b}, nil
+}
+
+// signedList gives a form of a list that is up to date and was signed less than
+// maxAge ago.
+func (i *Issuer) signedList(ctx context.Context, form string, n int64, maxAge time.Duration) ([]byte, error) {
 	l := i.shelf.list(n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := i.now()
-	last, has := l.signed[purpose]
+	last, has := l.signed[form]
 	if err := l.follow(ctx, i.store, n); err != nil {
 		if errors.Is(err, ErrNoSuchStatusList) {
 			i.shelf.drop(n)
@@ -233,24 +273,24 @@ func (i *Issuer) signedList(ctx context.Context, purpose string, n int64, maxAge
 		}
 		if has && now.Before(last.at.Add(listLife)) {
 			i.log.Warn("status list not brought up to date", "list", n, "error", fmt.Sprintf("%T", err))
-			return last.jws, nil
+			return last.body, nil
 		}
 		return nil, err
 	}
-	last, has = l.signed[purpose]
+	last, has = l.signed[form]
 	if has && !now.Before(last.at) && now.Before(last.at.Add(maxAge)) {
-		return last.jws, nil
+		return last.body, nil
 	}
-	fresh, err := i.signList(l.bits[purpose], purpose, n, now)
+	fresh, err := i.signForm(l, form, n, now)
 	if err != nil {
 		if has && now.Before(last.at.Add(listLife)) { // nothing changed since, it is only older
 			i.log.Warn("status list not signed anew", "list", n, "code", fault.As(err).Code)
-			return last.jws, nil
+			return last.body, nil
 		}
 		return nil, err
 	}
-	l.signed[purpose] = fresh
-	return fresh.jws, nil
+	l.signed[form] = fresh
+	return fresh.body, nil
 }
 
 // list gives the list with this number, unread if it is new.
@@ -308,6 +348,9 @@ func (l *shelfList) follow(ctx context.Context, st *Store, n int64) error {
 				return err
 			}
 		}
+		if l.tokens, err = status.NewTokens(2, size); err != nil {
+			return err
+		}
 		l.bits, l.cursor = bits, 0
 	}
 	flips, err := st.flips(ctx, n, l.cursor)
@@ -330,10 +373,70 @@ func (l *shelfList) set(f flip) error {
 		return status.ErrRange
 	}
 	delete(l.signed, f.purpose)
+	change := bits.Clear
 	if f.on {
-		return bits.Set(f.index)
+		change = bits.Set
 	}
-	return bits.Clear(f.index)
+	if err := change(f.index); err != nil {
+		return err
+	}
+	return l.setToken(f.index)
+}
+
+// setToken repeats in the token list what the bits say at an index.
+func (l *shelfList) setToken(index int64) error {
+	revoked, err := l.bits[vc.PurposeRevocation].Get(index)
+	if err != nil {
+		return err
+	}
+	suspended, err := l.bits[vc.PurposeSuspension].Get(index)
+	if err != nil {
+		return err
+	}
+	value := uint8(status.TokenValid)
+	switch {
+	case revoked:
+		value = status.TokenInvalid
+	case suspended:
+		value = status.TokenSuspended
+	}
+	if have, err := l.tokens.Get(index); err != nil || have == value {
+		return err
+	}
+	delete(l.signed, vc.MediaTokenJWT)
+	delete(l.signed, vc.MediaTokenCWT)
+	return l.tokens.Set(index, value)
+}
+
+// signForm signs a list in one of its forms.
+func (i *Issuer) signForm(l *shelfList, form string, n int64, now time.Time) (signedList, error) {
+	if form == vc.MediaTokenJWT || form == vc.MediaTokenCWT {
+		return i.signTokens(l.tokens, form, n, now)
+	}
+	return i.signList(l.bits[form], form, n, now)
+}
+
+// signTokens signs a Token Status List. Its iat is the age that a verifier
+// shows.
+func (i *Issuer) signTokens(tokens *status.Tokens, media string, n int64, now time.Time) (signedList, error) {
+	at := now.Truncate(time.Second)
+	list := vc.TokenList{URL: i.listURL(tokenLists, n), Issuer: i.did, IssuedAt: at, Expires: at.Add(listLife), TTL: i.cfg.Refresh, List: tokens}
+	s, err := i.signer(now)
+	if err != nil {
+		return signedList{}, err
+	}
+	var body []byte
+	if media == vc.MediaTokenCWT {
+		body, err = list.SignCWT(s)
+	} else {
+		var jwt string
+		jwt, err = list.SignJWT(s)
+		body = []byte(jwt)
+	}
+	if err != nil {
+		return signedList{}, err
+	}
+	return signedList{body: body, at: at}, nil
 }
 
 // signList makes and signs the list credential. Its validFrom is the age that
@@ -372,7 +475,7 @@ func (i *Issuer) signList(bits *status.List, purpose string, n int64, now time.T
 	if err != nil {
 		return signedList{}, err
 	}
-	return signedList{jws: []byte(jws), at: at}, nil
+	return signedList{body: []byte(jws), at: at}, nil
 }
 
 // Refresh signs every list anew whose signature has seen half of
@@ -386,8 +489,8 @@ func (i *Issuer) Refresh(ctx context.Context) error {
 	i.shelf.keep(ids)
 	var failed error
 	for _, n := range ids {
-		for _, p := range purposes {
-			if _, err := i.signedList(ctx, p, n, i.cfg.Refresh/2); err != nil {
+		for _, f := range forms {
+			if _, err := i.signedList(ctx, f, n, i.cfg.Refresh/2); err != nil {
 				failed = errors.Join(failed, err)
 			}
 		}

@@ -559,18 +559,24 @@ func parseIndex(data []byte, shelf string) ([]string, error) {
 	if err := vc.StrictJSON(data, &index, 4); err != nil {
 		return nil, ErrIndex.With(err)
 	}
-	if len(index.Lists) > maxLists {
-		return nil, ErrIndex
-	}
 	slices.Sort(index.Lists)
 	urls := slices.Compact(index.Lists)
+	kept := urls[:0]
 	for _, u := range urls {
 		name, ok := strings.CutPrefix(u, shelf+"/status/")
 		if !ok || name == "" || len(u) > 1024 || strings.ContainsAny(name, "?#%\\") || strings.Contains(name, "..") {
 			return nil, ErrIndex
 		}
+		// A Token Status List says nothing that the bitstring lists of the same
+		// indexes do not say: the bundle carries each answer once.
+		if !strings.HasPrefix(name, "token/") {
+			kept = append(kept, u)
+		}
 	}
-	return urls, nil
+	if len(kept) > maxLists {
+		return nil, ErrIndex
+	}
+	return kept, nil
 }
 
 func (s *shelf) list(ctx context.Context, url string) (held, error) {

@@ -168,6 +168,9 @@ func TestBrokenShelfDoesNotStopTheOthers(t *testing.T) {
 		{"index asks with a query", func(o, _ *office) {
 			o.put("/status", fmt.Appendf(nil, `{"lists":[%q]}`, o.listURL("revocation")+"?child=1"))
 		}, "status-index-invalid", 0, 2},
+		{"index climbs out of the token lists", func(o, _ *office) {
+			o.put("/status", fmt.Appendf(nil, `{"lists":[%q]}`, o.url+"/status/token/../births"))
+		}, "status-index-invalid", 0, 2},
 		{"index without end", func(o, _ *office) {
 			var urls []string
 			for i := range maxLists + 1 {

@@ -183,7 +183,8 @@ func (o *office) file(path string) []byte {
 		}
 		return b
 	case "/status":
-		return fmt.Appendf(nil, `{"lists":[%q,%q]}`, o.listURL(vc.PurposeRevocation), o.listURL(vc.PurposeSuspension))
+		// The token list of the same indexes is on the index, and not for a bundle.
+		return fmt.Appendf(nil, `{"lists":[%q,%q,%q]}`, o.listURL(vc.PurposeRevocation), o.listURL(vc.PurposeSuspension), o.listURL("token"))
 	case "/status/revocation/1":
 		return o.sign(o.signer, o.statusList(vc.PurposeRevocation))
 	case "/status/suspension/1":
