@@ -183,9 +183,8 @@ interop)
 		exit 0
 	fi
 	command -v npm >/dev/null 2>&1 || install npm nodejs npm
-	start_postgres
 	# shellcheck disable=SC2086 # one word for each package
-	run_tests -timeout 30m -tags interop $packages
+	run_tests -timeout 30m -tags interop -run Interop -v $packages
 	;;
 bench)
 	start_postgres
