@@ -605,12 +605,17 @@ func (c *canonizer) shortest(i, end int, names *issuer) error {
 	return nil
 }
 
-// permute calls f with every order of nodes, stopping at its first error.
+// permute calls f with every order of nodes, stopping at its first error. A node
+// that occurs more than once gives no other order by changing places with
+// itself: the name of a graph is related to a node once for each quad of it.
 func permute(nodes []int32, from int, f func([]int32) error) error {
 	if from >= len(nodes)-1 {
 		return f(nodes)
 	}
 	for i := from; i < len(nodes); i++ {
+		if slices.Contains(nodes[from:i], nodes[i]) {
+			continue
+		}
 		nodes[from], nodes[i] = nodes[i], nodes[from]
 		if err := permute(nodes, from+1, f); err != nil {
 			return err

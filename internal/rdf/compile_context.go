@@ -51,7 +51,6 @@ const (
 
 // program is a compiled context list.
 type program struct {
-	urls    []string
 	ids     map[string]int32 // every term of any of its contexts, scoped ones included
 	root    *active
 	actives atomic.Int32 // how many are kept in edges
@@ -86,8 +85,8 @@ type term struct {
 	iri       string
 	nq        string // <iri>
 	role      role
-	datatype  string // of plain strings and numbers; "" where there is none
-	suffix    string // ^^<datatype>
+	datatype  string // of strings and numbers; "" where there is none
+	suffix    string // ^^<datatype>, nothing for xsd:string
 	container container
 	scoped    *layer // its scoped context
 	reset     bool   // its scoped context is null
@@ -101,8 +100,8 @@ func (t *term) same(o *term) bool {
 	if t.role == notMine || o.role == notMine {
 		return t.raw != nil && t.role == o.role && t.iri == o.iri && reflect.DeepEqual(t.raw, o.raw)
 	}
-	return t.iri == o.iri && t.role == o.role && t.datatype == o.datatype && t.container == o.container &&
-		t.reset == o.reset && reflect.DeepEqual(t.raw["@context"], o.raw["@context"])
+	return t.iri == o.iri && t.role == o.role && t.datatype == o.datatype && t.reset == o.reset &&
+		reflect.DeepEqual(t.raw["@container"], o.raw["@container"]) && reflect.DeepEqual(t.raw["@context"], o.raw["@context"])
 }
 
 // layer is a local context: definitions that lie over an active context.
@@ -165,8 +164,6 @@ var errNotCompiled = errors.New("rdf: the context list uses a feature that is no
 var safeSchemes = []string{"https", "http", "did", "urn", "data"}
 
 func compile(urls []string) (*program, error) {
-	p := &program{urls: urls, ids: map[string]int32{}}
-	c := compiler{p: p}
 	contexts := make([]map[string]any, len(urls))
 	for i, url := range urls {
 		b, ok := builtins[url]
@@ -180,7 +177,15 @@ func compile(urls []string) (*program, error) {
 			return nil, errNotCompiled
 		}
 		contexts[i] = file.Context
-		c.number(file.Context)
+	}
+	return compileContexts(contexts)
+}
+
+func compileContexts(contexts []map[string]any) (*program, error) {
+	p := &program{ids: map[string]int32{}}
+	c := compiler{p: p}
+	for _, context := range contexts {
+		c.number(context)
 	}
 	for _, s := range safeSchemes {
 		if _, taken := p.ids[s]; taken {
@@ -298,20 +303,26 @@ func (c *compiler) term(context map[string]any, name string, protected bool) (*t
 		t.raw[key] = value
 	}
 	id, ok := t.raw["@id"].(string)
-	switch {
-	case id == "@id" && name == "id" && len(t.raw) == 1:
-		t.role = keywordID
-		return t, nil
-	case id == "@type" && name == "type" && len(t.raw) == 1:
-		t.role = keywordType
-		return t, nil
-	case ok && !strings.ContainsAny(name, ":/"):
-		t.iri, ok = absolute(context, id)
+	if !ok || !strings.Contains(id, ":") && !strings.HasPrefix(id, "@") {
+		return nil, errNotCompiled // named by a vocabulary or another term
 	}
-	if !ok || t.iri == "" || strings.HasPrefix(t.iri, rdfNS) {
-		// Another keyword, relative to something, a scheme that is not known, or
-		// what types and lists write.
-		t.iri, t.role = "", notMine
+	if len(t.raw) == 1 && (name == "id" && id == "@id" || name == "type" && id == "@type") {
+		t.role = keywordID
+		if name == "type" {
+			t.role = keywordType
+		}
+		return t, nil
+	}
+	if strings.ContainsAny(name, ":/") || strings.HasPrefix(id, "@") {
+		t.role = notMine
+		return t, nil
+	}
+	var err error
+	if t.iri, err = absolute(context, id); err != nil {
+		return nil, err
+	}
+	if t.iri == "" || strings.HasPrefix(t.iri, rdfNS) {
+		t.iri, t.role = "", notMine // types and lists write rdf: themselves
 		return t, nil
 	}
 	t.nq = "<" + t.iri + ">"
@@ -319,7 +330,9 @@ func (c *compiler) term(context map[string]any, name string, protected bool) (*t
 		switch key {
 		case "@id":
 		case "@type":
-			t.coerce(context, value)
+			if err := t.coerce(context, value); err != nil {
+				return nil, err
+			}
 		case "@container":
 			t.contain(value)
 		case "@context":
@@ -338,23 +351,30 @@ func (c *compiler) term(context map[string]any, name string, protected bool) (*t
 	return t, nil
 }
 
-func (t *term) coerce(context map[string]any, value any) {
+func (t *term) coerce(context map[string]any, value any) error {
 	s, _ := value.(string)
 	switch s {
 	case "@id":
 		t.setRole(roleID)
 	case "@vocab":
 		t.setRole(roleVocab)
+	case "@json", "@none":
+		t.role = notMine
 	default:
-		datatype, ok := absolute(context, s)
-		if !ok || strings.HasPrefix(datatype, rdfNS) {
-			t.role = notMine // @json, @none, language-tagged
-			return
+		datatype, err := absolute(context, s)
+		if err != nil {
+			return err
 		}
+		if datatype == "" || strings.HasPrefix(datatype, rdfNS) {
+			t.role = notMine
+			return nil
+		}
+		t.datatype = datatype
 		if datatype != xsdString {
-			t.datatype, t.suffix = datatype, "^^<"+datatype+">"
+			t.suffix = "^^<" + datatype + ">"
 		}
 	}
+	return nil
 }
 
 func (t *term) setRole(r role) {
@@ -395,20 +415,24 @@ func (c *compiler) scope(t *term, name string, value any) error {
 }
 
 // absolute expands what a definition says for an IRI: an IRI, or a prefix of
-// the same local context and a suffix.
-func absolute(context map[string]any, s string) (string, bool) {
+// the same local context and a suffix. It gives "" for an IRI that is none of
+// the plain ones.
+func absolute(context map[string]any, s string) (string, error) {
 	prefix, suffix, ok := strings.Cut(s, ":")
 	if !ok {
-		return "", false
+		return "", errNotCompiled
 	}
 	if definition, local := context[prefix]; local && !strings.HasPrefix(suffix, "//") {
 		namespace, ok := definition.(string)
-		if !ok || !strings.HasSuffix(namespace, "#") && !strings.HasSuffix(namespace, "/") {
-			return "", false
+		if !ok || !safeIRI(namespace) || !strings.HasSuffix(namespace, "#") && !strings.HasSuffix(namespace, "/") {
+			return "", errNotCompiled
 		}
 		s = namespace + suffix
 	}
-	return s, safeIRI(s)
+	if !safeIRI(s) {
+		return "", nil
+	}
+	return s, nil
 }
 
 // refuseAliases marks terms that share an IRI with a term of another name, or

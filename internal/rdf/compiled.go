@@ -490,7 +490,7 @@ func (v *value) typed(text, suffix string) (ref, bool) {
 	if v.term.role != rolePlain {
 		return 0, false
 	}
-	if v.term.suffix != "" {
+	if v.term.datatype != "" {
 		suffix = v.term.suffix
 	}
 	return v.w.data.literal(text, suffix), true

@@ -21,6 +21,7 @@ var ownDocuments = map[string]string{
 	"presentation, no credential":    `{"@context":["$V2"],"type":"VerifiablePresentation","holder":"did:key:z6MkX"}`,
 	"presentation, three enveloped":  envelopedPresentation,
 	"presentation, three with proof": presentationDocument,
+	"presentation of twins":          twinsPresentation,
 	"presentation with its proof":    withProof(presentationDocument, strings.Replace(proofMembers, "assertionMethod", "authentication", 1)),
 	"an enveloped credential":        `{"@context":"$V2","id":"data:application/vc+jwt,eyJhbGciOiJFZERTQSJ9.eyJhIjoxfQ.c2ln","type":"EnvelopedVerifiableCredential"}`,
 	"plain credential":               `{"@context":["$V2"],"type":["VerifiableCredential"],"issuer":{"id":"did:key:z6MkX","name":"Office"},"name":"A","description":"B","validFrom":"2026-01-01T00:00:00Z","credentialSubject":[{"id":"did:key:z6MkY","name":"C"},{"name":"D"}]}`,
@@ -91,6 +92,17 @@ var (
 		withProof(guardianDocument, proofMembers+`,"proofValue":"z1"`) + `,` + withProof(statusListDocument, proofMembers+`,"proofValue":"z2"`) + `]}`
 )
 
+// twinsPresentation has nodes that are alike in two of its graphs: same mother,
+// same place, same order of a court.
+var twinsPresentation = func() string {
+	twin := strings.NewReplacer("jWoSldc3ms1i4ycXe2mjtQ", "AAoSldc3ms1i4ycXe2mjtQ", "0e8b5a4e", "1e8b5a4e", "94567", "94568", "Kavya", "Priya")
+	second := strings.NewReplacer("0e8b5a4e", "2e8b5a4e", "94567", "94569")
+	proof := proofMembers + `,"proofValue":"z1"`
+	credentials := []string{withProof(birthDocument, proof), withProof(guardianDocument, proof)}
+	credentials = append(credentials, twin.Replace(credentials[0]), second.Replace(twin.Replace(credentials[1])))
+	return `{"@context":["$V2"],"type":["VerifiablePresentation"],"holder":"did:key:z6MkX","verifiableCredential":[` + strings.Join(credentials, ",") + `]}`
+}()
+
 func withProof(doc, members string) string {
 	return strings.TrimSuffix(doc, "}") + `,"proof":{` + members + `}}`
 }
@@ -104,6 +116,7 @@ func sample(doc string) []byte {
 // independent holds the SHA-256 of each document's canonical N-Quads as jsonld.js
 // 9.0.0 gives them (canonize, RDFC-1.0, safe mode).
 var independent = map[string]string{
+	"presentation of twins":          "6e345c92e951e8d7da2ee82c0c48e549957ee5307004b6f63bbf1ed9362d5c77",
 	"Ed25519Signature2020":           "294ae21a50cae3773bb7ff202b31f3df3b387444e78aee2129b1abee675a6f92",
 	"an enveloped credential":        "d8948d3234838357010858ec2279df28ddb6a64ca79061858c28d5729dc2decc",
 	"birth with its proof":           "94985c948d47e41ae95aa850f2c11b287d1ad309c7653d3f2c9b16d512690e36",
