@@ -77,7 +77,7 @@ var (
 // ProofOptions says how AddProof signs.
 type ProofOptions struct {
 	Suite   string      // one of the Suite constants
-	Signer  keys.Signer // KID is the id of the verification method, such as did:key:X#X
+	Signer  keys.Signer // KID is the id of the verification method, such as did:key:X#X; it signs without a random source
 	Purpose string      // one of the Purpose constants
 	Created time.Time   // required; written in UTC, to the second
 

@@ -336,6 +336,7 @@ func setSig(d object, sig []byte) {
 // TestVerifyProofsRefusesSigned has proofs whose signature holds and which are
 // refused all the same, for what they say or for what was asked.
 func TestVerifyProofsRefusesSigned(t *testing.T) {
+	count := 0
 	for _, c := range suiteCases(t) {
 		for name, r := range map[string]struct {
 			change func(p object)
@@ -413,7 +414,11 @@ func TestVerifyProofsRefusesSigned(t *testing.T) {
 					t.Errorf("another document was verified: %s", unsecured)
 				}
 			})
+			count++
 		}
+	}
+	if want := 7 * 46; count != want {
+		t.Errorf("%d proofs, expected %d", count, want)
 	}
 }
 

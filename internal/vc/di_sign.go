@@ -126,6 +126,9 @@ func (t *topLevel) withProofTerms() (*topLevel, error) {
 	if context[0] == '[' {
 		list, _ = elements(context, maxContexts)
 	}
+	if len(list) == 0 {
+		return t, nil
+	}
 	for i, e := range list {
 		url, _ := stringValue(e)
 		if i == 0 && url != ContextV1 || url == ContextDataIntegrity || url == contextDataIntegrity1 {

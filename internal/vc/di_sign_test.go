@@ -121,6 +121,7 @@ func TestAddProofRefuses(t *testing.T) {
 		"an array":             {"[]", nil, ErrJSON},
 		"no context":           {`{"type":"VerifiableCredential"}`, nil, ErrProofContext},
 		"null context":         {`{"@context":null}`, nil, ErrProofContext},
+		"empty context":        {`{"@context":[],"name":"x"}`, nil, rdf.ErrUndefined},
 		"unknown context":      {`{"@context":["https://www.w3.org/ns/credentials/v2","https://unknown.example/v1"],"type":["VerifiableCredential"]}`, nil, rdf.ErrContext},
 		"undefined term":       {strings.Replace(plainCredential, `"since": "2019"`, `"undefined":1`, 1), nil, rdf.ErrUndefined},
 		"proofs without terms": {`{"@context":{"name":"https://schema.org/name"},"name":"x"}`, nil, rdf.ErrUndefined},
