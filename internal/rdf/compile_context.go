@@ -67,6 +67,7 @@ const (
 	rolePlain role = iota // a literal, typed if the term has a datatype
 	roleID                // an IRI
 	roleVocab             // a term or an IRI
+	roleJSON              // one literal of all that stands there
 	keywordID             // the term is an alias of @id
 	keywordType
 	notMine // defined with a feature that the compiled path does not know
@@ -343,6 +344,9 @@ func (c *compiler) term(context map[string]any, name string, protected bool) (*t
 			t.role = notMine
 		}
 	}
+	if t.role == roleJSON && (t.container != containerNone || t.scoped != nil) {
+		t.role = notMine
+	}
 	// A null context takes the term's own coercion away from scalars, so only
 	// whole objects may stand there.
 	if t.reset && t.container != containerGraph {
@@ -358,7 +362,9 @@ func (t *term) coerce(context map[string]any, value any) error {
 		t.setRole(roleID)
 	case "@vocab":
 		t.setRole(roleVocab)
-	case "@json", "@none":
+	case "@json":
+		t.setRole(roleJSON)
+	case "@none":
 		t.role = notMine
 	default:
 		datatype, err := absolute(context, s)

@@ -406,6 +406,12 @@ func (w *walker) property(m member, self ref, ctx *active, graph ref) bool {
 	}
 	switch t.role {
 	case rolePlain, roleID, roleVocab:
+	case roleJSON:
+		object, ok := w.json(m.value)
+		if ok {
+			w.data.add(self, t.nq, object, graph)
+		}
+		return ok
 	default:
 		return false
 	}
@@ -421,7 +427,7 @@ func (w *walker) property(m member, self ref, ctx *active, graph ref) bool {
 		return v.list(m.value, self)
 	}
 	if v := &w.tokens[m.value]; v.kind == '[' && v.n == 0 {
-		return false // an empty array would vanish
+		return mayBeEmpty(t.iri) // and vanishes
 	}
 	if t.container == containerGraph {
 		return v.graphs(m.value, self)
@@ -439,6 +445,41 @@ func (w *walker) property(m member, self ref, ctx *active, graph ref) bool {
 		terms++
 		return terms <= maxMembers && !w.data.repeated(from)
 	})
+}
+
+// json makes a JSON literal of a string or an array of strings, in the form of
+// RFC 8785.
+func (w *walker) json(at int32) (ref, bool) {
+	d := w.data
+	from := len(d.words)
+	d.words = append(d.words, '"')
+	n, array := 0, w.tokens[at].kind == '['
+	if array {
+		d.words = append(d.words, '[')
+	}
+	ok := w.elements(at, func(at int32) bool {
+		t := &w.tokens[at]
+		if t.kind != '"' && t.kind != escaped {
+			return false
+		}
+		if n++; n > 1 {
+			d.words = append(d.words, ',')
+		}
+		text := w.doc[t.off:t.end] // without escapes it is its own canonical form
+		if t.kind == escaped {
+			text = string(appendJSONString(nil, unquote(text)))
+			text = text[1 : len(text)-1]
+		}
+		d.words = append(d.words, `\"`...)
+		d.words = appendEscaped(d.words, text)
+		d.words = append(d.words, `\"`...)
+		return true
+	})
+	if array {
+		d.words = append(d.words, ']')
+	}
+	d.words = append(d.words, rdfJSONEnd...)
+	return d.push(from), ok
 }
 
 // value turns the values of one property into nodes.

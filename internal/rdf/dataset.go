@@ -33,6 +33,7 @@ const (
 	rdfFirstNQ = "<" + rdfNS + "first>"
 	rdfRestNQ  = "<" + rdfNS + "rest>"
 	rdfNilNQ   = "<" + rdfNS + "nil>"
+	rdfJSONEnd = "\"^^<" + rdfNS + "JSON>"
 )
 
 var datasets = sync.Pool{New: func() any { return new(dataset) }}

@@ -172,12 +172,15 @@ type property struct {
 	reverse bool
 }
 
-// verifiableCredential may be empty: a presentation without credentials is the
-// same as one with an empty array of them.
-const verifiableCredential = "https://www.w3.org/2018/credentials#verifiableCredential"
+// mayBeEmpty reports whether an empty array of a property may vanish: a
+// presentation without credentials is the same as one with an empty array of
+// them, and the schema of births asks for parentage even of a foundling.
+func mayBeEmpty(iri string) bool {
+	return iri == "https://www.w3.org/2018/credentials#verifiableCredential" || iri == "https://w3id.org/kinpass/v1#parentage"
+}
 
 func (e *emitter) values(p property, self Term, values []any) error {
-	if len(values) == 0 && !e.lenient && p.iri != verifiableCredential {
+	if len(values) == 0 && !e.lenient && !mayBeEmpty(p.iri) {
 		return ErrUndefined // an empty array would vanish
 	}
 	for _, v := range values {
