@@ -47,6 +47,7 @@ const (
 // Uses of a signing key. A key has one.
 const (
 	UseCredentials = "credentials" // credentials and status lists of an issuer
+	UseSelective   = "selective"   // credentials that are shown in parts (ecdsa-sd-2023); ES256 alone
 	UseAnchor      = "anchor"      // the trust list
 	UseHub         = "hub"         // border bundles
 )

@@ -90,13 +90,28 @@ func Derive(secured []byte, selective []string) ([]byte, error) {
 // issuer's signature, those of all statements, and that the mandatory pointers
 // match. A verifier must not accept such a credential; VerifyProofs does not.
 func VerifyBase(secured []byte, find KeyFinder) error {
+	_, err := OpenBase(secured, find)
+	return err
+}
+
+// OpenBase is VerifyBase and gives the credential without its proof, byte for
+// byte. Nothing is returned with an error.
+func OpenBase(secured []byte, find KeyFinder) ([]byte, error) {
 	if find == nil {
-		return ErrProofPolicy
+		return nil, ErrProofPolicy
 	}
 	s, o, base, err := splitBase(secured)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	if err := base.verify(s.unsecured, o, find); err != nil {
+		return nil, err
+	}
+	return s.unsecured, nil
+}
+
+// verify checks all that a base proof says of a document.
+func (base *sdBase) verify(unsecured []byte, o *proofObject, find KeyFinder) error {
 	pub, _, err := find(o.Method)
 	if err != nil {
 		return err
@@ -109,7 +124,7 @@ func VerifyBase(secured []byte, find KeyFinder) error {
 	if err != nil {
 		return err
 	}
-	d, err := openStatements(s.unsecured, base.hmacKey)
+	d, err := openStatements(unsecured, base.hmacKey)
 	if err != nil {
 		return err
 	}

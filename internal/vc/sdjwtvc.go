@@ -66,11 +66,6 @@ func VctFiles() map[string][]byte {
 // section 3.2.2.2): JSON pointers, each with all that is inside.
 var neverDisclosable = []string{"/iss", "/nbf", "/exp", "/cnf", "/vct", "/vct#integrity", "/status"}
 
-// neverInGuardianship is what a guardian may never keep back. It stands here
-// besides the type metadata, so that an edit of a data file cannot open it.
-var neverInGuardianship = []string{"/powers", "/legalBasis", "/constraints", "/exercise",
-	"/effective", "/termination", "/role", "/ward/childRef", "/guardian/kind", "/guardian/delegates"}
-
 // sdType is what the type metadata of a vct says. Paths are JSON pointers with
 // "*" for every element of an array.
 type sdType struct {
@@ -278,8 +273,12 @@ func (t *sdType) disclosable(root map[string]any) []string {
 }
 
 // UnsignedSDJWTVC is an SD-JWT VC that passed the checks and may be signed,
-// once. It can only be made by PrepareSDJWTVC.
+// once. It can only be made by PrepareSDJWTVC, or by ReopenSDJWTVC of what that
+// made.
 type UnsignedSDJWTVC struct {
+	Issuer string       // iss
+	Status *TokenStatus // nil: none
+
 	payload     []byte
 	disclosures []string
 	used        atomic.Bool
@@ -311,7 +310,21 @@ func PrepareSDJWTVC(claims []byte, disclosable []string) (*UnsignedSDJWTVC, erro
 			return nil, ErrVctOpen
 		}
 	}
-	if _, err := readSDJWTVC(root); err != nil {
+	u, err := t.issuable(root)
+	if err != nil {
+		return nil, err
+	}
+	u.payload, u.disclosures, err = MakeSDJWT(claims, disclosable, SDOptions{Never: t.never, Pad: t.pad})
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// issuable checks the claims of an SD-JWT VC that is to be signed.
+func (t *sdType) issuable(root map[string]any) (*UnsignedSDJWTVC, error) {
+	v, err := readSDJWTVC(root)
+	if err != nil {
 		return nil, err
 	}
 	if err := t.complete(root); err != nil {
@@ -327,11 +340,55 @@ func PrepareSDJWTVC(claims []byte, disclosable []string) (*UnsignedSDJWTVC, erro
 	if err := ValidateSchema(t.schema, subject); err != nil {
 		return nil, err
 	}
-	u := &UnsignedSDJWTVC{}
-	u.payload, u.disclosures, err = MakeSDJWT(claims, disclosable, SDOptions{Never: t.never, Pad: t.pad})
+	return &UnsignedSDJWTVC{Issuer: v.Issuer, Status: v.Status}, nil
+}
+
+// Bytes gives what Sign will sign and hand out, to be stored until then: the
+// SD-JWT with the base64url of its payload alone in the place of the signed
+// JWS. Without the disclosures, whose salts are random, a signature over the
+// payload would be of no use.
+func (u *UnsignedSDJWTVC) Bytes() []byte {
+	return []byte(strings.Join(append([]string{b64.EncodeToString(u.payload)}, u.disclosures...), "~") + "~")
+}
+
+// ReopenSDJWTVC reads what Bytes gave and checks it as PrepareSDJWTVC does. A
+// disclosure that is missing cannot be told from a decoy, unless its claim has
+// to be there.
+func ReopenSDJWTVC(stored []byte) (*UnsignedSDJWTVC, error) {
+	if len(stored) > maxSDJWT {
+		return nil, ErrSDLarge
+	}
+	text, ends := strings.CutSuffix(string(stored), "~")
+	parts := strings.Split(text, "~")
+	if !ends || len(parts)-1 > maxDisclosures {
+		return nil, ErrSDMalformed
+	}
+	payload, err := b64.DecodeString(parts[0])
+	if err != nil {
+		return nil, ErrSDMalformed.With(err)
+	}
+	c, err := (&SDJWT{disclosures: parts[1:]}).open(payload)
 	if err != nil {
 		return nil, err
 	}
+	vct, _ := c.tree["vct"].(string)
+	t := sdTypes()[vct]
+	if t == nil {
+		return nil, ErrVctType
+	}
+	if err := t.check(c); err != nil {
+		return nil, err
+	}
+	for _, at := range t.disclosable(c.tree) {
+		if !slices.Contains(c.Disclosed, at) {
+			return nil, ErrVctOpen
+		}
+	}
+	u, err := t.issuable(c.tree)
+	if err != nil {
+		return nil, err
+	}
+	u.payload, u.disclosures = payload, parts[1:]
 	return u, nil
 }
 

@@ -2,6 +2,7 @@ package vc
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
@@ -63,10 +64,28 @@ func schemaFits(c *Credential) bool {
 	return false
 }
 
-// Sign gives the compact vc+jwt. A second call is refused.
+// Sign gives the compact vc+jwt. A second call of Sign or SignSelective is
+// refused.
 func (u *Unsigned) Sign(s keys.Signer) (string, error) {
 	if !u.used.CompareAndSwap(false, true) {
 		return "", ErrSignedAlready
 	}
 	return SignJWS(s, u.typ, "vc", u.payload)
+}
+
+// SignSelective gives the credential as JSON with an ecdsa-sd-2023 base proof,
+// from which its holder derives credentials that show a part of it and always
+// what MandatoryPointers names. s must be a P-256 key; created is the time of
+// the proof. A second call of Sign or SignSelective is refused.
+func (u *Unsigned) SignSelective(s keys.Signer, created time.Time) ([]byte, error) {
+	pointers, err := MandatoryPointers(u.payload)
+	if err != nil {
+		return nil, err
+	}
+	if !u.used.CompareAndSwap(false, true) {
+		return nil, ErrSignedAlready
+	}
+	return AddProof(u.payload, ProofOptions{
+		Suite: SuiteSD, Signer: s, Purpose: PurposeAssertion, Created: created, MandatoryPointers: pointers,
+	})
 }

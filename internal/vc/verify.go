@@ -441,7 +441,29 @@ func (v *verifier) embeddedCredential(doc []byte) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
+	if isPart(s) {
+		if err := CheckShown(s.payload); err != nil {
+			return nil, err
+		}
+	}
 	return v.admit(s)
+}
+
+// isPart reports whether a document is a part of a credential of a type whose
+// holders may not choose freely what they show.
+func isPart(s *signed) bool {
+	if !slices.ContainsFunc(s.proofs, func(p Proof) bool { return p.Derived }) {
+		return false
+	}
+	is := func(member string, values ...string) bool {
+		found := false
+		_ = eachOf(memberOf(s.payload, member), func(item []byte) error {
+			found = found || slices.Contains(values, string(textOf(item)))
+			return nil
+		})
+		return found
+	}
+	return is("@context", ContextKinpass) && is("type", TypeBirth, TypeGuardianship)
 }
 
 func (v *verifier) joseCredential(compact string) (*Verified, error) {
