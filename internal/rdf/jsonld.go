@@ -51,7 +51,8 @@ func quadsSlow(doc []byte) ([]Quad, error) {
 	if _, ok := v.(map[string]any); !ok {
 		return nil, ErrJSONLD
 	}
-	nodes, err := expand(v)
+	p := processor{strict: true, load: loadBuiltin}
+	nodes, err := p.expand(v, p.initial())
 	if err != nil {
 		return nil, err
 	}

@@ -269,15 +269,16 @@ var iriByte = func() (t [256]byte) {
 }()
 
 // IsIRI reports whether s is an absolute IRI as N-Quads can write it: a scheme,
-// a colon, and no character that must not stand in an IRI. It says nothing of
-// what the scheme asks for.
+// a colon, no character that must not stand in an IRI, and at most one
+// fragment. It says nothing of what the scheme asks for.
 func IsIRI(s string) bool {
-	colon := -1
+	colon, fragment := -1, false
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if iriByte[c] == 0 {
+		if iriByte[c] == 0 || c == '#' && fragment {
 			return false
 		}
+		fragment = fragment || c == '#'
 		if colon < 0 {
 			switch {
 			case c == ':' && i > 0:

@@ -40,3 +40,23 @@ func TestDataIntegrityCanonical(t *testing.T) {
 	}
 	t.Logf("%d canonical documents", n)
 }
+
+// A foreign credential that no compiled path knows.
+func BenchmarkCanonicalSlow(b *testing.B) {
+	doc := vectest.Read(b, vectest.Dir(b, "vc-di-eddsa"), "employmentAuth.json")
+	for b.Loop() {
+		if _, err := canonicalSlow(doc, crypto.SHA256); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The same through json-gold, without canonicalisation.
+func BenchmarkGoldExpand(b *testing.B) {
+	doc, _ := readJSON(vectest.Read(b, vectest.Dir(b, "vc-di-eddsa"), "employmentAuth.json"))
+	for b.Loop() {
+		if _, err := goldExpand(doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -6,14 +6,6 @@ import (
 	"strconv"
 
 	"github.com/piprate/json-gold/ld"
-
-	"github.com/kinpass/kinpass/internal/fault"
-)
-
-// Faults of contexts.
-var (
-	ErrContext   = fault.New(fault.Unprocessable, "jsonld-context", "a context is unknown or malformed")
-	ErrProtected = fault.New(fault.Unprocessable, "jsonld-protected-term", "a context redefines a protected term")
 )
 
 type loader struct{}
@@ -27,7 +19,7 @@ func (loader) LoadDocument(url string) (*ld.RemoteDocument, error) {
 	return &ld.RemoteDocument{DocumentURL: url, Document: doc}, err
 }
 
-func expand(v any) (nodes []any, err error) {
+func goldExpand(v any) (nodes []any, err error) {
 	defer func() {
 		if recover() != nil {
 			nodes, err = nil, ErrJSONLD
