@@ -26,21 +26,21 @@ func (c code) Error() string { return string(c) }
 func badContext(c code) error  { return ErrContext.With(c) }
 func badDocument(c code) error { return ErrJSONLD.With(c) }
 
-// active is an active context (API, section 4.1): what names mean at one place.
+// activeContext is an active context (API, section 4.1): what names mean at one place.
 // Once sealed it is never changed.
-type active struct {
+type activeContext struct {
 	terms     map[string]*definition
 	base      string // lenient processing only
 	vocab     string
 	hasVocab  bool
 	language  string
 	direction string
-	previous  *active // to go back to where a type-scoped context ends
+	previous  *activeContext // to go back to where a type-scoped context ends
 
 	sealed bool
 	shared bool // made of built-in contexts alone, and kept for all documents
 	mu     sync.Mutex
-	next   map[derivation]*active // shared ones only
+	next   map[derivation]*activeContext // shared ones only
 }
 
 // derivation names a context that follows another: by a URL or by the scoped
@@ -52,9 +52,9 @@ type derivation struct {
 	probe               bool // never remembered
 }
 
-// place is a derivation from one context.
-type place struct {
-	from *active
+// derived is a derivation from one context.
+type derived struct {
+	from *activeContext
 	key  derivation
 }
 
@@ -65,7 +65,7 @@ type definition struct {
 	protected bool
 	reverse   bool
 	typ       string
-	container container
+	container containers
 	index     string
 	nest      string
 	language  mapped
@@ -82,11 +82,11 @@ type mapped struct {
 	is    bool
 }
 
-// container is a set of container mappings.
-type container uint8
+// containers is a set of container mappings.
+type containers uint8
 
 const (
-	inGraph container = 1 << iota
+	inGraph containers = 1 << iota
 	byID
 	byIndex
 	byLanguage
@@ -95,7 +95,7 @@ const (
 	byType
 )
 
-var containers = map[string]container{"@graph": inGraph, "@id": byID, "@index": byIndex, "@language": byLanguage,
+var containerNames = map[string]containers{"@graph": inGraph, "@id": byID, "@index": byIndex, "@language": byLanguage,
 	"@list": inList, "@set": inSet, "@type": byType}
 
 var keywords = map[string]bool{"@base": true, "@container": true, "@context": true, "@direction": true, "@graph": true, "@id": true,
@@ -147,7 +147,7 @@ type processor struct {
 	load    func(url string) (any, error)
 	resolve func(base, ref string) string // nil: nothing is relative to anything
 	work    int
-	made    map[place]*active
+	made    map[derived]*activeContext
 }
 
 // maxTerms bounds the terms that contexts of one document define or copy, so
@@ -159,7 +159,7 @@ const maxContexts = 512
 
 var (
 	kept  atomic.Int32
-	empty = &active{sealed: true, shared: true}
+	empty = &activeContext{sealed: true, shared: true}
 )
 
 // builtinContexts holds each built-in context as JSON, read once.
@@ -181,11 +181,11 @@ func loadBuiltin(url string) (any, error) {
 	return v, nil
 }
 
-func (p *processor) initial() *active {
+func (p *processor) initial() *activeContext {
 	if p.strict {
 		return empty
 	}
-	return &active{base: p.base, sealed: true}
+	return &activeContext{base: p.base, sealed: true}
 }
 
 func (p *processor) spend(n int) error {
@@ -195,12 +195,12 @@ func (p *processor) spend(n int) error {
 	return nil
 }
 
-func (a *active) clone() *active {
-	return &active{terms: maps.Clone(a.terms), base: a.base, vocab: a.vocab, hasVocab: a.hasVocab,
+func (a *activeContext) clone() *activeContext {
+	return &activeContext{terms: maps.Clone(a.terms), base: a.base, vocab: a.vocab, hasVocab: a.hasVocab,
 		language: a.language, direction: a.direction, previous: a.previous}
 }
 
-func (a *active) protects() bool {
+func (a *activeContext) protects() bool {
 	for _, d := range a.terms {
 		if d.protected {
 			return true
@@ -220,7 +220,7 @@ type source struct {
 }
 
 // process is the Context Processing Algorithm (API, section 4.1.2).
-func (p *processor) process(a *active, s source) (*active, error) {
+func (p *processor) process(a *activeContext, s source) (*activeContext, error) {
 	if m, ok := s.context.(map[string]any); ok {
 		if v, ok := m["@propagate"].(bool); ok {
 			s.propagate = v
@@ -274,7 +274,7 @@ func (p *processor) process(a *active, s source) (*active, error) {
 const maxRemote = 10
 
 // follow processes the context that a URL names.
-func (p *processor) follow(a *active, url string, s source) (*active, error) {
+func (p *processor) follow(a *activeContext, url string, s source) (*activeContext, error) {
 	if p.resolve != nil {
 		url = p.resolve(s.baseURL, url)
 	}
@@ -285,7 +285,7 @@ func (p *processor) follow(a *active, url string, s source) (*active, error) {
 		return nil, badContext("context overflow")
 	}
 	key := derivation{url: url, propagate: true, override: s.override, probe: s.probe}
-	return p.derive(a, key, func() (*active, error) {
+	return p.derive(a, key, func() (*activeContext, error) {
 		doc, err := p.load(url)
 		if err != nil {
 			return nil, ErrContext.With(code("loading remote context failed"))
@@ -301,19 +301,19 @@ func (p *processor) follow(a *active, url string, s source) (*active, error) {
 }
 
 // scope processes the context that belongs to a term.
-func (p *processor) scope(a *active, d *definition, propagate, override bool) (*active, error) {
-	return p.derive(a, derivation{term: d, propagate: propagate, override: override}, func() (*active, error) {
+func (p *processor) scope(a *activeContext, d *definition, propagate, override bool) (*activeContext, error) {
+	return p.derive(a, derivation{term: d, propagate: propagate, override: override}, func() (*activeContext, error) {
 		return p.process(a, source{context: d.context, baseURL: d.baseURL, propagate: propagate, override: override})
 	})
 }
 
 // derive gives a context that follows another, from memory if it was made
 // before. What follows from built-in contexts alone is kept for all documents.
-func (p *processor) derive(a *active, key derivation, compute func() (*active, error)) (*active, error) {
+func (p *processor) derive(a *activeContext, key derivation, compute func() (*activeContext, error)) (*activeContext, error) {
 	if !a.sealed || key.probe {
 		return compute()
 	}
-	here := place{a, key}
+	here := derived{a, key}
 	if next := p.made[here]; next != nil {
 		return next, nil
 	}
@@ -334,14 +334,14 @@ func (p *processor) derive(a *active, key derivation, compute func() (*active, e
 		return a.keep(key, next), nil
 	}
 	if p.made == nil {
-		p.made = map[place]*active{}
+		p.made = map[derived]*activeContext{}
 	}
 	p.made[here] = next
 	return next, nil
 }
 
 // keep remembers what follows a for all documents.
-func (a *active) keep(key derivation, next *active) *active {
+func (a *activeContext) keep(key derivation, next *activeContext) *activeContext {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if other := a.next[key]; other != nil {
@@ -356,7 +356,7 @@ func (a *active) keep(key derivation, next *active) *active {
 		}
 	}
 	if a.next == nil {
-		a.next = map[derivation]*active{}
+		a.next = map[derivation]*activeContext{}
 	}
 	a.next[key] = next
 	return next
@@ -364,7 +364,7 @@ func (a *active) keep(key derivation, next *active) *active {
 
 // define adds what one context object says (API, section 4.1.2 steps 5.4 to
 // 5.13).
-func (p *processor) define(a *active, m map[string]any, s source) error {
+func (p *processor) define(a *activeContext, m map[string]any, s source) error {
 	if err := p.spend(len(m)); err != nil {
 		return err
 	}
@@ -429,7 +429,7 @@ func (p *processor) imported(m map[string]any, s source) (map[string]any, error)
 }
 
 // defaults sets what a context says for all terms.
-func (p *processor) defaults(a *active, m map[string]any, s source) error {
+func (p *processor) defaults(a *activeContext, m map[string]any, s source) error {
 	if v, ok := m["@base"]; ok && len(s.remote) == 0 {
 		if err := p.setBase(a, v); err != nil {
 			return err
@@ -473,7 +473,7 @@ func (p *processor) defaults(a *active, m map[string]any, s source) error {
 	return nil
 }
 
-func (p *processor) setBase(a *active, v any) error {
+func (p *processor) setBase(a *activeContext, v any) error {
 	s, ok := v.(string)
 	switch {
 	case v == nil:
@@ -502,7 +502,7 @@ const (
 
 // iri is IRI Expansion (API, section 5.2). d is given while a context is being
 // defined. It gives "" for what is mapped to null or reserved.
-func (p *processor) iri(a *active, s string, h how, d *definer) (string, error) {
+func (p *processor) iri(a *activeContext, s string, h how, d *definer) (string, error) {
 	if isKeyword(s) {
 		return s, nil
 	}
@@ -546,7 +546,7 @@ func (p *processor) iri(a *active, s string, h how, d *definer) (string, error) 
 // definer creates the terms of one context object (API, section 4.2).
 type definer struct {
 	p         *processor
-	a         *active
+	a         *activeContext
 	local     map[string]any
 	source    source
 	protected bool
@@ -791,7 +791,7 @@ func (d *definer) containerMapping(t *definition, m map[string]any) error {
 	n := 0
 	for _, x := range list(v) {
 		s, _ := x.(string)
-		c := containers[s]
+		c := containerNames[s]
 		if c == 0 || t.container&c != 0 {
 			return badContext("invalid container mapping")
 		}

@@ -8,7 +8,7 @@ import (
 
 // expand is the Expansion Algorithm (API, sections 5.1 and 9.3). Strict
 // processing refuses, with ErrUndefined, whatever the algorithm would drop.
-func (p *processor) expand(doc any, a *active) ([]any, error) {
+func (p *processor) expand(doc any, a *activeContext) ([]any, error) {
 	v, err := p.value(at{ctx: a, base: p.base}, doc)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (p *processor) drop() error {
 
 // at is where in a document something stands.
 type at struct {
-	ctx      *active
+	ctx      *activeContext
 	property string // active property, "" for null
 	base     string // of context URLs
 	fromMap  bool   // an entry of an index, id or type map
@@ -88,7 +88,7 @@ func (p *processor) array(w at, items []any) (any, error) {
 }
 
 // scalar is Value Expansion (section 5.3).
-func (p *processor) scalar(a *active, property string, v any) (map[string]any, error) {
+func (p *processor) scalar(a *activeContext, property string, v any) (map[string]any, error) {
 	t := a.terms[property]
 	if t == nil {
 		t = &definition{}
@@ -164,7 +164,7 @@ func (p *processor) object(w at, m map[string]any) (any, error) {
 
 // staysTyped reports whether an object is a value or a mere reference, for which
 // a type-scoped context still counts (step 7).
-func (p *processor) staysTyped(a *active, m map[string]any) (bool, error) {
+func (p *processor) staysTyped(a *activeContext, m map[string]any) (bool, error) {
 	for k := range m {
 		iri, err := p.iri(a, k, vocabOnly, nil)
 		if err != nil {
@@ -180,9 +180,9 @@ func (p *processor) staysTyped(a *active, m map[string]any) (bool, error) {
 // expansion expands one object.
 type expansion struct {
 	p         *processor
-	w         at      // its context with those of its types
-	typed     *active // and without: where its types have their meaning
-	inputType string  // the last type, expanded
+	w         at             // its context with those of its types
+	typed     *activeContext // and without: where its types have their meaning
+	inputType string         // the last type, expanded
 	result    map[string]any
 }
 

@@ -101,8 +101,8 @@ func removeDots(in string) string {
 	return out
 }
 
-// difference gives the lines that two texts do not share.
-func difference(got, want string) string {
+// lineDiff gives the lines that two texts do not share.
+func lineDiff(got, want string) string {
 	out := ""
 	for _, l := range strings.SplitAfter(got, "\n") {
 		if !strings.Contains(want, l) {
@@ -197,7 +197,7 @@ func TestToRDF(t *testing.T) {
 			a, err1 := appendCanonical(nil, quads, crypto.SHA256)
 			b, err2 := appendCanonical(nil, want, crypto.SHA256)
 			if err1 != nil || err2 != nil || string(a) != string(b) {
-				t.Errorf("%s %s: %v %v\n%s", c.ID, c.Name, err1, err2, difference(string(a), string(b)))
+				t.Errorf("%s %s: %v %v\n%s", c.ID, c.Name, err1, err2, lineDiff(string(a), string(b)))
 				continue
 			}
 		}
