@@ -273,10 +273,18 @@ func (n *expansion) nested(key string, v any) error {
 			return err
 		}
 	}
+	if len(list(v)) == 0 {
+		return n.p.drop()
+	}
 	for _, v := range list(v) {
 		m, ok := v.(map[string]any)
 		if !ok {
 			return badDocument("invalid @nest value")
+		}
+		if len(m) == 0 {
+			if err := n.p.drop(); err != nil {
+				return err
+			}
 		}
 		for k := range m {
 			iri, err := n.p.iri(n.w.ctx, k, vocabOnly, nil)
@@ -318,6 +326,9 @@ func (n *expansion) keyword(key string, v any) error {
 	case "@graph":
 		v, err = n.p.value(n.below("@graph"), v)
 		n.result[key] = array(v)
+		if err == nil && len(array(v)) == 0 {
+			err = n.p.drop()
+		}
 	case "@included":
 		err = n.included(v)
 	case "@value":
@@ -403,6 +414,9 @@ func (n *expansion) included(v any) error {
 	}
 	before, _ := n.result["@included"].([]any)
 	n.result["@included"] = append(slices.Clip(before), list(v)...)
+	if len(list(v)) == 0 {
+		return n.p.drop()
+	}
 	return nil
 }
 
@@ -429,6 +443,9 @@ func (n *expansion) reversed(v any) error {
 		return err
 	}
 	m, _ = x.(map[string]any)
+	if len(m) == 0 {
+		return n.p.drop()
+	}
 	if twice, ok := m["@reverse"].(map[string]any); ok {
 		for _, p := range sorted(twice) {
 			n.add(p, twice[p])
@@ -438,10 +455,8 @@ func (n *expansion) reversed(v any) error {
 		if p == "@reverse" {
 			continue
 		}
-		for _, item := range list(m[p]) {
-			if err := n.addReverse(p, item); err != nil {
-				return err
-			}
+		if err := n.addReverse(p, list(m[p])); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -453,9 +468,14 @@ func (n *expansion) add(iri string, v any) {
 	n.result[iri] = append(before, array(v)...)
 }
 
-func (n *expansion) addReverse(iri string, item any) error {
-	if m, ok := item.(map[string]any); ok && (has(m, "@value") || has(m, "@list")) {
-		return badDocument("invalid reverse property value")
+func (n *expansion) addReverse(iri string, items []any) error {
+	if len(items) == 0 {
+		return n.p.drop()
+	}
+	for _, item := range items {
+		if m, ok := item.(map[string]any); ok && (has(m, "@value") || has(m, "@list")) {
+			return badDocument("invalid reverse property value")
+		}
 	}
 	m, _ := n.result["@reverse"].(map[string]any)
 	if m == nil {
@@ -463,7 +483,7 @@ func (n *expansion) addReverse(iri string, item any) error {
 		n.result["@reverse"] = m
 	}
 	before, _ := m[iri].([]any)
-	m[iri] = append(before, item)
+	m[iri] = append(before, items...)
 	return nil
 }
 
@@ -507,12 +527,7 @@ func (n *expansion) property(key, iri string, v any) error {
 		n.add(iri, x)
 		return nil
 	}
-	for _, item := range array(x) {
-		if err := n.addReverse(iri, item); err != nil {
-			return err
-		}
-	}
-	return nil
+	return n.addReverse(iri, array(x))
 }
 
 // languages expands a language map (step 13.7).

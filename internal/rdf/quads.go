@@ -262,6 +262,9 @@ func (e *emitter) literal(m map[string]any, value any) (Term, error) {
 	direction, _ := m["@direction"].(string)
 	t := Term{Kind: Literal, Datatype: datatype}
 	if datatype == "@json" {
+		if !e.lenient && !exactJSON(value) {
+			return Term{}, ErrNumber
+		}
 		text, err := canonicalJSON(nil, value)
 		t.Value, t.Datatype = string(text), rdfJSON
 		return t, err
@@ -331,11 +334,35 @@ func double(f float64) string {
 // exact reports whether the number keeps all its digits in RDF: another number
 // must not be able to take its place unseen.
 func exact(n number) bool {
+	if n.value == 0 && n.text[0] == '-' {
+		return false
+	}
 	if n.value == math.Trunc(n.value) && math.Abs(n.value) < 1e21 {
 		return math.Abs(n.value) <= 1<<53 && digits(n.text) == digits(strconv.FormatFloat(n.value, 'f', -1, 64))
 	}
 	back, err := strconv.ParseFloat(double(n.value), 64)
 	return err == nil && back == n.value && digits(n.text) == digits(double(n.value))
+}
+
+// exactJSON reports whether all numbers in a JSON literal keep all their digits.
+func exactJSON(v any) bool {
+	switch v := v.(type) {
+	case number:
+		return digits(v.text) == digits(ecmaNumber(v.value)) && (v.value != 0 || v.text[0] != '-')
+	case []any:
+		for _, x := range v {
+			if !exactJSON(x) {
+				return false
+			}
+		}
+	case map[string]any:
+		for _, x := range v {
+			if !exactJSON(x) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // digits gives the significant digits of a decimal number, without its sign,
