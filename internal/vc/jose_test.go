@@ -347,6 +347,7 @@ func TestParseJWKs(t *testing.T) {
 		"d too short":               {with(p, "d", short(p["d"])), vc.ErrJWKPrivate},
 		"d too short, Ed25519":      {with(ed, "d", short(ed["d"])), vc.ErrJWKPrivate},
 		"d too long":                {with(p, "d", p["d"].(string)+"AAAA"), vc.ErrJWKPrivate},
+		"d too long, Ed25519":       {with(ed, "d", enc(strings.Repeat("x", 33))), vc.ErrJWKPrivate},
 		"d zero":                    {with(p, "d", enc(string(make([]byte, 32)))), vc.ErrJWKPrivate},
 		"d beyond the order":        {with(p, "d", enc(strings.Repeat("\xff", 32))), vc.ErrJWKPrivate},
 		"d beyond the order, P-521": {with(p521, "d", enc(strings.Repeat("\xff", 66))), vc.ErrJWKPrivate},
