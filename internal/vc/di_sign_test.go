@@ -366,3 +366,22 @@ func TestMixedChain(t *testing.T) {
 		refused(t, encode(t, d), testPolicy, ErrSignature)
 	}
 }
+
+// TestAddedNothing: a member without a value says nothing in RDF, so that the
+// signature would hold. A reader may still be misled by it.
+func TestAddedNothing(t *testing.T) {
+	for _, c := range suiteCases(t) {
+		for _, add := range []string{`"name":null`, `"name":[null]`, `"name":[]`, `"name":{}`, `"name":{"@value":null}`, `"evidence":[]`, `"evidence":{"@set":[]}`,
+			`"@nest":{}`, `"@included":[]`, `"@reverse":{}`, `"@graph":[]`, `"@index":"x"`, `"@language":"en"`, `"https://x.example/#y":null`} {
+			for _, member := range []string{`"issuer":`, `"since":"2019"`, `"proofPurpose":`} {
+				doc := string(encode(t, c.signed(t, nil)))
+				doc = strings.Replace(doc, member, add+","+member, 1)
+				policy := testPolicy
+				policy.AllowEd2020 = true
+				if unsecured, _, err := VerifyProofs([]byte(doc), policy); err == nil || unsecured != nil {
+					t.Errorf("%s: accepted with %s before %s", c.name, add, member)
+				}
+			}
+		}
+	}
+}
