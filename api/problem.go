@@ -1,6 +1,9 @@
 package api
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // ProblemBase is the prefix of every problem type; the code follows it.
 const ProblemBase = "https://w3id.org/kinpass/problems/"
@@ -9,7 +12,9 @@ const ProblemBase = "https://w3id.org/kinpass/problems/"
 const MediaProblem = "application/problem+json"
 
 // Problem is the body of every refusal outside OAuth (RFC 9457). Type is
-// ProblemBase and the code. It holds no input value and no person's data.
+// ProblemBase and the code, or, where a specification names the problem, the
+// type that it gives; the code is then in Fault. It holds no input value and no
+// person's data.
 type Problem struct {
 	Type   string  `json:"type"`
 	Title  string  `json:"title"`
@@ -17,6 +22,10 @@ type Problem struct {
 	Detail string  `json:"detail,omitempty"`
 	Hint   string  `json:"hint,omitempty"`
 	Fields []Field `json:"fields,omitempty"`
+	Fault  string  `json:"code,omitempty"`
+	// Outcome is what became of a registration that could not be answered with
+	// a credential; see Outcome.
+	Outcome json.RawMessage `json:"outcome,omitempty"`
 }
 
 // Field names a place in the input (JSON pointer, RFC 6901) and the rule that
@@ -26,8 +35,13 @@ type Field struct {
 	Rule string `json:"rule"`
 }
 
-// Code gives the stable code: the end of Type.
-func (p *Problem) Code() string { return strings.TrimPrefix(p.Type, ProblemBase) }
+// Code gives the stable code: Fault, or the end of Type.
+func (p *Problem) Code() string {
+	if p.Fault != "" {
+		return p.Fault
+	}
+	return strings.TrimPrefix(p.Type, ProblemBase)
+}
 
 // Error gives code, detail, broken rules and hint in one line.
 func (p *Problem) Error() string {

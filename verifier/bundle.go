@@ -28,7 +28,7 @@ var (
 			WithHint("build one with POST /verifier/bundles or bring one with PUT /verifier/bundle")
 	ErrRollback    = fault.New(fault.Conflict, "bundle-older", "the bundle is not newer than the one in force")
 	ErrFuture      = fault.New(fault.Conflict, "bundle-from-the-future", "the bundle was signed after this device's time").WithHint("set the clock of this device")
-	ErrClock       = fault.New(fault.Unavailable, "clock-wrong", "the clock of this device is behind a bundle that was signed, or differs from that of the issuers").WithHint("set the clock of this device")
+	ErrClock       = check.ErrClock
 	ErrNoTrust     = fault.New(fault.Unavailable, "no-trust-list", "there is no trust list that a known anchor signed")
 	ErrTrustOlder  = fault.New(fault.Conflict, "trust-list-older", "the trust list is older than one that was seen")
 	ErrNoHub       = fault.New(fault.Unavailable, "no-hub-key", "no key of this verifier is on the trust list as a hub").WithHint("add it with: kinpass trust")

@@ -37,7 +37,8 @@ const (
 type routes struct{ *Verifier }
 
 // Routes adds the verifier's routes to a server: checks for officers, records
-// for auditors too, and the bundle for every post that wants it.
+// for auditors too, VC API for officers' other systems, and the bundle for every
+// post that wants it.
 func Routes(s *serve.Server, v *Verifier) {
 	h := routes{v}
 	e, officer := s.Echo, s.Auth(RoleOfficer)
@@ -47,6 +48,8 @@ func Routes(s *serve.Server, v *Verifier) {
 	e.POST("/verifier/challenges", h.challenge, officer)
 	e.POST("/verifier/bundles", h.build, officer, s.Limit(30, time.Minute))
 	e.PUT("/verifier/bundle", h.apply, officer)
+	e.POST("/credentials/verify", h.verifyCredential, officer)
+	e.POST("/presentations/verify", h.verifyPresentation, officer)
 	e.GET("/bundle", h.bundle, s.Limit(120, time.Minute))
 }
 

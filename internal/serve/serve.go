@@ -84,11 +84,31 @@ var (
 const (
 	callerKey = "kinpass.caller"
 	oauthKey  = "kinpass.oauth"
+	typesKey  = "kinpass.types"
 )
 
 // AsOAuth marks a request as one of an OAuth client: should it fail for a reason
 // of ours, the refusal has the form that such clients read.
 func AsOAuth(c echo.Context) { c.Set(oauthKey, true) }
+
+// TypedBy marks a request whose refusals have the problem types of a
+// specification: name gives the type, a URL, of an error. The problem then has
+// our code in a member of its own. An error for which name gives "" or
+// "about:blank" (RFC 9457, section 4.2.1) keeps our type.
+func TypedBy(c echo.Context, name func(error) string) { c.Set(typesKey, name) }
+
+// Refusal is an error with what became of the matter all the same, for the
+// client to go on with. Outcome is told to the client as JSON.
+type Refusal struct {
+	Err     error
+	Outcome any
+}
+
+// Error gives the error's text, without the outcome.
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap gives the error.
+func (r *Refusal) Unwrap() error { return r.Err }
 
 // New builds the server with its middlewares. Requests for routes that the
 // API description has are validated against it before a handler sees them.
@@ -383,6 +403,18 @@ func (s *Server) answerError(err error, c echo.Context) {
 	p := api.Problem{Type: api.ProblemBase + f.Code, Title: titleOf(f), Status: status, Detail: f.Detail, Hint: f.Hint}
 	for _, x := range f.Fields {
 		p.Fields = append(p.Fields, api.Field{Path: x.Path, Rule: x.Rule})
+	}
+	if name, ok := c.Get(typesKey).(func(error) string); ok && status < 500 {
+		if t := name(err); t != "" && t != "about:blank" {
+			p.Type, p.Fault = t, f.Code
+		}
+	}
+	var refusal *Refusal
+	if errors.As(err, &refusal) && status < 500 {
+		outcome, merr := json.Marshal(refusal.Outcome)
+		if merr == nil {
+			p.Outcome = outcome
+		}
 	}
 	h := c.Response().Header()
 	h.Set("Content-Type", api.MediaProblem)

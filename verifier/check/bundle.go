@@ -307,10 +307,15 @@ const (
 // needs an entry, a list of the same issuer and purpose, and an index on it;
 // without them the answer is unknown, never "not revoked".
 func (b *Bundle) status(c *vc.Credential, now time.Time) answer {
+	return b.answers(c.Issuer, c.Status, now)
+}
+
+// answers is status for the entries of a credential in any format.
+func (b *Bundle) answers(issuer string, entries []vc.StatusEntry, now time.Time) answer {
 	var a answer
 	var asked [2]bool
-	for i := range c.Status {
-		e := &c.Status[i]
+	for i := range entries {
+		e := &entries[i]
 		q := 0
 		switch e.Purpose {
 		case vc.PurposeRevocation:
@@ -320,7 +325,7 @@ func (b *Bundle) status(c *vc.Credential, now time.Time) answer {
 			continue // another purpose neither proves nor spoils anything
 		}
 		asked[q] = true
-		l := b.lists[listName{c.Issuer, e.List}]
+		l := b.lists[listName{issuer, e.List}]
 		if l == nil || l.purpose != e.Purpose {
 			a.unknown = true
 			continue
