@@ -461,8 +461,8 @@ func (c *canonizer) nDegree(id int32, names *issuer) (digest, error) {
 		}
 		c.input = c.appendHex(c.input, &c.related[i].hash)
 		var err error
-		if end == i+1 {
-			err = c.only(c.related[i].node, names)
+		if c.single(i, end) {
+			err = c.only(c.related[i].node, end-i, names)
 		} else {
 			err = c.shortest(i, end, names)
 		}
@@ -483,10 +483,15 @@ func (c *canonizer) relate(id int32, names *issuer) error {
 		return err
 	}
 	from, data := len(c.related), len(c.input)
+	graph := -1 // where the last relation to the name of a graph is
 	for _, i := range c.nodes[id].quads {
 		r := &c.records[i]
 		for k, n := range r.node {
 			if n == none || n == id {
+				continue
+			}
+			if k == 2 && graph >= 0 && c.related[graph].node == n {
+				c.related = append(c.related, c.related[graph])
 				continue
 			}
 			c.input = append(c.input[:data], components[k])
@@ -495,6 +500,9 @@ func (c *canonizer) relate(id int32, names *issuer) error {
 			}
 			if !c.appendName(n, names) {
 				c.input = c.appendHex(c.input, &c.nodes[n].hash)
+			}
+			if k == 2 {
+				graph = len(c.related)
 			}
 			c.related = append(c.related, relation{c.sum(c.input[data:]), n})
 		}
@@ -531,15 +539,33 @@ func (c *canonizer) appendIssued(k int) {
 	c.input = strconv.AppendInt(append(c.input, "_:b"...), int64(k), 10)
 }
 
-// only appends the path through a node that is the only one of its relation.
-func (c *canonizer) only(n int32, names *issuer) error {
-	if err := c.spend(1); err != nil {
+// single reports whether the relations from i to end all lead to one node: the
+// name of a graph is related to a node once for each quad of it.
+func (c *canonizer) single(i, end int) bool {
+	for j := i + 1; j < end; j++ {
+		if c.related[j].node != c.related[i].node {
+			return false
+		}
+	}
+	return true
+}
+
+// only appends the path through a node that is the only one of its relation,
+// where it stands times over: there is one order to try.
+func (c *canonizer) only(n int32, times int, names *issuer) error {
+	if err := c.spend(times); err != nil {
 		return err
 	}
-	if c.appendName(n, names) {
+	known := c.appendName(n, names)
+	if !known {
+		c.appendIssued(names.issue(n))
+	}
+	for range times - 1 {
+		c.appendName(n, names)
+	}
+	if known {
 		return nil
 	}
-	c.appendIssued(names.issue(n))
 	return c.deeper(n, names)
 }
 
@@ -607,7 +633,7 @@ func (c *canonizer) shortest(i, end int, names *issuer) error {
 
 // permute calls f with every order of nodes, stopping at its first error. A node
 // that occurs more than once gives no other order by changing places with
-// itself: the name of a graph is related to a node once for each quad of it.
+// itself.
 func permute(nodes []int32, from int, f func([]int32) error) error {
 	if from >= len(nodes)-1 {
 		return f(nodes)
