@@ -292,6 +292,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"no type":       `{"verifiableCredential":` + dropMember(t, good, "type") + `}`,
 		"other purpose": `{"verifiableCredential":` + strings.Replace(string(good), `"assertionMethod"`, `"authentication"`, 1) + `}`,
 		"added term":    `{"verifiableCredential":` + strings.Replace(string(good), `"name":"Alice"`, `"name":"Alice","unknownTerm":"x"`, 1) + `}`,
+		"added null":    `{"verifiableCredential":` + strings.Replace(string(good), `"name":"Alice"`, `"name":"Alice","description":null`, 1) + `}`,
 		"added type":    `{"verifiableCredential":` + strings.Replace(string(good), `["VerifiableCredential"]`, `["VerifiableCredential","Unknown"]`, 1) + `}`,
 	} {
 		for _, v := range []string{"vcapi", "vc2", "eddsa-rdfc-2022", "bsl"} {
