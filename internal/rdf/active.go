@@ -154,6 +154,10 @@ type processor struct {
 // that many contexts over a large one end early.
 const maxTerms = 1 << 17
 
+// maxTermIRI bounds the IRI of a term, in bytes: terms made of terms double, and
+// each use of a long one is a copy.
+const maxTermIRI = 512
+
 // maxContexts bounds how many contexts are kept for all documents.
 const maxContexts = 512
 
@@ -444,7 +448,7 @@ func (p *processor) defaults(a *activeContext, m map[string]any, s source) error
 			if err != nil {
 				return err
 			}
-			if p.strict && !hasScheme(iri) {
+			if p.strict && !hasScheme(iri) || len(iri) > maxTermIRI {
 				return badContext("invalid vocab mapping") // relative to nothing
 			}
 			a.vocab, a.hasVocab = iri, true
@@ -663,6 +667,9 @@ func (d *definer) fill(t *definition, term string, value any) (ignored bool, err
 	}
 	if ignored, err := d.mapping(t, term, m, isString); err != nil || ignored {
 		return ignored, err
+	}
+	if len(t.iri) > maxTermIRI || len(t.typ) > maxTermIRI {
+		return false, badContext("invalid IRI mapping")
 	}
 	if err := d.containerMapping(t, m); err != nil {
 		return false, err

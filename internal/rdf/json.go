@@ -12,7 +12,7 @@ import (
 // Bounds of one document.
 const (
 	maxDepth  = 64
-	maxValues = 50_000
+	maxValues = 1 << 15
 )
 
 // ErrJSON refuses what is not JSON that every reader reads alike.

@@ -7,8 +7,9 @@ import (
 	"github.com/kinpass/kinpass/internal/fault"
 )
 
-// MaxBytes bounds every document and dataset that this package reads.
-const MaxBytes = 1 << 20
+// MaxBytes bounds every document and dataset that this package reads. A status
+// list of ten million entries fits.
+const MaxBytes = 4 << 20
 
 const (
 	xsd        = "http://www.w3.org/2001/XMLSchema#"

@@ -1,10 +1,13 @@
 package rdf
 
 import (
+	"bytes"
 	"crypto"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/vectest"
@@ -155,6 +158,8 @@ func TestStrictRefuses(t *testing.T) {
 		"a vocabulary that makes keywords":     {`,{"@vocab":"@"}`, `,"value":"x"`, ErrContext},
 		"a term relative to nothing":           {`,{"a":"b"}`, ``, ErrContext},
 		"a term in a circle":                   {`,{"a":"b:c","b":"a:c"}`, ``, ErrContext},
+		"a term that grows":                    {`,{"a":"x:` + strings.Repeat("a", maxTermIRI) + `#"}`, ``, ErrContext},
+		"a vocabulary that grows":              {`,{"@vocab":"x:` + strings.Repeat("a", maxTermIRI) + `#"}`, ``, ErrContext},
 		"an empty term":                        {`,{"":"x:y"}`, ``, ErrContext},
 		"a keyword redefined":                  {`,{"@id":"x:y"}`, ``, ErrContext},
 		"@context by another name":             {`,{"c":"@context"}`, ``, ErrContext},
@@ -204,6 +209,46 @@ func TestStrictRefuses(t *testing.T) {
 		if quads, err := Quads([]byte(text)); err == nil || quads != nil {
 			t.Errorf("%s is taken", name)
 		}
+	}
+}
+
+// However the bounds are used up, the answer comes soon.
+func TestStrictBounds(t *testing.T) {
+	repeat := func(n int, f string) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(strings.ReplaceAll(f, "$", strconv.Itoa(i)))
+		}
+		return b.String()
+	}
+	const v2 = `"https://www.w3.org/ns/credentials/v2"`
+	for name, c := range map[string]struct {
+		context, members string
+		want             error
+	}{
+		"many values":                      {vocab, `,"a":[` + repeat(maxValues, "$") + `]`, ErrLarge},
+		"many members":                     {vocab, `,` + repeat(maxValues, `"a$":1`), ErrLarge},
+		"many contexts over a large one":   {`,{` + repeat(5000, `"t$":"x:t$"`) + `}`, `,"x:a":[` + repeat(4000, `{"@context":{},"x:b":1}`) + `]`, ErrWork},
+		"many contexts":                    {`,` + repeat(10000, v2+`,{"a$":"x:$"}`), ``, ErrWork},
+		"many scoped contexts":             {`,{` + repeat(2000, `"t$":{"@id":"x:t$","@context":`+v2+`}`) + `}`, ``, ErrWork},
+		"many types with contexts":         {`,{` + repeat(2000, `"T$":{"@id":"x:T$","@context":{"p$":"x:p"}}`) + `}`, `,"x:a":{"type":[` + repeat(2000, `"T$"`) + `]}`, ErrWork},
+		"terms made of terms":              {`,{"t":"x:#",` + repeat(2000, `"t$":"t:aaaaaaaaaa"`) + `}`, ``, nil},
+		"nodes that are alike, in a list":  {vocab, `,"a":{"@list":[` + repeat(8000, "1") + `]}`, ErrWork},
+		"nodes that are alike, in a round": {vocab, `,"a":[` + repeat(2000, `{"id":"_:$","b":{"id":"_:1$"}}`) + `]`, nil},
+	} {
+		start := time.Now()
+		_, err := canonicalSlow(doc(c.context, c.members), crypto.SHA256)
+		took := time.Since(start)
+		t.Logf("%s: %v", name, took)
+		if c.want != nil && !errors.Is(err, c.want) || took > 10*time.Second {
+			t.Errorf("%s: %v after %v, want %v", name, err, took, c.want)
+		}
+	}
+	if quads, err := Quads(bytes.Repeat([]byte(" "), MaxBytes+1)); !errors.Is(err, ErrLarge) || quads != nil {
+		t.Errorf("a large document: %v", err)
 	}
 }
 
