@@ -410,20 +410,42 @@ func (c *canonizer) firstDegree(n int32) {
 }
 
 // issuer gives out temporary labels "b0", "b1", … (4.5).
-type issuer struct{ order []int32 }
+type issuer struct {
+	order []int32
+	index map[int32]int // of order, once it is long
+}
+
+// manyIssued is where searching in a line ends.
+const manyIssued = 32
 
 func (s *issuer) issue(n int32) int {
 	i := s.find(n)
 	if i < 0 {
 		i = len(s.order)
 		s.order = append(s.order, n)
+		if s.index != nil {
+			s.index[n] = i
+		}
 	}
 	return i
 }
 
-// find searches in a line: the nodes that one issuer names are few, and their
-// number is bounded by the work.
-func (s *issuer) find(n int32) int { return slices.Index(s.order, n) }
+// find gives the number of a node's label, or -1.
+func (s *issuer) find(n int32) int {
+	if len(s.order) <= manyIssued {
+		return slices.Index(s.order, n)
+	}
+	if s.index == nil {
+		s.index = make(map[int32]int, 2*len(s.order))
+		for i, o := range s.order {
+			s.index[o] = i
+		}
+	}
+	if i, ok := s.index[n]; ok {
+		return i
+	}
+	return -1
+}
 
 func (s *issuer) copy() *issuer { return &issuer{order: slices.Clone(s.order)} }
 

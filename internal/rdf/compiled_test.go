@@ -92,6 +92,28 @@ func TestCompiledAgreesWithAnother(t *testing.T) {
 	}
 }
 
+// The three ways in ask the compiled path first: the slow one allocates several
+// hundred times.
+func TestCompiledIsAskedFirst(t *testing.T) {
+	doc := sample(birthDocument)
+	for name, ask := range map[string]func() error{
+		"Canonical": func() error { _, err := Canonical(doc, crypto.SHA256); return err },
+		"Quads":     func() error { _, err := Quads(doc); return err },
+		"Check":     func() error { return Check(doc) },
+	} {
+		if n := testing.AllocsPerRun(20, func() {
+			if err := ask(); err != nil {
+				t.Error(err)
+			}
+		}); n > 100 {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+	if _, err := Canonical(doc, crypto.SHA512); err == nil {
+		t.Errorf("a hash that RDFC-1.0 does not have: %v", err)
+	}
+}
+
 // SHA-384 labels nodes in another order.
 func TestCompiledWithSHA384(t *testing.T) {
 	for name, doc := range ownDocuments {
