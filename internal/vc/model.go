@@ -84,6 +84,8 @@ type ModelCheck struct {
 
 	// linked: the JSON-LD checks were made on the way to the signature.
 	linked bool
+	// meaning is what the JSON-LD checks read instead of the document.
+	meaning []byte
 }
 
 // Limits of a document. A presentation may hold several credentials.
@@ -306,6 +308,9 @@ func (f *modelFacts) read(doc []byte, m ModelCheck) error {
 	}
 	if m.linked {
 		return nil
+	}
+	if m.meaning != nil {
+		doc = m.meaning
 	}
 	return checkLinked(f.linkedPart(doc, claims))
 }

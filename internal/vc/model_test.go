@@ -200,6 +200,9 @@ func TestModelOfCredentials(t *testing.T) {
 		{"type undefined, vocabulary null", []edit{set("@context/1", `{"@vocab": null}`), set("type/1", `"ExampleThing"`)}, rdf.ErrIRI},
 		{"type mapped to no URL", []edit{set("@context/1", `{"ExampleThing": "https ://not-a-url#ExampleThing"}`), set("type/1", `"ExampleThing"`)}, rdf.ErrContext},
 
+		{"type only through a base", []edit{set("@context/1", `{"@base": "https://example.org/"}`), set("type/1", `"ExampleThing"`)}, rdf.ErrContext},
+		{"type of a schema only through a base", []edit{set("@context/1", `{"@base": "https://example.org/"}`), set("credentialSchema", `{"id": "https://example.org/s", "type": "Relative"}`)}, rdf.ErrContext},
+
 		// terms that JSON-LD drops
 		{"undefined term", []edit{set("undefinedTerm", `"x"`)}, rdf.ErrUndefined},
 		{"undefined term in the subject", []edit{set("credentialSubject/undefinedTerm", `"x"`)}, rdf.ErrUndefined},
@@ -369,7 +372,7 @@ func TestModelOfCredentials(t *testing.T) {
 	}
 	accepted, refused := runModel(t, modelV2, ModelCheck{}, cases)
 	t.Logf("credentials: %d accepted, %d refused", accepted, refused)
-	if accepted != 55 || refused != 161 {
+	if accepted != 55 || refused != 163 {
 		t.Error("cases were lost")
 	}
 	for _, c := range []struct {

@@ -304,6 +304,7 @@ type signed struct {
 	linked  bool   // its JSON-LD was checked on the way
 	jwt     bool   // registered claims may stand in it
 	holder  string // the key of a key binding, as a DID
+	meaning []byte // what JSON-LD reads, if it is not all of the payload
 }
 
 // embedded verifies Data Integrity proofs.
@@ -398,11 +399,54 @@ func (v *verifier) sd(compact, typ string) (*signed, error) {
 	if err != nil {
 		return nil, err
 	}
+	if typ == TypCredentialSD {
+		if err := c.checkShown(); err != nil {
+			return nil, err
+		}
+	}
 	s := &signed{format: typ, payload: c.Claims, proofs: enveloping(typ, x.Header.Kid, controller), jwt: true}
 	if s.holder, err = holderDID(c); err != nil {
 		return nil, err
 	}
+	if s.meaning, err = c.withoutEmptied(); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// withoutEmptied gives the claims without the arrays of which every element is
+// hidden, nil if there are none. JSON-LD drops an empty array, which the strict
+// reading refuses, and here it is not what the issuer wrote.
+func (c *SDClaims) withoutEmptied() ([]byte, error) {
+	emptied := false
+	var walk func(v any, at string) any
+	walk = func(v any, at string) any {
+		switch x := v.(type) {
+		case map[string]any:
+			out := make(map[string]any, len(x))
+			for name, m := range x {
+				here := at + "/" + escapePointer(name)
+				if list, ok := m.([]any); ok && len(list) == 0 && c.places[here] {
+					emptied = true
+					continue
+				}
+				out[name] = walk(m, here)
+			}
+			return out
+		case []any:
+			out := make([]any, len(x))
+			for i, e := range x {
+				out[i] = walk(e, at+"/"+strconv.Itoa(i))
+			}
+			return out
+		}
+		return v
+	}
+	tree := walk(c.tree, "")
+	if !emptied {
+		return nil, nil
+	}
+	return compactJSON(tree)
 }
 
 // holderDID names the key that signed the key binding, "" if there is none.
@@ -442,7 +486,7 @@ func (v *verifier) embeddedCredential(doc []byte) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isPart(s) {
+	if slices.ContainsFunc(s.proofs, func(p Proof) bool { return p.Derived }) && isOwn(s.payload) {
 		if err := CheckShown(s.payload); err != nil {
 			return nil, err
 		}
@@ -450,21 +494,46 @@ func (v *verifier) embeddedCredential(doc []byte) (*Verified, error) {
 	return v.admit(s)
 }
 
-// isPart reports whether a document is a part of a credential of a type whose
-// holders may not choose freely what they show.
-func isPart(s *signed) bool {
-	if !slices.ContainsFunc(s.proofs, func(p Proof) bool { return p.Derived }) {
-		return false
-	}
+// isOwn reports whether a credential is of a type whose holders may not choose
+// freely what they show.
+func isOwn(doc []byte) bool {
 	is := func(member string, values ...string) bool {
 		found := false
-		_ = eachOf(memberOf(s.payload, member), func(item []byte) error {
+		_ = eachOf(memberOf(doc, member), func(item []byte) error {
 			found = found || slices.Contains(values, string(textOf(item)))
 			return nil
 		})
 		return found
 	}
 	return is("@context", ContextKinpass) && is("type", TypeBirth, TypeGuardianship)
+}
+
+// checkShown refuses a vc+sd-jwt in which anything is hidden, or came by
+// disclosure, that everybody must see: at the top, where a status or an end
+// could be kept back, in the envelope, and in our own types where the mandate
+// says so.
+func (c *SDClaims) checkShown() error {
+	if c.places[""] {
+		return ErrNotDisclosable
+	}
+	never := append([]string{"/@context"}, envelopePointers...)
+	never = append(never, neverDisclosable...)
+	own := isOwn(c.Claims)
+	if own {
+		for _, at := range neverInGuardianship {
+			never = append(never, "/credentialSubject"+at)
+		}
+		for _, at := range shownOfBirth {
+			never = append(never, "/credentialSubject"+at)
+		}
+	}
+	if slices.ContainsFunc(never, c.touches) {
+		return ErrNotDisclosable
+	}
+	if own && len(c.places) > 0 {
+		return CheckShown(c.Claims)
+	}
+	return nil
 }
 
 func (v *verifier) joseCredential(compact string) (*Verified, error) {
@@ -545,7 +614,7 @@ func (v *verifier) legacyCredential(compact string) (*Verified, error) {
 // admit holds a signed credential to the data model and the policy.
 func (v *verifier) admit(s *signed) (*Verified, error) {
 	f := new(modelFacts)
-	if err := f.read(s.payload, ModelCheck{Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked}); err != nil {
+	if err := f.read(s.payload, ModelCheck{Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked, meaning: s.meaning}); err != nil {
 		return nil, err
 	}
 	if s.jwt && !v.inside {
@@ -756,7 +825,7 @@ func (v *verifier) sdPresentation(compact string) (*Verified, error) {
 // verifies what is in it.
 func (v *verifier) present(s *signed) (*Verified, error) {
 	f := new(modelFacts)
-	m := ModelCheck{Presentation: true, Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked}
+	m := ModelCheck{Presentation: true, Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked, meaning: s.meaning}
 	if err := f.read(s.payload, m); err != nil {
 		return nil, err
 	}

@@ -340,6 +340,57 @@ func TestCredentialAnswersTheChallenge(t *testing.T) {
 	}
 }
 
+// What a holder could keep back must not be what decides: in a vc+sd-jwt
+// nothing of the envelope, and nothing at the top, where nobody could tell a
+// hidden end from none.
+func TestNothingThatDecidesIsHidden(t *testing.T) {
+	w := newMxWorld(t, mxFormatNamed(t, "vc+sd-jwt"))
+	guardianship := strings.Replace(credential(TypeGuardianship, SchemaGuardianship, `{"id":"did:example:guardian","guardian":{"kind":"naturalPerson","names":[{"kind":"legal","script":"Latn","full":"Asha"}]},"ward":{"childRef":"jWoSldc3ms1i4ycXe2mjtQ"},"role":"mother",
+  "legalBasis":{"type":"parentalResponsibilityByBirth","law":"NPL"},"powers":["travelAccompany"],"exercise":{"mode":"sole"},"constraints":{"noRemoval":true},
+  "effective":{"from":"2013-04-11"},"termination":{"majorityAge":18,"majorityLaw":"NPL"}}`), "did:web:registry.npl.example", did.Base(w.issuer.KID), 1)
+	for _, c := range []struct {
+		name, doc, hide string
+		want            error
+	}{
+		{"a name", w.doc, "/credentialSubject/names/0", nil},
+		{"the sex", w.doc, "/credentialSubject/sex", nil},
+		{"the guardian's names", guardianship, "/credentialSubject/guardian/names", nil},
+		{"the status", w.doc, "/credentialStatus", ErrNotDisclosable},
+		{"one status", w.doc, "/credentialStatus/0", ErrNotDisclosable},
+		{"a part of a status", w.doc, "/credentialStatus/0/statusListIndex", ErrNotDisclosable},
+		{"the end", w.doc, "/validUntil", ErrNotDisclosable},
+		{"the beginning", w.doc, "/validFrom", ErrNotDisclosable},
+		{"the issuer", w.doc, "/issuer", ErrNotDisclosable},
+		{"a type", w.doc, "/type/1", ErrNotDisclosable},
+		{"the schema", w.doc, "/credentialSchema", ErrNotDisclosable},
+		{"all of the subject", w.doc, "/credentialSubject", ErrNotDisclosable},
+		{"the kind of record", w.doc, "/credentialSubject/circumstance", ErrNotDisclosable},
+		{"the constraints", guardianship, "/credentialSubject/constraints", ErrNotDisclosable},
+		{"one constraint", guardianship, "/credentialSubject/constraints/noRemoval", ErrNotDisclosable},
+		{"the powers", guardianship, "/credentialSubject/powers", ErrNotDisclosable},
+		{"one power", guardianship, "/credentialSubject/powers/0", ErrNotDisclosable},
+	} {
+		payload, disclosures, err := MakeSDJWT([]byte(c.doc), []string{c.hide}, SDOptions{})
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		for _, shown := range []bool{true, false} {
+			if !shown {
+				disclosures = nil
+			}
+			in, err := SignSDJWT(w.issuer, TypCredentialSD, "vc", payload, disclosures)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := VerifyCredential([]byte(in), w.policy())
+			hidden := c.want != nil && !shown && errors.Is(err, ErrHidden) // it is missing, and that is seen first
+			if !errors.Is(err, c.want) && !hidden || (err == nil) != (c.want == nil) || (v == nil) != (err != nil) {
+				t.Errorf("%s, shown %v: %v", c.name, shown, err)
+			}
+		}
+	}
+}
+
 // ---- the JWT form of the Data Model 1.1
 
 func mxLegacy(t testing.TB, s keys.Signer, typ, payload string) string {
