@@ -343,6 +343,7 @@ func TestDerivedCredentialsThatAreRefused(t *testing.T) {
 		{"no signatures", sdWithDerived(t, good, func(d *sdDerived) { d.signatures = nil }), "selective-signature-count"},
 		{"more signatures", sdWithDerived(t, good, func(d *sdDerived) { d.signatures = append(d.signatures, d.signatures[0]) }), "selective-signature-count"},
 		{"index out of range", sdWithDerived(t, good, func(d *sdDerived) { d.mandatory[len(d.mandatory)-1] = 60 }), "selective-mandatory-indexes"},
+		{"index just out of range", sdWithDerived(t, good, func(d *sdDerived) { d.mandatory[len(d.mandatory)-1] = len(d.mandatory) + len(d.signatures) }), "selective-mandatory-indexes"},
 		{"index twice", sdWithDerived(t, good, func(d *sdDerived) { d.mandatory[1] = d.mandatory[0] }), "selective-mandatory-indexes"},
 		{"indexes unsorted", sdWithDerived(t, good, func(d *sdDerived) { d.mandatory[0], d.mandatory[1] = d.mandatory[1], d.mandatory[0] }), "selective-mandatory-indexes"},
 		{"one index less", sdWithDerived(t, good, func(d *sdDerived) { d.mandatory = d.mandatory[1:] }), "selective-signature-count"},
@@ -374,6 +375,15 @@ func TestDerivedCredentialsThatAreRefused(t *testing.T) {
 		{"another key", sdEdit(t, good, func(m map[string]any) { m["proof"].(map[string]any)["verificationMethod"] = stranger.KID }), "signature-invalid"},
 		{"created changed", sdEdit(t, good, func(m map[string]any) { m["proof"].(map[string]any)["created"] = "2026-11-20T08:00:01Z" }), "signature-invalid"},
 		{"another suite", sdEdit(t, good, func(m map[string]any) { m["proof"].(map[string]any)["cryptosuite"] = SuiteECDSAJCS }), ""},
+		{"builds on another proof", sdEdit(t, good, func(m map[string]any) {
+			p := m["proof"].(map[string]any)
+			q := map[string]any{"id": "urn:x:1"}
+			for k, v := range p {
+				q[k] = v
+			}
+			p["previousProof"] = "urn:x:1"
+			m["proof"] = []any{p, q}
+		}), "proof-previous"},
 		{"builds on itself", sdEdit(t, good, func(m map[string]any) { m["proof"].(map[string]any)["previousProof"] = "urn:x" }), "proof-previous"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
