@@ -31,7 +31,8 @@ var (
 // 3.6.6). Objects on the way keep their id, type and @context. selective may be
 // empty if something is mandatory. Of an ordered list (@list) of objects the
 // others stay as empty objects, since the list was signed with its length; a
-// list of plain values is shown whole or not at all.
+// list of plain values is shown whole or not at all. An empty array of which
+// nothing is signed stays away.
 //
 // Other proofs of the document are left out. What is shown is checked with the
 // ephemeral key in the proof, and with the issuer's key where the verification
@@ -303,6 +304,18 @@ func (d *sdDerived) relabel(doc []byte) ([]string, error) {
 	canon, err := rdf.Canonicalize(quads, crypto.SHA256)
 	if err != nil {
 		return nil, err
+	}
+	if hasEmptyArray(doc) {
+		tree, err := parseTree(doc)
+		if err != nil {
+			return nil, err
+		}
+		if err := tree.muteUnsigned(canon.Lines); err != nil {
+			return nil, err
+		}
+		if len(tree.mute) > 0 {
+			return nil, ErrSelectiveMute
+		}
 	}
 	if len(canon.Labels) != len(d.labels) {
 		return nil, ErrSelectiveLabels

@@ -175,7 +175,7 @@ func FuzzSelection(f *testing.F) {
 		if err := CheckJSON(out, maxNesting); err != nil {
 			t.Fatalf("%v: %q", err, out)
 		}
-		if p != "" && q != "" && !bytes.Contains(doc, []byte(`\`)) && !slices.ContainsFunc([]string{"names", "parentage", "travelDocuments", "@id", "@type", "@context"}, func(s string) bool { return bytes.Contains(doc, []byte(s)) }) {
+		if p != "" && q != "" && !bytes.Contains(doc, []byte(`\`)) && !slices.ContainsFunc([]string{"@id", "@type", "@context"}, func(s string) bool { return bytes.Contains(doc, []byte(s)) }) {
 			if !sameJSON(t, out, sdSlowSelect(t, string(doc), []string{p, q})) {
 				t.Fatalf("%q %q of %s gives %s", p, q, doc, out)
 			}

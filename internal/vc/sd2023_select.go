@@ -1,12 +1,15 @@
 package vc
 
 import (
+	"crypto"
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/rdf"
 )
 
 // Errors of JSON pointers and of what they select.
@@ -14,6 +17,7 @@ var (
 	ErrSelectivePointer = fault.New(fault.Invalid, "selective-pointer-invalid", "not a JSON pointer (RFC 6901), or too long or too many of them")
 	ErrSelectiveNoMatch = fault.New(fault.Unprocessable, "selective-pointer-no-match", "a JSON pointer matches nothing in the document")
 	ErrSelectiveNothing = fault.New(fault.Unprocessable, "selective-nothing-disclosed", "nothing is mandatory and nothing was chosen to be disclosed")
+	ErrSelectiveMute    = fault.New(fault.Unprocessable, "selective-unsigned", "an empty array says nothing that a signature could cover")
 	ErrSelectiveSize    = fault.New(fault.TooLarge, "selective-document-large", "the document is too large for selective disclosure")
 )
 
@@ -25,6 +29,7 @@ const maxSDDocument = 512 << 10
 type jsonTree struct {
 	text  []byte
 	nodes []jsonValue // in the order of the text; nodes[0] is the whole
+	mute  []int       // nodes that are never shown
 }
 
 // jsonValue is one value. Its first child, if any, is the next node; the
@@ -200,9 +205,97 @@ func (t *jsonTree) choose(pointers []string) (selection, error) {
 				return nil, ErrSelectiveNoMatch
 			}
 		}
+		if slices.Contains(t.mute, n) {
+			return nil, ErrSelectiveMute
+		}
 		sel[n] = whole
 	}
 	return sel, nil
+}
+
+// mutes reports whether something in node n is never shown.
+func (t *jsonTree) mutes(n int) bool {
+	return slices.ContainsFunc(t.mute, func(m int) bool { return n < m && m < t.nodes[n].end })
+}
+
+// maxEmpty bounds the empty arrays of a document, each of which is tried.
+const maxEmpty = 8
+
+// muteUnsigned mutes the empty arrays whose absence would say the same: lines
+// is the canonical form of the document. JSON-LD sees nothing in them, where a
+// reader sees "none", so anybody could add one to what is signed.
+func (t *jsonTree) muteUnsigned(lines []string) error {
+	var empty, unsigned []int
+	for n := 0; n < len(t.nodes); n++ {
+		switch v := &t.nodes[n]; {
+		case v.name == "@context":
+			n = v.end - 1
+		case v.kind == '[' && v.end == n+1:
+			empty = append(empty, n)
+		}
+	}
+	if len(empty) > maxEmpty {
+		return ErrSelectiveMute
+	}
+	for _, n := range empty {
+		// What holds the array may be no more than another way to write it
+		// ({"@set": []}), also under a name that a context gave to "@set".
+		mute := 0
+		for a := n; a > 0; a = t.parent(a) {
+			t.mute = []int{a}
+			same, err := t.says(lines)
+			if same || err != nil && a == n {
+				mute = a
+			}
+		}
+		if mute > 0 {
+			unsigned = append(unsigned, mute)
+		}
+	}
+	t.mute = unsigned
+	return nil
+}
+
+// says reports whether what is not mute has the canonical form lines.
+func (t *jsonTree) says(lines []string) (bool, error) {
+	quads, err := rdf.Quads(t.append(nil, 0, nil, nil))
+	if err != nil {
+		return false, err
+	}
+	canon, err := rdf.Canonicalize(quads, crypto.SHA256)
+	if err != nil {
+		return false, err
+	}
+	return slices.Equal(canon.Lines, lines), nil
+}
+
+// parent gives the node that node n is directly below, 0 for the whole.
+func (t *jsonTree) parent(n int) int {
+	for p := n - 1; p > 0; p-- {
+		if t.nodes[p].end > n {
+			return p
+		}
+	}
+	return 0
+}
+
+// hasEmptyArray reports whether a JSON text has an empty array anywhere.
+func hasEmptyArray(text []byte) bool {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '[':
+			if j := skipSpace(text, i+1); j < len(text) && text[j] == ']' {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // alwaysShown reports whether a member stays with an object that a pointer
@@ -223,7 +316,7 @@ func (t *jsonTree) append(dst []byte, n int, sel selection, ids *skolem) []byte 
 	if sel != nil && sel[n] == whole {
 		sel = nil
 	}
-	if v.kind != '{' && v.kind != '[' || sel == nil && ids == nil {
+	if v.kind != '{' && v.kind != '[' || sel == nil && ids == nil && !t.mutes(n) {
 		return append(dst, t.text[v.from:v.to]...)
 	}
 	dst = append(dst, v.kind)
@@ -239,7 +332,7 @@ func (t *jsonTree) append(dst []byte, n int, sel selection, ids *skolem) []byte 
 		switch {
 		case v.kind == '{' && alwaysShown(t.nodes[c].name):
 			below = nil
-		case sel != nil && sel[c] == hidden:
+		case sel != nil && sel[c] == hidden || slices.Contains(t.mute, c):
 			return true
 		}
 		comma()

@@ -163,9 +163,10 @@ func TestDeriveShowsTheNamedPartAlone(t *testing.T) {
 	}{
 		{"nothing more", ``, nil},
 		{"age", `,"birthDate":{"latest":"2013-04-12"}`, []string{"/credentialSubject/birthDate/latest"}},
-		{"identity", `,"names":[{},{"kind":"atBirth","script":"Deva","full":"काव्या गुरुङ"}],"sex":2`, []string{"/credentialSubject/names/1", "/credentialSubject/sex"}},
-		{"one parent", `,"parentage":[{"role":"mother","filiation":"birth"},{}]`, []string{"/credentialSubject/parentage/0/role", "/credentialSubject/parentage/0/filiation"}},
-		{"part of a set", `,"parentage":[{"nationality":["BTN"]},{}]`, []string{"/credentialSubject/parentage/0/nationality/1"}},
+		{"identity", `,"names":[{"kind":"atBirth","script":"Deva","full":"काव्या गुरुङ"}],"sex":2`, []string{"/credentialSubject/names/1", "/credentialSubject/sex"}},
+		{"one parent", `,"parentage":[{"role":"mother","filiation":"birth"}]`, []string{"/credentialSubject/parentage/0/role", "/credentialSubject/parentage/0/filiation"}},
+		{"part of a set", `,"parentage":[{"nationality":["BTN"]}]`, []string{"/credentialSubject/parentage/0/nationality/1"}},
+		{"given names keep their order", `,"names":[{"given":["Kavya","Sunita"]}]`, []string{"/credentialSubject/names/0/given"}},
 		{"a document keeps its type", `,"travelDocuments":[{"type":"passport","value":"PA0912345"}]`, []string{"/credentialSubject/travelDocuments/0/value"}},
 		{"a mandatory pointer again", ``, []string{"/credentialSubject/recordVersion", "/issuer"}},
 	} {
@@ -745,22 +746,18 @@ func sdSlowSelect(t *testing.T, doc string, pointers []string) []byte {
 			}
 		}
 	}
-	var dense func(name string, part, whole any) any
-	dense = func(name string, part, whole any) any {
+	var dense func(part any) any
+	dense = func(part any) any {
 		switch v := part.(type) {
 		case map[string]any:
 			for k := range v {
-				v[k] = dense(k, v[k], whole.(map[string]any)[k])
+				v[k] = dense(v[k])
 			}
 		case []any:
-			list := slices.Contains([]string{"names", "parentage", "travelDocuments"}, name)
 			kept := []any{}
-			for i, e := range v {
-				w := whole.([]any)[i]
+			for _, e := range v {
 				if _, none := e.(hole); !none {
-					kept = append(kept, dense("", e, w))
-				} else if list {
-					kept = append(kept, start(w))
+					kept = append(kept, dense(e))
 				}
 			}
 			return kept
@@ -770,7 +767,7 @@ func sdSlowSelect(t *testing.T, doc string, pointers []string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(dense("", out, src)); err != nil {
+	if err := enc.Encode(dense(out)); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -870,4 +867,51 @@ func TestSelectiveDisclosureOfLists(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A birth without registered parents has an empty array, of which RDF says
+// nothing. Nobody may add one where the parents are hidden.
+func TestEmptyArraysAreNeverDisclosed(t *testing.T) {
+	hidden := sdDerive(t, sdSign(t, sdBirth, sdBirthMandatory...), "/credentialSubject/sex")
+	for _, added := range []string{`"parentage":[]`, `"parentage" : [ ` + "\n" + ` ]`, `"parentage":{"@set":[]}`, `"https://w3id.org/kinpass/v1#parentage":[]`, `"parentage":[[]]`, `"parentage":{"@set":[{"@set":[]}]}`} {
+		forged := bytes.Replace(hidden, []byte(`"sex":2`), []byte(`"sex":2,`+added), 1)
+		if err := sdVerified(forged); err == nil {
+			t.Errorf("%s: accepted", added)
+		} else if added[1] == 'p' && added[len(added)-2] != ']' && added[len(added)-1] == ']' {
+			sdWantCode(t, err, "selective-unsigned")
+		}
+	}
+	alias := bytes.Replace(hidden, []byte(`"https://w3id.org/kinpass/v1"],`), []byte(`"https://w3id.org/kinpass/v1",{"all":"@set"}],`), 1)
+	if err := sdVerified(alias); err != nil {
+		t.Errorf("a context that adds an unused term: %v", err)
+	}
+	alias = bytes.Replace(alias, []byte(`"sex":2`), []byte(`"sex":2,"parentage":{"all":[]}`), 1)
+	sdWantCode(t, sdVerified(alias), "selective-unsigned")
+	from, to := strings.Index(sdBirth, `"parentage":`), strings.Index(sdBirth, `"registration":`)
+	foundling := sdBirth[:from] + `"parentage":[], ` + sdBirth[to:]
+	base := sdSign(t, foundling, sdBirthMandatory...)
+	for _, p := range []string{"", "/credentialSubject", "/credentialSubject/sex"} {
+		out := sdDerive(t, base, p)
+		if err := sdVerified(out); err != nil || bytes.Contains(out, []byte("parentage")) {
+			t.Errorf("%q: %v", p, err)
+		}
+	}
+	_, err := Derive(base, []string{"/credentialSubject/parentage"})
+	sdWantCode(t, err, "selective-unsigned")
+	_, err = AddProof([]byte(foundling), ProofOptions{Suite: SuiteSD, Signer: sdIssuer(t), Purpose: PurposeAssertion, Created: time.Now(), MandatoryPointers: []string{"/credentialSubject/parentage"}})
+	sdWantCode(t, err, "selective-unsigned")
+
+	// Of empty lists and literals something is signed.
+	const doc = `{"@context":["https://www.w3.org/ns/credentials/v2",{"l":{"@id":"urn:x:l","@container":"@list"},"j":{"@id":"urn:x:j","@type":"@json"},"none":[]}],
+	 "type":"VerifiableCredential","issuer":"did:example:a","credentialSubject":{"id":"did:example:b","l":[],"j":{"a":[],"b":[[]]}}}`
+	base = sdSign(t, strings.Replace(doc, `,"none":[]`, "", 1))
+	out := sdDerive(t, base, "/credentialSubject/l", "/credentialSubject/j")
+	if err := sdVerified(out); err != nil || !bytes.Contains(out, []byte(`"l":[]`)) || !bytes.Contains(out, []byte(`"b":[[]]`)) {
+		t.Errorf("%v: %s", err, out)
+	}
+	sdWantCode(t, sdVerified(bytes.Replace(out, []byte(`"b":[[]]`), []byte(`"b":[]`), 1)), "signature-invalid")
+	many := `{"a":[` + strings.Repeat(`[],`, maxEmpty) + `[]]}`
+	_, err = AddProof([]byte(strings.Replace(strings.Replace(doc, `,"none":[]`, "", 1), `{"a":[],"b":[[]]}`, many, 1)),
+		ProofOptions{Suite: SuiteSD, Signer: sdIssuer(t), Purpose: PurposeAssertion, Created: time.Now()})
+	sdWantCode(t, err, "selective-unsigned")
 }
