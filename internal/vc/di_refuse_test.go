@@ -278,7 +278,7 @@ func TestVerifyProofsRefuses(t *testing.T) {
 			"null value":             {func(d object) { proofOf(d)["proofValue"] = nil }, ErrProofShape},
 			"two values":             {func(d object) { proofOf(d)["proofValue"] = []any{proofOf(d)["proofValue"]} }, ErrProofShape},
 			"empty value":            {func(d object) { proofOf(d)["proofValue"] = "" }, ErrProofPartial},
-			"value without header":   {func(d object) { proofOf(d)["proofValue"] = value(d)[1:] }, ErrProofValue},
+			"value without header":   {func(d object) { proofOf(d)["proofValue"] = strings.TrimLeft(value(d), "z") }, ErrProofValue},
 			"only a header":          {func(d object) { proofOf(d)["proofValue"] = "z" }, ErrProofValue},
 			"header of base64url":    {func(d object) { proofOf(d)["proofValue"] = "u" + value(d)[1:] }, ErrProofValue},
 			"base64url":              {func(d object) { proofOf(d)["proofValue"] = "u" + b64.EncodeToString(sigBytes(t, d)) }, ErrProofValue},
