@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -346,6 +347,29 @@ func TestSharedContexts(t *testing.T) {
 	if n := kept.Load() - before; n > 8 {
 		t.Errorf("%d contexts were kept", n)
 	}
+}
+
+// Documents are read at the same time, and share contexts.
+func TestReadAtOnce(t *testing.T) {
+	docs := map[string]string{}
+	for name, text := range ownDocuments {
+		want, err := canonicalSlow(sample(text), crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs[name] = string(want)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for name, want := range docs {
+				if got, err := canonicalSlow(sample(ownDocuments[name]), crypto.SHA256); err != nil || string(got) != want {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // FuzzQuads: a failed reading returns nothing; what is read has a canonical form
