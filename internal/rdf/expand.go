@@ -243,8 +243,8 @@ func (n *expansion) members(m map[string]any) error {
 			nests = append(nests, key)
 		case isKeyword(iri):
 			err = n.keyword(iri, m[key])
-		case iri == "" || !strings.Contains(iri, ":"):
-			err = n.p.drop()
+		case key == "" || !strings.Contains(iri, ":"):
+			err = n.p.drop() // "" is no term, even where there is a vocabulary
 		default:
 			err = n.property(key, iri, m[key])
 		}

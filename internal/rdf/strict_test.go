@@ -42,6 +42,7 @@ func TestStrictRefuses(t *testing.T) {
 		"undefined property in @reverse":       {``, `,"@reverse":{"issuer":{"id":"x:y","nope":"x"}}`, ErrUndefined},
 		"undefined property in @included":      {``, `,"@included":[{"id":"x:y","nope":"x"}]`, ErrUndefined},
 		"undefined reverse property":           {``, `,"@reverse":{"nope":{"id":"x:y"}}`, ErrUndefined},
+		"a property without a name":            {vocab, `,"":{"a":"x"}`, ErrUndefined},
 		"a property like a keyword":            {vocab, `,"@nope":"x"`, ErrUndefined},
 		"a keyword that means nothing here":    {vocab, `,"@vocab":"x:y"`, ErrUndefined},
 		"a property of framing":                {vocab, `,"@default":"x"`, ErrUndefined},
