@@ -34,7 +34,8 @@ var allowed = map[string][]string{
 	"verifier/check": {"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog", "internal/vc"},
 
 	"internal/didweb":          {"internal/fault", "internal/did"},
-	"internal/legacy":          {"internal/fault", "internal/did", "internal/keys", "internal/vc"},
+	"internal/legacy":          {"internal/fault", "internal/did", "internal/rdf", "internal/vc"},
+	"internal/legacy/aries":    {"internal/rdf"},
 	"internal/serve":           {"api", "internal/fault"},
 	"internal/serve/servetest": {"api", "internal/serve"},
 	"internal/vectest":         {},
@@ -108,11 +109,16 @@ func (i in) broken() []string {
 	if ours && isRole(i.dir) && isRole(own) && top(i.dir) != top(own) {
 		out = append(out, "roles never import each other")
 	}
-	if strings.HasPrefix(i.target, "github.com/hyperledger/") && i.dir != "internal/legacy" {
+	if strings.HasPrefix(i.target, "github.com/hyperledger/") && !within(i.dir, "internal/legacy") {
 		out = append(out, "aries is for internal/legacy only")
 	}
 	if own == "internal/legacy" && i.dir != "wallet" {
 		out = append(out, "legacy credentials are the wallet's business only")
+	}
+	// The library comes in where a program with a wallet is put together.
+	if own == "internal/legacy/aries" && !slices.Contains([]string{"cmd/kinpass", "cmd/wallet"}, i.dir) &&
+		!(i.test && slices.Contains([]string{"internal/legacy", "wallet", "cmd/internal/cli"}, i.dir)) {
+		out = append(out, "aries is linked by programs that hold a wallet only")
 	}
 	if i.test || within(i.dir, "cmd") {
 		return out
@@ -160,6 +166,9 @@ func TestImportRulesRefuse(t *testing.T) {
 		{"verifier", "bundle.go", false, "github.com/hyperledger/aries-framework-go/pkg/doc/verifiable"},
 		{"verifier", "bundle_test.go", true, "github.com/hyperledger/aries-framework-go/pkg/doc/verifiable"},
 		{"issuer", "issue.go", false, module + "/internal/legacy"},
+		{"cmd/issuer", "main.go", false, module + "/internal/legacy/aries"},
+		{"cmd/internal/cli", "services.go", false, module + "/internal/legacy/aries"},
+		{"wallet", "legacy.go", false, module + "/internal/legacy/aries"},
 		{"internal/unknown", "x.go", false, module + "/internal/fault"},
 	} {
 		if len(i.broken()) == 0 {
@@ -171,12 +180,56 @@ func TestImportRulesRefuse(t *testing.T) {
 		{"issuer", "store_queue.go", false, "database/sql"},
 		{"verifier", "verifier.go", false, module + "/verifier/check"},
 		{"cmd/internal/cli", "demo.go", false, module + "/wallet"},
-		{"internal/legacy", "legacy.go", false, "github.com/hyperledger/aries-framework-go/pkg/doc/verifiable"},
+		{"internal/legacy/aries", "aries.go", false, "github.com/hyperledger/aries-framework-go/pkg/doc/verifiable"},
+		{"cmd/wallet", "main.go", false, module + "/internal/legacy/aries"},
 		{"wallet", "accept.go", false, module + "/internal/legacy"},
 	} {
 		if b := i.broken(); len(b) != 0 {
 			t.Errorf("%s/%s may not import %s: %v", i.dir, i.file, i.target, b)
 		}
+	}
+}
+
+// TestAriesStaysOut: no binary of another role links aries, by whatever way.
+func TestAriesStaysOut(t *testing.T) {
+	uses := map[string][]string{}
+	walk(t, func(dir, name string, f *ast.File) {
+		if strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		for _, s := range f.Imports {
+			p, err := strconv.Unquote(s.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			uses[dir] = append(uses[dir], strings.TrimPrefix(p, module+"/"))
+		}
+	})
+	reaches := func(from string) bool {
+		seen, next := map[string]bool{}, []string{from}
+		for len(next) > 0 {
+			p := next[0]
+			next = next[1:]
+			if strings.HasPrefix(p, "github.com/hyperledger/") {
+				return true
+			}
+			if !seen[p] {
+				seen[p] = true
+				next = append(next, uses[p]...)
+			}
+		}
+		return false
+	}
+	for _, dir := range []string{"cmd/issuer", "cmd/verifier", "issuer", "verifier", "verifier/check", "internal/vc", "cmd/internal/cli", "wallet"} {
+		switch {
+		case len(uses[dir]) == 0:
+			t.Errorf("%s was not found", dir)
+		case reaches(dir):
+			t.Errorf("%s links aries-framework-go", dir)
+		}
+	}
+	if !reaches("internal/legacy/aries") {
+		t.Error("the way to aries was not found where it is")
 	}
 }
 
