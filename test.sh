@@ -139,6 +139,7 @@ $unformatted
 Type: gofmt -w ."
 	say "gofmt: ok"
 	go vet ./...
+	go vet -tags interop ./...
 	say "go vet: ok"
 }
 

@@ -170,8 +170,8 @@ func policyFor(at time.Time) ProofPolicy {
 	return ProofPolicy{Keys: did.MethodKey, Purpose: PurposeAssertion, Now: at, RequireCreated: true}
 }
 
-// changed gives the document with one word of its content changed.
-func changed(t *testing.T, doc []byte) []byte {
+// forgedWord gives the document with one word of its content changed.
+func forgedWord(t *testing.T, doc []byte) []byte {
 	t.Helper()
 	for _, word := range []string{"Alumni", "DIALLO"} {
 		if bytes.Contains(doc, []byte(word)) {
@@ -201,13 +201,13 @@ func TestInteropDataIntegrity(t *testing.T) {
 					t.Fatalf("%s: %v", name, err)
 				}
 				p.must(t, "verify", map[string]any{"suite": s.suite, "credential": json.RawMessage(ours)})
-				p.refuses(t, "verify", map[string]any{"suite": s.suite, "credential": json.RawMessage(changed(t, append(ours, ' ')))})
+				p.refuses(t, "verify", map[string]any{"suite": s.suite, "credential": json.RawMessage(forgedWord(t, append(ours, ' ')))})
 
 				theirs := p.must(t, "issue", map[string]any{"suite": s.suite, "curve": s.curve, "credential": json.RawMessage(doc)})
 				if _, proofs, err := VerifyProofs(theirs, policyFor(now.Add(time.Minute))); err != nil || len(proofs) != 1 {
 					t.Errorf("%s: theirs is refused: %v", name, err)
 				}
-				if _, _, err := VerifyProofs(changed(t, theirs), policyFor(now.Add(time.Minute))); err == nil {
+				if _, _, err := VerifyProofs(forgedWord(t, theirs), policyFor(now.Add(time.Minute))); err == nil {
 					t.Errorf("%s: theirs is accepted after a change", name)
 				}
 				verified += 2
