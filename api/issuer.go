@@ -86,6 +86,35 @@ func (c *Client) Register(ctx context.Context, kind string, record any) (Outcome
 	return o, err
 }
 
+// EnvelopedCredential is a compact vc+jwt as a JSON object (Data Model 2.0,
+// section 4.13): ID is "data:application/vc+jwt," and the JWT.
+type EnvelopedCredential struct {
+	Context string `json:"@context"`
+	ID      string `json:"id"`
+	Type    string `json:"type"`
+}
+
+// Issue registers the subject of an unsigned credential and gives its paper
+// credential (VC API). A record that is registered and gives none is a *Problem
+// whose Outcome says what became of it.
+func (c *Client) Issue(ctx context.Context, credential any) (EnvelopedCredential, error) {
+	var e EnvelopedCredential
+	err := c.Do(ctx, http.MethodPost, "/credentials/issue", map[string]any{"credential": credential}, &e)
+	return e, err
+}
+
+// Derive gives a credential that shows of a birth or guardianship credential
+// with an ecdsa-sd-2023 base proof what the JSON pointers name, and what must
+// always be shown. Issuer and wallet offer it.
+func (c *Client) Derive(ctx context.Context, credential json.RawMessage, pointers []string) (json.RawMessage, error) {
+	if pointers == nil {
+		pointers = []string{}
+	}
+	var out json.RawMessage
+	err := c.Do(ctx, http.MethodPost, "/credentials/derive", map[string]any{"verifiableCredential": credential, "options": map[string]any{"selectivePointers": pointers}}, &out)
+	return out, err
+}
+
 // Correct replaces a record.
 func (c *Client) Correct(ctx context.Context, kind, id string, record any) (Outcome, error) {
 	var o Outcome

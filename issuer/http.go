@@ -48,6 +48,8 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/approvals/:id", h.decide, staff)
 	e.GET("/statistics", h.statistics, staff)
 	e.GET("/credentials/:id", h.about, staff)
+	e.POST("/credentials/issue", h.issueCredential, staff)
+	e.POST("/credentials/derive", h.deriveCredential, staff)
 	e.POST("/credentials/:id/revoke", h.change(i.Revoke), staff)
 	e.POST("/credentials/:id/suspend", h.change(i.Suspend), staff)
 	e.POST("/credentials/:id/reinstate", h.change(i.Reinstate), staff)

@@ -47,7 +47,9 @@ func TestRoutesAskForToken(t *testing.T) {
 	public := []string{"GET /.well-known/", "GET /offers/", "POST /token", "POST /nonce", "POST /credential", "GET /status",
 		"GET /trust-list", "GET /schemas/", "GET /vct/", "GET /context/", "GET /healthz", "GET /readyz", "GET /metrics"}
 	bodies := map[string]string{"/births": "{}", "/guardianships": "{}", "/births/{id}/corrections": "{}", "/guardianships/{id}/corrections": "{}",
-		"/births/{id}/release": `{"decision":"issue"}`, "/guardianships/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`}
+		"/births/{id}/release": `{"decision":"issue"}`, "/guardianships/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`,
+		"/credentials/issue":  `{"credential":{"credentialSubject":{}}}`,
+		"/credentials/derive": `{"verifiableCredential":{},"options":{"selectivePointers":[]}}`}
 	asked := 0
 	for _, op := range servetest.Operations(t, "issuer") {
 		method, path, _ := strings.Cut(op, " ")

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -662,6 +664,24 @@ func TestVerifyRequests(t *testing.T) {
 		if w.Code != x.status || w.Header().Get("Content-Type") != api.MediaProblem {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
+	}
+	// The client reads the answers, member for member.
+	srv := httptest.NewServer(c.server)
+	t.Cleanup(srv.Close)
+	client := &api.Client{Base: srv.URL, Token: c.tokens[RoleOfficer]}
+	if v, err := client.VerifyCredential(t.Context(), json.RawMessage(good)); err != nil || !v.Verified || v.Bundle == "" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if v, err := client.VerifyCredential(t.Context(), "eyJ"); err == nil || v.Verified {
+		t.Errorf("%+v, %v", v, err)
+	}
+	shown := c.presentation("vp+jwt", "anna", c.secure("enveloped", doc, c.ed, c.ec))
+	if v, err := client.VerifyPresentation(t.Context(), json.RawMessage(shown), testChallenge, testDomain); err != nil || !v.Verified {
+		t.Errorf("%+v, %v", v, err)
+	}
+	var refusal *api.Problem
+	if v, err := client.VerifyPresentation(t.Context(), json.RawMessage(shown), "c-2", testDomain); !errors.As(err, &refusal) || refusal.Code() != "presentation-nonce" || v.Verified {
+		t.Errorf("%+v, %v", v, err)
 	}
 	// The W3C's name for the problem, and our code.
 	broken := c.json(map[string]any{"verifiableCredential": json.RawMessage(bytes.Replace(good, []byte("."), []byte(".A"), 1))})

@@ -40,6 +40,7 @@ func Routes(s *serve.Server, w *Wallet) {
 	e.GET("/wallet/credentials/:id", h.credential, guardian)
 	e.DELETE("/wallet/credentials/:id", h.forgetOne, guardian)
 	e.POST("/wallet/presentations", h.present, s.Limit(120, time.Minute), guardian)
+	e.POST("/credentials/derive", h.deriveCredential, s.Limit(120, time.Minute), guardian)
 	e.POST("/wallet/renewals", h.renew, s.Limit(30, time.Minute), guardian)
 	e.DELETE("/wallet", h.delete, guardian)
 }

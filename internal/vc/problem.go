@@ -39,6 +39,7 @@ var problems = map[string]string{
 	"multibase-":       problemModel + "MALFORMED_VALUE_ERROR",
 	"schema-":          problemModel + "MALFORMED_VALUE_ERROR",
 
+	"credential-not-offered":   problemModel + "MALFORMED_VALUE_ERROR",
 	"credential-expired":       problemModel + "RANGE_ERROR",
 	"credential-not-yet-valid": problemModel + "RANGE_ERROR",
 
