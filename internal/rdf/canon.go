@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/sha512"
-	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"strconv"
@@ -50,6 +49,7 @@ func Canonicalize(quads []Quad, h crypto.Hash) (*Canon, error) {
 	if err := c.run(quads); err != nil {
 		return nil, err
 	}
+	c.write()
 	text := string(c.out)
 	out := &Canon{Lines: make([]string, len(c.lines)), Labels: make(map[string]string, len(c.nodes))}
 	for i, l := range c.lines {
@@ -71,29 +71,57 @@ func appendCanonical(dst []byte, quads []Quad, h crypto.Hash) ([]byte, error) {
 	if err := c.run(quads); err != nil {
 		return nil, err
 	}
-	return c.appendLines(dst), nil
+	c.write()
+	return append(dst, c.out...), nil
 }
 
-func (c *canonizer) appendLines(dst []byte) []byte {
-	dst = slices.Grow(dst, len(c.out))
-	for _, l := range c.lines {
-		dst = append(dst, c.out[l.start:l.end]...)
+// appendDigest appends the hash of the canonical N-Quads of a dataset to dst.
+func appendDigest(dst []byte, quads []Quad, h crypto.Hash) ([]byte, error) {
+	c, err := newCanonizer(h)
+	if err != nil {
+		return nil, err
 	}
-	return dst
+	defer c.free()
+	if err := c.run(quads); err != nil {
+		return nil, err
+	}
+	return c.appendDigest(dst), nil
+}
+
+func (c *canonizer) appendDigest(dst []byte) []byte {
+	c.write()
+	sum := c.sum(c.out)
+	return append(dst, sum[:c.kind.Size()]...)
 }
 
 // span is a piece of a buffer.
 type span struct{ start, end int32 }
 
-// statement is a quad that names blank nodes, written as N-Quads into
-// canonizer.text with "_:a" in the place of each.
+// statement is a quad written as canonical N-Quads in a buffer, with "_:z" for
+// every blank node. It says where its parts begin; the graph of a quad without
+// one is its ".".
 type statement struct {
-	span
-	node [3]int32 // subject, object, graph: index into nodes, or none
-	at   [3]int32 // where the label's letter stands in the text
+	start, predicate, object, graph, end int32
+
+	rank int32    // of the predicate among all, in the order of their text
+	node [3]int32 // subject, object, graph: number of the blank node, or none
 }
 
 const none = -1
+
+// part gives the beginning of subject, object or graph.
+func (r *statement) part(k int) int32 {
+	switch k {
+	case 0:
+		return r.start
+	case 1:
+		return r.object
+	}
+	return r.graph
+}
+
+// letter is where the letter of a label stands behind the beginning of its part.
+const letter = 2
 
 // components of a quad as section 4.7 names them.
 const components = "sog"
@@ -112,25 +140,18 @@ type digest [48]byte
 // next.
 type canonizer struct {
 	kind    crypto.Hash
-	text    []byte // statements with blank nodes
-	out     []byte // lines, in the order of input
-	lines   []line // of out, sorted
+	text    []byte // of the records
 	records []statement
 	nodes   []node
+	values  []int32 // of nodes: what compare goes by
 	byLabel map[string]int32
-	order   []int32 // nodes by first degree hash
-	ranks   []int32 // of canonical labels in the order of their text
-	spans   []span
+	order   []int32 // nodes by first degree hash, then records by canonical text
+	out     []byte  // the canonical form
+	lines   []span
 	input   []byte     // to be hashed, of all open calls
 	related []relation // of all open calls
 	issued  int32
 	work    int
-}
-
-// line is a line of the output. Its key orders it before its text does.
-type line struct {
-	span
-	key uint64
 }
 
 // sum hashes data.
@@ -176,11 +197,11 @@ func (c *canonizer) free() {
 	clear(c.input[:cap(c.input)])
 	clear(c.byLabel)
 	c.text, c.out, c.lines, c.records, c.order = c.text[:0], c.out[:0], c.lines[:0], c.records[:0], c.order[:0]
-	c.nodes, c.input, c.related, c.issued, c.work = c.nodes[:0], c.input[:0], c.related[:0], 0, 0
+	c.nodes, c.values, c.input, c.related, c.issued, c.work = c.nodes[:0], c.values[:0], c.input[:0], c.related[:0], 0, 0
 	pools[c.kind].Put(c)
 }
 
-// run is section 4.4.3. Quads without blank nodes go straight to the output.
+// run is section 4.4.3 without the writing.
 func (c *canonizer) run(quads []Quad) error {
 	for i := range quads {
 		if err := c.add(&quads[i]); err != nil {
@@ -188,59 +209,121 @@ func (c *canonizer) run(quads []Quad) error {
 		}
 	}
 	c.collect()
-	return c.finish()
+	if !c.rankKnown() {
+		c.rank()
+	}
+	return c.label()
 }
 
-// finish labels the nodes and sorts the lines.
-func (c *canonizer) finish() error {
-	if err := c.label(); err != nil {
-		return err
-	}
-	c.rank()
-	for i := range c.records {
-		c.write(&c.records[i])
-	}
-	slices.SortFunc(c.lines, func(a, b line) int {
-		if a.key != b.key {
-			return cmp.Compare(a.key, b.key)
-		}
-		return bytes.Compare(c.out[a.start:a.end], c.out[b.start:b.end])
-	})
-	c.lines = slices.CompactFunc(c.lines, func(a, b line) bool {
-		return a.key == b.key && bytes.Equal(c.out[a.start:a.end], c.out[b.start:b.end])
-	})
-	return nil
-}
-
-// rank orders the canonical labels as text: 0, 1, 10, 2.
+// rank numbers the predicates of the records in the order of their text.
 func (c *canonizer) rank() {
-	c.ranks = slices.Grow(c.ranks[:0], int(c.issued))[:c.issued]
+	c.order = c.order[:0]
+	for i := range c.records {
+		c.order = append(c.order, int32(i))
+	}
+	text := func(i int32) []byte {
+		r := &c.records[i]
+		return c.text[r.predicate:r.object]
+	}
+	slices.SortFunc(c.order, func(a, b int32) int { return bytes.Compare(text(a), text(b)) })
+	rank := int32(0)
+	for k, i := range c.order {
+		if k > 0 && !bytes.Equal(text(c.order[k-1]), text(i)) {
+			rank++
+		}
+		c.records[i].rank = rank
+	}
+	c.order = c.order[:0]
+}
+
+// compare orders two records as their texts are ordered once each blank node has
+// a label, if the values of the nodes are ordered like these labels. Terms end
+// with a space or ">", so no term's text can go on into the next one's.
+func (c *canonizer) compare(a, b *statement) int {
+	if v := c.compareNodes(a.node[0], b.node[0]); v != 0 {
+		return v
+	}
+	if a.node[0] == none {
+		if v := bytes.Compare(c.text[a.start:a.predicate], c.text[b.start:b.predicate]); v != 0 {
+			return v
+		}
+	}
+	if a.rank != b.rank {
+		return cmp.Compare(a.rank, b.rank)
+	}
+	if v := c.compareNodes(a.node[1], b.node[1]); v != 0 {
+		return v
+	}
+	if a.node[1] == none {
+		if v := bytes.Compare(c.text[a.object:a.graph], c.text[b.object:b.graph]); v != 0 {
+			return v
+		}
+	}
+	if v := c.compareNodes(a.node[2], b.node[2]); v != 0 || a.node[2] != none {
+		return v
+	}
+	return bytes.Compare(c.text[a.graph:a.end], c.text[b.graph:b.end])
+}
+
+// compareNodes compares two blank nodes by value, and puts every other term
+// before them: "_" is greater than any character that one begins with.
+func (c *canonizer) compareNodes(a, b int32) int {
+	switch {
+	case a == b:
+		return 0
+	case a == none:
+		return -1
+	case b == none:
+		return 1
+	}
+	return cmp.Compare(c.values[a], c.values[b])
+}
+
+// write puts the records with their canonical labels into the output, sorted.
+func (c *canonizer) write() {
+	c.rankLabels()
+	c.order = c.order[:0]
+	for i := range c.records {
+		c.order = append(c.order, int32(i))
+	}
+	slices.SortFunc(c.order, func(a, b int32) int { return c.compare(&c.records[a], &c.records[b]) })
+	for _, i := range c.order {
+		r := &c.records[i]
+		start, from := len(c.out), r.start
+		for k, n := range r.node {
+			if n == none {
+				continue
+			}
+			at := r.part(k) + letter
+			c.out = append(c.out, c.text[from:at]...)
+			c.out = append(c.out, "c14n"...)
+			c.out = strconv.AppendInt(c.out, int64(c.nodes[n].canonical), 10)
+			from = at + 1
+		}
+		c.out = append(c.out, c.text[from:r.end]...)
+		c.lines = append(c.lines, span{int32(start), int32(len(c.out))})
+	}
+}
+
+// rankLabels gives the nodes values in the order of their labels' text: 0, 1,
+// 10, 2.
+func (c *canonizer) rankLabels() {
+	ranks := make([]int32, c.issued)
 	next := int32(0)
-	for first := int32(0); first < 10 && first < c.issued; first++ {
-		next = c.rankFrom(first, next)
+	var from func(n int32) // the label n and all longer ones that begin with it
+	from = func(n int32) {
+		ranks[n] = next
+		next++
+		for longer := n * 10; n > 0 && longer < min(n*10+10, c.issued); longer++ {
+			from(longer)
+		}
 	}
-}
-
-// rankFrom ranks the label n and all longer ones that begin with it.
-func (c *canonizer) rankFrom(n, next int32) int32 {
-	c.ranks[n] = next
-	next++
-	for longer := n * 10; n > 0 && longer < min(n*10+10, c.issued); longer++ {
-		next = c.rankFrom(longer, next)
+	for first := int32(0); first < min(10, c.issued); first++ {
+		from(first)
 	}
-	return next
-}
-
-// keep adds the line from start on to the output. All of "<" come before all of
-// "_:", labels in the order of their text.
-func (c *canonizer) keep(start int, subject int32) {
-	l := line{span: span{int32(start), int32(len(c.out))}}
-	if subject != none {
-		l.key = 1<<63 | uint64(c.ranks[c.nodes[subject].canonical])
-	} else {
-		l.key = binary.BigEndian.Uint64(c.out[start+1:]) >> 1 // a line has more than nine bytes
+	for n := range c.nodes {
+		c.values[n] = ranks[c.nodes[n].canonical]
 	}
-	c.lines = append(c.lines, l)
 }
 
 // add writes one quad.
@@ -248,27 +331,19 @@ func (c *canonizer) add(q *Quad) error {
 	if !wellFormed(q) {
 		return errQuad
 	}
-	if q.Subject.Kind != Blank && q.Object.Kind != Blank && q.Graph.Kind != Blank {
-		start := len(c.out)
-		c.out = AppendQuad(c.out, *q)
-		c.keep(start, none)
-		return nil
-	}
-	r := statement{span: span{start: int32(len(c.text))}}
-	r.node[0], r.at[0] = c.place(&q.Subject)
-	c.text = append(c.text, ' ')
-	c.text = appendIRI(c.text, q.Predicate.Value)
-	c.text = append(c.text, ' ')
-	r.node[1], r.at[1] = c.place(&q.Object)
-	c.text = append(c.text, ' ')
-	r.node[2] = none
+	c.records = append(c.records, statement{start: int32(len(c.text))})
+	r := &c.records[len(c.records)-1]
+	r.node[0] = c.place(&q.Subject)
+	r.predicate = int32(len(c.text))
+	c.text = append(appendIRI(c.text, q.Predicate.Value), ' ')
+	r.object = int32(len(c.text))
+	r.node[1] = c.place(&q.Object)
+	r.graph, r.node[2] = int32(len(c.text)), none
 	if q.Graph.Kind != None {
-		r.node[2], r.at[2] = c.place(&q.Graph)
-		c.text = append(c.text, ' ')
+		r.node[2] = c.place(&q.Graph)
 	}
 	c.text = append(c.text, ".\n"...)
 	r.end = int32(len(c.text))
-	c.records = append(c.records, r)
 	return nil
 }
 
@@ -277,19 +352,19 @@ func wellFormed(q *Quad) bool {
 		q.Object.Kind != None && q.Graph.Kind != Literal
 }
 
-// place writes a term, a blank node as "_:a".
-func (c *canonizer) place(t *Term) (n, at int32) {
+// place writes a term and a space, a blank node as "_:z".
+func (c *canonizer) place(t *Term) int32 {
 	if t.Kind != Blank {
-		c.text = appendTerm(c.text, t)
-		return none, none
+		c.text = append(appendTerm(c.text, t), ' ')
+		return none
 	}
 	n, ok := c.byLabel[t.Value]
 	if !ok {
 		n = c.newNode()
 		c.byLabel[t.Value] = n
 	}
-	c.text = append(c.text, "_:a"...)
-	return n, int32(len(c.text) - 1)
+	c.text = append(c.text, "_:z "...)
+	return n
 }
 
 // newNode adds a blank node.
@@ -302,20 +377,27 @@ func (c *canonizer) newNode() int32 {
 		c.nodes = append(c.nodes, node{})
 	}
 	c.nodes[n].canonical = none
+	c.values = append(c.values, 1)
 	return n
 }
 
-// collect drops repeated statements, since a dataset is a set, and notes for
-// each node where it occurs (4.4.3 step 2).
+// collect drops repeated records, since a dataset is a set, and notes for each
+// node where it occurs (4.4.3 step 2).
 func (c *canonizer) collect() {
 	same := func(a, b statement) int {
 		return cmp.Or(slices.Compare(a.node[:], b.node[:]), bytes.Compare(c.text[a.start:a.end], c.text[b.start:b.end]))
 	}
 	slices.SortFunc(c.records, same)
 	c.records = slices.CompactFunc(c.records, func(a, b statement) bool { return same(a, b) == 0 })
-	for i, r := range c.records {
-		for k, n := range r.node {
-			if n != none && !slices.Contains(r.node[:k], n) {
+	c.occurrences()
+}
+
+// occurrences notes the records of each node.
+func (c *canonizer) occurrences() {
+	for i := range c.records {
+		node := &c.records[i].node
+		for k, n := range node {
+			if n != none && (k < 1 || n != node[0]) && (k < 2 || n != node[1]) {
 				c.nodes[n].quads = append(c.nodes[n].quads, int32(i))
 			}
 		}
@@ -385,26 +467,22 @@ func (c *canonizer) issue(n int32) {
 }
 
 // firstDegree is Hash First Degree Quads (4.6): the node itself is "_:a" in its
-// statements, every other blank node "_:z". The letters are set in place.
+// records, every other blank node "_:z".
 func (c *canonizer) firstDegree(n int32) {
-	c.spans = c.spans[:0]
-	for _, i := range c.nodes[n].quads {
+	quads := c.nodes[n].quads
+	c.values[n] = 0
+	slices.SortFunc(quads, func(a, b int32) int { return c.compare(&c.records[a], &c.records[b]) })
+	c.values[n] = 1
+	c.input = c.input[:0]
+	for _, i := range quads {
 		r := &c.records[i]
+		at := int32(len(c.input)) - r.start
+		c.input = append(c.input, c.text[r.start:r.end]...)
 		for k, other := range r.node {
 			if other == n {
-				c.text[r.at[k]] = 'a'
-			} else if other != none {
-				c.text[r.at[k]] = 'z'
+				c.input[at+r.part(k)+letter] = 'a'
 			}
 		}
-		c.spans = append(c.spans, r.span)
-	}
-	slices.SortFunc(c.spans, func(a, b span) int {
-		return bytes.Compare(c.text[a.start:a.end], c.text[b.start:b.end])
-	})
-	c.input = c.input[:0]
-	for _, s := range c.spans {
-		c.input = append(c.input, c.text[s.start:s.end]...)
 	}
 	c.nodes[n].hash = c.sum(c.input)
 }
@@ -518,7 +596,7 @@ func (c *canonizer) relate(id int32, names *issuer) error {
 			}
 			c.input = append(c.input[:data], components[k])
 			if k < 2 {
-				c.input = append(c.input, c.predicate(r)...)
+				c.input = append(c.input, c.text[r.predicate:r.object-1]...)
 			}
 			if !c.appendName(n, names) {
 				c.input = c.appendHex(c.input, &c.nodes[n].hash)
@@ -532,14 +610,6 @@ func (c *canonizer) relate(id int32, names *issuer) error {
 	c.input = c.input[:data]
 	slices.SortStableFunc(c.related[from:], func(a, b relation) int { return bytes.Compare(a.hash[:], b.hash[:]) })
 	return nil
-}
-
-// predicate gives "<…>" of a statement: what stands between the first two
-// spaces, since no term before the literal holds one.
-func (c *canonizer) predicate(r *statement) []byte {
-	text := c.text[r.start:r.end]
-	from := bytes.IndexByte(text, ' ') + 1
-	return text[from : from+bytes.IndexByte(text[from:], ' ')]
 }
 
 // appendName appends the label that a node has, canonical or temporary, with
@@ -671,20 +741,4 @@ func permute(nodes []int32, from int, f func([]int32) error) error {
 		nodes[from], nodes[i] = nodes[i], nodes[from]
 	}
 	return nil
-}
-
-// write puts a statement with canonical labels into the output.
-func (c *canonizer) write(r *statement) {
-	start, from := len(c.out), r.start
-	for k, n := range r.node {
-		if n == none {
-			continue
-		}
-		c.out = append(c.out, c.text[from:r.at[k]]...)
-		c.out = append(c.out, "c14n"...)
-		c.out = strconv.AppendInt(c.out, int64(c.nodes[n].canonical), 10)
-		from = r.at[k] + 1
-	}
-	c.out = append(c.out, c.text[from:r.end]...)
-	c.keep(start, r.node[0])
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -215,5 +217,59 @@ func BenchmarkAppendCanonical(b *testing.B) {
 		if _, err := appendCanonical(buf[:0], quads, crypto.SHA256); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// The records are ordered part by part; that must be the order of their lines.
+func TestCanonicalOrderIsThatOfTheText(t *testing.T) {
+	iris := []string{"a:", "a:b", "a:b#", "a:b/c", "a:b0", "a:bc", "a:b-", "a:b=", "a:b~", "a:c", "ab:"}
+	words := []string{"", "a", "a ", "a\"", "a\\", "a\n", "ab", "é", "\U0001F600", "\x7f", "_:a", "<a>"}
+	rng := rand.New(rand.NewPCG(5, 6))
+	term := func(kinds ...Kind) Term {
+		switch kinds[rng.IntN(len(kinds))] {
+		case IRI:
+			return Term{Kind: IRI, Value: iris[rng.IntN(len(iris))]}
+		case Blank:
+			return Term{Kind: Blank, Value: fmt.Sprint(rng.IntN(15))}
+		case Literal:
+			w := Term{Kind: Literal, Value: words[rng.IntN(len(words))]}
+			switch rng.IntN(3) {
+			case 0:
+				w.Lang = []string{"e", "en", "en-a"}[rng.IntN(3)]
+			case 1:
+				w.Datatype = iris[rng.IntN(len(iris))]
+			}
+			return w
+		}
+		return Term{}
+	}
+	done := 0
+	for range 300 {
+		quads := make([]Quad, 40)
+		for i := range quads {
+			quads[i] = Quad{term(IRI, Blank), term(IRI), term(IRI, Blank, Literal), term(None, IRI, Blank)}
+		}
+		for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384} {
+			c, err := Canonicalize(quads, h)
+			if err != nil {
+				continue // alike nodes
+			}
+			done++
+			set := map[string]bool{}
+			for _, q := range quads {
+				for _, x := range []*Term{&q.Subject, &q.Object, &q.Graph} {
+					if x.Kind == Blank {
+						x.Value = c.Labels[x.Value]
+					}
+				}
+				set[string(AppendQuad(nil, q))] = true
+			}
+			if want := slices.Sorted(maps.Keys(set)); !slices.Equal(c.Lines, want) {
+				t.Fatalf("the lines are\n%s\nand not\n%s", strings.Join(c.Lines, ""), strings.Join(want, ""))
+			}
+		}
+	}
+	if done < 500 {
+		t.Errorf("only %d datasets could be put in order", done)
 	}
 }

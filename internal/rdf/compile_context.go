@@ -3,6 +3,7 @@ package rdf
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ const (
 // term is one definition (JSON-LD 1.1 API, section 4.2).
 type term struct {
 	iri       string
-	nq        string // <iri>
+	verb      // <iri>
 	role      role
 	datatype  string // of strings and numbers; "" where there is none
 	suffix    string // ^^<datatype>, nothing for xsd:string
@@ -202,6 +203,7 @@ func compileContexts(contexts []map[string]any) (*program, error) {
 		layers[i] = l
 	}
 	c.refuseAliases()
+	c.numberVerbs()
 	at := &active{prog: p, terms: make([]*term, len(p.ids))}
 	for _, l := range layers {
 		if at = at.derive(l, modeLocal); at == nil {
@@ -326,7 +328,7 @@ func (c *compiler) term(context map[string]any, name string, protected bool) (*t
 		t.iri, t.role = "", notMine // types and lists write rdf: themselves
 		return t, nil
 	}
-	t.nq = "<" + t.iri + ">"
+	t.nq, t.id = "<"+t.iri+">", none
 	for key, value := range t.raw {
 		switch key {
 		case "@id":
@@ -466,6 +468,44 @@ func (c *compiler) refuseAliases() {
 			n.term.role = notMine
 		}
 	}
+}
+
+// vocabulary is an order of all predicates of compiled contexts. A new one is
+// made when a context list is compiled; none is ever changed.
+type vocabulary struct {
+	ids   map[string]int32 // by what is written
+	ranks []int32          // by id: the place in the order of what is written
+}
+
+var (
+	verbs     atomic.Pointer[vocabulary]
+	verbsLock sync.Mutex
+)
+
+// numberVerbs gives every term its number as a predicate.
+func (c *compiler) numberVerbs() {
+	verbsLock.Lock()
+	defer verbsLock.Unlock()
+	next := &vocabulary{ids: map[string]int32{verbType.nq: verbType.id, verbFirst.nq: verbFirst.id, verbRest.nq: verbRest.id}}
+	if before := verbs.Load(); before != nil {
+		next.ids = maps.Clone(before.ids)
+	}
+	for _, n := range c.all {
+		if n.term.iri == "" {
+			continue
+		}
+		id, ok := next.ids[n.term.nq]
+		if !ok {
+			id = int32(len(next.ids))
+			next.ids[n.term.nq] = id
+		}
+		n.term.id = id
+	}
+	next.ranks = make([]int32, len(next.ids))
+	for rank, nq := range slices.Sorted(maps.Keys(next.ids)) {
+		next.ranks[next.ids[nq]] = int32(rank)
+	}
+	verbs.Store(next)
 }
 
 // under gives the active context under a local one, or nil where that is an

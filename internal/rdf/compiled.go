@@ -341,7 +341,7 @@ func (w *walker) types(at int32, self ref, typed *active, graph ref) bool {
 		if !ok {
 			return false
 		}
-		w.data.add(self, rdfTypeNQ, object, graph)
+		w.data.add(self, verbType, object, graph)
 		return !w.data.repeated(from)
 	})
 }
@@ -402,14 +402,14 @@ func (w *walker) property(m member, self ref, ctx *active, graph ref) bool {
 			return false
 		}
 		iri := ctx.vocab + m.name
-		t = &term{iri: iri, nq: "<" + iri + ">"}
+		t = &term{iri: iri, verb: verb{"<" + iri + ">", none}}
 	}
 	switch t.role {
 	case rolePlain, roleID, roleVocab:
 	case roleJSON:
 		object, ok := w.json(m.value)
 		if ok {
-			w.data.add(self, t.nq, object, graph)
+			w.data.add(self, t.verb, object, graph)
 		}
 		return ok
 	default:
@@ -438,7 +438,7 @@ func (w *walker) property(m member, self ref, ctx *active, graph ref) bool {
 		if !ok {
 			return false
 		}
-		w.data.add(self, t.nq, object, graph)
+		w.data.add(self, t.verb, object, graph)
 		if !object.isTerm() {
 			return true
 		}
@@ -555,7 +555,7 @@ func smallInteger(s string) bool {
 // list writes an RDF collection.
 func (v *value) list(at int32, self ref) bool {
 	d := v.w.data
-	subject, predicate := self, v.term.nq
+	subject, predicate := self, v.term.verb
 	ok := v.w.elements(at, func(at int32) bool {
 		item, ok := v.object(at)
 		if !ok {
@@ -563,8 +563,8 @@ func (v *value) list(at int32, self ref) bool {
 		}
 		link := d.blank()
 		d.add(subject, predicate, link, v.graph)
-		d.add(link, rdfFirstNQ, item, v.graph)
-		subject, predicate = link, rdfRestNQ
+		d.add(link, verbFirst, item, v.graph)
+		subject, predicate = link, verbRest
 		return true
 	})
 	if ok {
@@ -581,7 +581,7 @@ func (v *value) graphs(at int32, self ref) bool {
 			return false
 		}
 		name := d.blank()
-		d.add(self, v.term.nq, name, v.graph)
+		d.add(self, v.term.verb, name, v.graph)
 		_, ok := v.w.object(at, place{active: v.outer, term: v.term, graph: name, top: true})
 		return ok
 	})

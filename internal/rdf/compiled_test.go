@@ -92,12 +92,13 @@ func TestCompiledAgreesWithAnother(t *testing.T) {
 	}
 }
 
-// The three ways in ask the compiled path first: the slow one allocates several
+// The ways in ask the compiled path first: the slow one allocates several
 // hundred times.
 func TestCompiledIsAskedFirst(t *testing.T) {
 	doc := sample(birthDocument)
 	for name, ask := range map[string]func() error{
 		"Canonical": func() error { _, err := Canonical(doc, crypto.SHA256); return err },
+		"digest":    func() error { _, err := AppendDigest(nil, doc, crypto.SHA256); return err },
 		"Quads":     func() error { _, err := Quads(doc); return err },
 		"Check":     func() error { return Check(doc) },
 	} {
@@ -127,6 +128,39 @@ func TestCompiledWithSHA384(t *testing.T) {
 			t.Errorf("%s: %v %v\n%s\n%s", name, err, slowErr, got, want)
 		}
 		d.release()
+	}
+}
+
+// The digest is that of the canonical form, on both paths, with what stood
+// before it.
+func TestAppendDigest(t *testing.T) {
+	slow := sample(strings.Replace(plain, `"$KP"]`, `"$KP",{"hair":"urn:hair"}]`, 1))
+	if d := compiled(slow); d != nil {
+		t.Fatal("a context inside is compiled")
+	}
+	docs := [][]byte{slow}
+	for _, doc := range ownDocuments {
+		docs = append(docs, sample(doc))
+	}
+	for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384} {
+		for _, doc := range docs {
+			text, err := canonicalSlow(doc, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := h.New()
+			w.Write(text)
+			got, err := AppendDigest([]byte("before"), doc, h)
+			if err != nil || string(got) != "before"+string(w.Sum(nil)) {
+				t.Errorf("%v of %.80s: %x, %v", h, doc, got, err)
+			}
+		}
+	}
+	if got, err := AppendDigest([]byte("before"), []byte(`{"a":1}`), crypto.SHA256); err == nil || got != nil {
+		t.Errorf("%x, %v", got, err)
+	}
+	if got, err := AppendDigest([]byte("before"), docs[1], crypto.MD5); err == nil || got != nil {
+		t.Errorf("%x, %v", got, err)
 	}
 }
 

@@ -18,22 +18,33 @@ func (n ref) isBlank() bool { return n < 0 }
 func (n ref) index() int32 { return int32(-n - 1) }
 
 // dataset is a set of quads, each written as a line of canonical N-Quads with
-// "_:a" for every blank node. It holds no pointers, so that a document costs
+// "_:z" for every blank node. It holds no pointers, so that a document costs
 // the garbage collector nothing.
 type dataset struct {
-	words  []byte // the written terms
-	terms  []span // of words; the first is nothing
-	text   []byte // the written quads
-	quads  []statement
-	blanks int
+	words   []byte // the written terms
+	terms   []span // of words; the first is nothing
+	text    []byte // the written quads
+	quads   []statement
+	blanks  int
+	strange bool // has a predicate that is no term of a compiled context
 }
 
 const (
-	rdfTypeNQ  = "<" + rdfNS + "type>"
-	rdfFirstNQ = "<" + rdfNS + "first>"
-	rdfRestNQ  = "<" + rdfNS + "rest>"
 	rdfNilNQ   = "<" + rdfNS + "nil>"
 	rdfJSONEnd = "\"^^<" + rdfNS + "JSON>"
+)
+
+// verb is a predicate as it is written, and its number among those of compiled
+// contexts, or none.
+type verb struct {
+	nq string
+	id int32
+}
+
+var (
+	verbType  = verb{"<" + rdfNS + "type>", 0}
+	verbFirst = verb{"<" + rdfNS + "first>", 1}
+	verbRest  = verb{"<" + rdfNS + "rest>", 2}
 )
 
 var datasets = sync.Pool{New: func() any { return new(dataset) }}
@@ -51,7 +62,8 @@ func (d *dataset) release() {
 	}
 	clear(d.words)
 	clear(d.text)
-	d.words, d.terms, d.text, d.quads, d.blanks = d.words[:0], d.terms[:0], d.text[:0], d.quads[:0], 0
+	d.words, d.terms, d.text, d.quads = d.words[:0], d.terms[:0], d.text[:0], d.quads[:0]
+	d.blanks, d.strange = 0, false
 	datasets.Put(d)
 }
 
@@ -93,30 +105,31 @@ func (d *dataset) term(n ref) []byte {
 }
 
 // add writes a quad. The caller sees to it that none comes twice.
-func (d *dataset) add(subject ref, predicate string, object, graph ref) {
+func (d *dataset) add(subject ref, predicate verb, object, graph ref) {
+	d.strange = d.strange || predicate.id == none
 	d.quads = append(d.quads, statement{})
 	q := &d.quads[len(d.quads)-1]
+	q.rank = predicate.id
 	t := d.text
 	q.start = int32(len(t))
-	t, q.node[0], q.at[0] = d.place(t, subject)
-	t = append(append(append(t, ' '), predicate...), ' ')
-	t, q.node[1], q.at[1] = d.place(t, object)
-	t = append(t, ' ')
-	q.node[2] = none
+	t, q.node[0] = d.place(t, subject)
+	q.predicate = int32(len(t))
+	t = append(append(t, predicate.nq...), ' ')
+	q.object = int32(len(t))
+	t, q.node[1] = d.place(t, object)
+	q.graph, q.node[2] = int32(len(t)), none
 	if graph != 0 {
-		t, q.node[2], q.at[2] = d.place(t, graph)
-		t = append(t, ' ')
+		t, q.node[2] = d.place(t, graph)
 	}
 	d.text = append(t, '.', '\n')
 	q.end = int32(len(d.text))
 }
 
-func (d *dataset) place(t []byte, n ref) (text []byte, blank, at int32) {
+func (d *dataset) place(t []byte, n ref) (text []byte, blank int32) {
 	if n.isBlank() {
-		t = append(t, '_', ':', 'a')
-		return t, n.index(), int32(len(t) - 1)
+		return append(t, '_', ':', 'z', ' '), n.index()
 	}
-	return append(t, d.term(n)...), none, none
+	return append(append(t, d.term(n)...), ' '), none
 }
 
 // repeated reports whether the last quad, whose object is a term, equals one
@@ -166,35 +179,59 @@ func (d *dataset) canonical(dst []byte, h crypto.Hash) ([]byte, error) {
 		return nil, err
 	}
 	defer c.free()
-	c.feed(d)
-	if err := c.finish(); err != nil {
+	if err := c.feed(d); err != nil {
 		return nil, err
 	}
-	return c.appendLines(dst), nil
+	c.write()
+	return append(dst, c.out...), nil
 }
 
-// feed takes over the quads of a dataset.
-func (c *canonizer) feed(d *dataset) {
+// digest appends the hash of the dataset's canonical N-Quads to dst.
+func (d *dataset) digest(dst []byte, h crypto.Hash) ([]byte, error) {
+	c, err := newCanonizer(h)
+	if err != nil {
+		return nil, err
+	}
+	defer c.free()
+	if err := c.feed(d); err != nil {
+		return nil, err
+	}
+	return c.appendDigest(dst), nil
+}
+
+// feed takes over the quads of a dataset and labels its nodes.
+func (c *canonizer) feed(d *dataset) error {
 	for range d.blanks {
 		c.newNode()
 	}
 	c.text, d.text = d.text, c.text[:0]
 	c.records, d.quads = d.quads, c.records[:0]
-	kept := c.records[:0]
+	c.occurrences()
+	if d.strange {
+		c.rank()
+	} else {
+		ranks := verbs.Load().ranks
+		for i := range c.records {
+			c.records[i].rank = ranks[c.records[i].rank]
+		}
+	}
+	return c.label()
+}
+
+// rankKnown takes the ranks of predicates from those of compiled contexts, if
+// all are among them.
+func (c *canonizer) rankKnown() bool {
+	known := verbs.Load()
+	if known == nil {
+		return false
+	}
 	for i := range c.records {
 		r := &c.records[i]
-		if r.node == [3]int32{none, none, none} {
-			start := len(c.out)
-			c.out = append(c.out, c.text[r.start:r.end]...)
-			c.keep(start, none)
-			continue
+		id, ok := known.ids[string(c.text[r.predicate:r.object-1])]
+		if !ok {
+			return false
 		}
-		for k, n := range r.node {
-			if n != none && (k < 1 || n != r.node[0]) && (k < 2 || n != r.node[1]) {
-				c.nodes[n].quads = append(c.nodes[n].quads, int32(len(kept)))
-			}
-		}
-		kept = append(kept, *r)
+		r.rank = known.ranks[id]
 	}
-	c.records = kept
+	return true
 }

@@ -12,6 +12,20 @@ func Canonical(doc []byte, h crypto.Hash) ([]byte, error) {
 	return canonicalSlow(doc, h)
 }
 
+// AppendDigest appends the hash of a document's canonical N-Quads to dst: what a
+// Data Integrity proof covers.
+func AppendDigest(dst, doc []byte, h crypto.Hash) ([]byte, error) {
+	if d := compiled(doc); d != nil {
+		defer d.release()
+		return d.digest(dst, h)
+	}
+	quads, err := quadsSlow(doc)
+	if err != nil {
+		return nil, err
+	}
+	return appendDigest(dst, quads, h)
+}
+
 func canonicalSlow(doc []byte, h crypto.Hash) ([]byte, error) {
 	quads, err := quadsSlow(doc)
 	if err != nil {

@@ -87,6 +87,9 @@ func (s *cryptosuite) keyKind(key crypto.PublicKey) (h crypto.Hash, size int, ok
 
 // digest hashes the canonical form of doc and appends it to dst.
 func (s *cryptosuite) digest(dst, doc []byte, h crypto.Hash) ([]byte, error) {
+	if !s.jcs {
+		return rdf.AppendDigest(dst, doc, h)
+	}
 	canon, err := s.canonical(doc, h)
 	if err != nil {
 		return nil, err
