@@ -20,8 +20,8 @@ var ErrWork = fault.New(fault.Unprocessable, "rdf-too-complex", "the document's 
 
 // errQuad and errHash are mistakes of the program, not of a document.
 var (
-	errQuad = fault.New(fault.Internal, "rdf-quad-malformed", "")
-	errHash = fault.New(fault.Internal, "rdf-hash-unknown", "")
+	errQuad = fault.New(fault.Internal, "rdf-quad-malformed", "a statement to be put in order is none")
+	errHash = fault.New(fault.Internal, "rdf-hash-unknown", "statements are put in order with SHA-256 or SHA-384 only")
 )
 
 // maxWork bounds the steps of one canonicalisation: about one for each quad
