@@ -88,7 +88,7 @@ func TestSealedCorrectionCutsFormerParent(t *testing.T) {
 		}
 		d.approve(o)
 
-		if s := d.state(KindGuardianship, former.ID) + ", " + d.statuses(KindGuardianship, former.ID); s != "issued revoked, 0 valid 0 suspended 3 revoked" {
+		if s := d.state(KindGuardianship, former.ID) + ", " + d.statuses(KindGuardianship, former.ID); s != "issued revoked, 0 valid 0 suspended 5 revoked" {
 			t.Error(s)
 		}
 		_, err = d.IssueCopies(ctx, former.ID, holder)

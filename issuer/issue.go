@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -220,23 +221,35 @@ func (i *Issuer) ward(ctx context.Context, g row) (row, *vc.Birth, error) {
 	return r, b, err
 }
 
-// IssueCopies gives a holder's full and border credentials of a guardianship
-// and of the ward's birth: four, or fewer where a name cannot be written in the
-// letters of a machine-readable zone and so in no border credential. holder is the did:key that was
+// IssueCopies gives a holder's credentials of a guardianship and of the ward's
+// birth, each in all profiles for holders: eight, or fewer where a name cannot
+// be written in the letters of a machine-readable zone and so in no border
+// credential, or without a key for ProfileLDP. holder is the did:key that was
 // proven. The same holder gets the same credentials until the record is
 // corrected or they are close to their end.
 func (i *Issuer) IssueCopies(ctx context.Context, guardianship, holder string) ([]IssuedCredential, error) {
 	if _, err := did.ParseKey(holder); err != nil {
 		return nil, err
 	}
+	profiles := []string{ProfileFull, ProfileBorder, ProfileSDJWT}
+	if i.signs(ProfileLDP) {
+		profiles = append(profiles, ProfileLDP)
+	}
+	return i.holderCopies(ctx, guardianship, holder, profiles...)
+}
+
+// holderCopies gives a holder's credentials of a guardianship and of the ward's
+// birth in these profiles.
+func (i *Issuer) holderCopies(ctx context.Context, guardianship, holder string, profiles ...string) ([]IssuedCredential, error) {
 	g, err := i.store.record(ctx, i.db, KindGuardianship, guardianship)
 	if err != nil {
 		return nil, err
 	}
-	return i.issue(ctx, g, []copyOf{
-		{profile: ProfileFull, holder: holder},
-		{profile: ProfileBorder, holder: holder},
-	})
+	var wanted []copyOf
+	for _, p := range profiles {
+		wanted = append(wanted, copyOf{profile: p, holder: holder})
+	}
+	return i.issue(ctx, g, wanted)
 }
 
 // Paper gives the paper credentials of a birth and of one of its guardianships
@@ -353,12 +366,26 @@ func (i *Issuer) haveOrDraft(ctx context.Context, c copyOf) (copied, *draft, err
 		return copied{}, nil, err
 	}
 	if ok {
-		if _, until := c.validity(); stillDoes(old.CredentialInfo, c.at, until) {
+		if _, until := c.validity(); c.stillDoes(old.CredentialInfo, until) {
 			return old, nil, nil
 		}
 	}
 	d, _, err := i.paper(ctx, c)
 	return copied{}, d, err
+}
+
+// stillDoes reports whether an existing copy is to be given out again rather
+// than one made now, which would be valid until until. An SD-JWT VC of a birth
+// tells ages of the day it was made: once the child has reached another of
+// them, it does not do.
+func (c copyOf) stillDoes(old CredentialInfo, until time.Time) bool {
+	if c.profile == ProfileSDJWT && c.guardianship == nil {
+		born := c.birth.BirthDate
+		if !maps.Equal(vc.AgeEqualOrOver(born, vc.DateOf(old.ValidFrom)), vc.AgeEqualOrOver(born, vc.DateOf(c.at))) {
+			return false
+		}
+	}
+	return stillDoes(old, c.at, until)
 }
 
 // stillDoes reports whether an existing credential is to be given out again
@@ -455,18 +482,24 @@ func (c copyOf) validity() (from, until time.Time) {
 
 // subject gives the credentialSubject of the copy and the schema of the
 // credential. A guardian whom only the birth record names gets the name from
-// there.
+// there. In what is shown in parts, a guardianship without constraints says so:
+// their absence could be taken for something that the holder left out.
 func (c copyOf) subject() (subject any, schema string, err error) {
+	border := c.profile == ProfileBorder || c.profile == ProfilePaper
 	if c.guardianship == nil {
-		if c.profile == ProfileFull {
+		if !border {
 			return FullBirth(c.birth, c.childRef), vc.SchemaBirth, nil
 		}
 		s, err := BorderBirth(c.birth, c.childRef)
 		return s, vc.SchemaBirthBorder, err
 	}
 	g := WithParentNames(c.guardianship, c.birth)
-	if c.profile == ProfileFull {
-		return FullGuardianship(g, c.childRef, c.holder), vc.SchemaGuardianship, nil
+	if !border {
+		s := FullGuardianship(g, c.childRef, c.holder)
+		if c.profile != ProfileFull && s.Constraints == nil {
+			s.Constraints = &vc.Constraints{}
+		}
+		return s, vc.SchemaGuardianship, nil
 	}
 	s, err := BorderGuardianship(g, c.childRef, c.holder)
 	return s, vc.SchemaGuardBorder, err
@@ -485,7 +518,7 @@ type draft struct {
 	payload  []byte
 	salt     []byte
 	hash     []byte
-	unsigned *vc.Unsigned
+	unsigned *unsigned
 	jwt      string
 }
 
@@ -500,7 +533,7 @@ func (i *Issuer) draft(ctx context.Context, c copyOf) (*draft, error) {
 	if !until.After(from) {
 		return nil, ErrNotIssuable
 	}
-	if _, err := i.signer(i.now()); err != nil {
+	if _, err := i.signerFor(keyUse(c.profile), i.now()); err != nil {
 		return nil, err // nothing is reserved that could not be signed
 	}
 	id := uuid.NewString()
@@ -520,16 +553,32 @@ func (i *Issuer) draft(ctx context.Context, c copyOf) (*draft, error) {
 }
 
 // fill writes the credential of a draft, checks it and commits to it.
-func (i *Issuer) fill(d *draft, subject any, schema string) error {
-	body, err := encode(subject)
+func (i *Issuer) fill(d *draft, subject any, schema string) (err error) {
+	if d.info.Profile == ProfileSDJWT {
+		d.payload, d.unsigned, err = i.sdJWT(d, subject)
+	} else {
+		d.payload, d.unsigned, err = i.credential(d, subject, schema)
+	}
 	if err != nil {
 		return err
+	}
+	d.salt = make([]byte, 32)
+	rand.Read(d.salt) // never fails (crypto/rand)
+	d.hash = commitment(d.salt, d.payload)
+	return nil
+}
+
+// credential writes a credential of the Data Model 2.0.
+func (i *Issuer) credential(d *draft, subject any, schema string) ([]byte, *unsigned, error) {
+	body, err := encode(subject)
+	if err != nil {
+		return nil, nil, err
 	}
 	index := strconv.FormatInt(d.place.index, 10)
 	entry := func(purpose string) vc.StatusEntry {
 		return vc.StatusEntry{Type: "BitstringStatusListEntry", Purpose: purpose, Index: index, List: i.listURL(purpose, d.place.list)}
 	}
-	d.payload, err = encode(vc.Credential{
+	payload, err := encode(vc.Credential{
 		Context:   []string{vc.ContextV2, vc.ContextKinpass},
 		ID:        "urn:uuid:" + d.info.ID,
 		Type:      []string{vc.TypeCredential, d.info.Type},
@@ -541,15 +590,44 @@ func (i *Issuer) fill(d *draft, subject any, schema string) error {
 		Schema:    &vc.Schema{ID: schema, Type: "JsonSchema"},
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if d.unsigned, err = vc.Prepare(d.payload); err != nil {
-		return err
+	u, err := prepare(d.info.Profile, payload)
+	return payload, u, err
+}
+
+// sdJWT writes an SD-JWT VC: payload and disclosures, which both have to be
+// there when it is signed.
+func (i *Issuer) sdJWT(d *draft, subject any) ([]byte, *unsigned, error) {
+	holder, err := did.ParseKey(d.holder)
+	if err != nil {
+		return nil, nil, err
 	}
-	d.salt = make([]byte, 32)
-	rand.Read(d.salt) // never fails (crypto/rand)
-	d.hash = commitment(d.salt, d.payload)
-	return nil
+	meta := vc.SDMeta{Issuer: i.did, Holder: holder, From: d.info.ValidFrom, Until: d.info.ValidUntil, Status: i.tokenStatus(d.place)}
+	var claims []byte
+	var hide []string
+	switch s := subject.(type) {
+	case vc.Birth:
+		claims, hide, err = vc.BirthSDJWTVC(s, meta)
+	case vc.Guardianship:
+		claims, hide, err = vc.GuardianshipSDJWTVC(s, meta)
+	default:
+		err = vc.ErrVctType
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := vc.PrepareSDJWTVC(claims, hide)
+	if err != nil {
+		return nil, nil, err
+	}
+	return u.Bytes(), &unsigned{profile: ProfileSDJWT, sd: u}, nil
+}
+
+// tokenStatus is the reference to a place in the Token Status List that is
+// published beside the bitstring lists, with the same number and indexes.
+func (i *Issuer) tokenStatus(p place) vc.TokenStatus {
+	return vc.TokenStatus{URI: i.listURL(tokenLists, p.list), Index: uint64(p.index)}
 }
 
 // listURL is the address of a status list on the shelf.
@@ -593,11 +671,7 @@ func refused(err error) bool {
 
 // sign signs the exact bytes of a draft.
 func (i *Issuer) sign(d *draft) (*sealing, error) {
-	s, err := i.signer(i.now())
-	if err != nil {
-		return nil, err
-	}
-	jwt, err := d.unsigned.Sign(s)
+	jwt, err := i.secure(d.unsigned)
 	if err != nil {
 		return nil, err
 	}

@@ -491,26 +491,26 @@ func TestCopies(t *testing.T) {
 		if err != nil {
 			t.Fatal(explain(err))
 		}
-		want := map[string]bool{"BirthCredential full": true, "GuardianshipCredential full": true, "BirthCredential border": true, "GuardianshipCredential border": true}
-		places := map[string]bool{}
+		want, places := map[string]bool{}, map[string]bool{}
+		for _, p := range []string{ProfileFull, ProfileBorder, ProfileSDJWT, ProfileLDP} {
+			want[vc.TypeBirth+" "+p], want[vc.TypeGuardianship+" "+p] = true, true
+		}
 		for _, c := range copies {
 			delete(want, c.Type+" "+c.Profile)
-			x := d.checkJWT(c.JWT)
-			places[x.Status[0].List+"#"+x.Status[0].Index] = true
-			var subject struct {
-				ID string `json:"id"`
+			x := d.checkCopy(c)
+			places[x.place] = true
+			named := ""
+			if c.Type == vc.TypeGuardianship || c.Profile == ProfileSDJWT {
+				named = holder
 			}
-			if err := json.Unmarshal(x.Subject, &subject); err != nil {
-				t.Fatal(err)
+			if x.holder != named {
+				t.Errorf("%s %s: holder %q", c.Type, c.Profile, x.holder)
 			}
-			if c.Type == vc.TypeGuardianship && subject.ID != holder || c.Type == vc.TypeBirth && subject.ID != "" {
-				t.Errorf("%s %s: subject %q", c.Type, c.Profile, subject.ID)
-			}
-			if x.ValidTo.Sub(x.ValidFrom) > 365*24*time.Hour {
-				t.Errorf("%s lives longer than a year", c.Type)
+			if !x.from.Equal(c.ValidFrom) || !x.until.Equal(c.ValidUntil) || x.until.Sub(x.from) > 365*24*time.Hour {
+				t.Errorf("%s %s lives from %s to %s", c.Type, c.Profile, x.from, x.until)
 			}
 		}
-		if len(want) != 0 || len(copies) != 4 || len(places) != 4 {
+		if len(want) != 0 || len(copies) != 8 || len(places) != 8 {
 			t.Fatalf("missing %v, %d places", want, len(places))
 		}
 		same := func(a, b []IssuedCredential) bool {
@@ -535,7 +535,7 @@ func TestCopies(t *testing.T) {
 		}
 		d.pass(106 * 24 * time.Hour) // 59 days before the end
 		renewed, err := d.IssueCopies(ctx, g.ID, holder)
-		if err != nil || same(copies, renewed) || len(renewed) != 4 || !renewed[0].ValidUntil.After(copies[0].ValidUntil) {
+		if err != nil || same(copies, renewed) || len(renewed) != 8 || !renewed[0].ValidUntil.After(copies[0].ValidUntil) {
 			t.Fatalf("not renewed: %v", err)
 		}
 		if again, err := d.IssueCopies(ctx, g.ID, holder); err != nil || !same(renewed, again) {
@@ -591,7 +591,7 @@ func TestCopiesAtOnce(t *testing.T) {
 				jwts[c.JWT] = true
 			}
 		}
-		if len(jwts) != 4 {
+		if len(jwts) != 8 {
 			t.Errorf("%d credentials for one holder", len(jwts))
 		}
 	})
@@ -680,7 +680,7 @@ func TestCorrectBirth(t *testing.T) {
 				t.Errorf("%s: accepted", name)
 			}
 		}
-		if s := d.statuses(KindBirth, child.ID); s != "3 valid 0 suspended 0 revoked" {
+		if s := d.statuses(KindBirth, child.ID); s != "5 valid 0 suspended 0 revoked" {
 			t.Fatal(s)
 		}
 		o, err := d.CorrectBirth(ctx, rita, child.ID, raw(t, fixed), "fix")
@@ -694,13 +694,13 @@ func TestCorrectBirth(t *testing.T) {
 		if err != nil || again.Credentials[0].ID != o.Credentials[0].ID {
 			t.Errorf("the same request again: %v", err)
 		}
-		if s := d.statuses(KindBirth, child.ID); s != "1 valid 0 suspended 3 revoked" {
+		if s := d.statuses(KindBirth, child.ID); s != "1 valid 0 suspended 5 revoked" {
 			t.Error(s)
 		}
-		if s := d.statuses(KindGuardianship, g.ID); s != "3 valid 0 suspended 0 revoked" {
+		if s := d.statuses(KindGuardianship, g.ID); s != "5 valid 0 suspended 0 revoked" {
 			t.Error(s)
 		}
-		if n := one(t, db, `SELECT COUNT(*) FROM status_changes WHERE purpose = 'revocation' AND value = 1`); n != 3 {
+		if n := one(t, db, `SELECT COUNT(*) FROM status_changes WHERE purpose = 'revocation' AND value = 1`); n != 5 {
 			t.Errorf("%d changes", n)
 		}
 		fresh, _, err := d.Paper(ctx, rita, child.ID, g.ID)
@@ -846,7 +846,7 @@ func TestCorrectGuardianship(t *testing.T) {
 		}
 		_, err = d.CorrectGuardianship(ctx, clara, old.ID, raw(t, &change), "")
 		wantFault(t, err, ErrWaiting)
-		if s := d.statuses(KindGuardianship, old.ID); s != "3 valid 0 suspended 0 revoked" {
+		if s := d.statuses(KindGuardianship, old.ID); s != "5 valid 0 suspended 0 revoked" {
 			t.Fatalf("before the decision: %s", s)
 		}
 		_, err = d.Approve(ctx, rita, o.Approval, true)
@@ -855,7 +855,7 @@ func TestCorrectGuardianship(t *testing.T) {
 		if err != nil || out.RecordVersion != 2 {
 			t.Fatalf("%+v %v", out, err)
 		}
-		if s := d.statuses(KindGuardianship, old.ID); s != "1 valid 0 suspended 3 revoked" {
+		if s := d.statuses(KindGuardianship, old.ID); s != "1 valid 0 suspended 5 revoked" {
 			t.Error(s)
 		}
 		_, gj, err := d.Paper(ctx, rita, child.ID, old.ID)
@@ -937,7 +937,7 @@ func TestMRZNeeded(t *testing.T) {
 	_, _, err := d.Paper(ctx, rita, o.ID, g.ID)
 	wantFault(t, err, ErrMRZNeeded)
 	copies, err := d.IssueCopies(ctx, g.ID, newHolder(t))
-	if err != nil || len(copies) != 3 {
+	if err != nil || len(copies) != 7 {
 		t.Fatalf("%d copies: %v", len(copies), err)
 	}
 	for _, c := range copies {

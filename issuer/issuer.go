@@ -100,6 +100,10 @@ const (
 	ProfilePaper  = "paper"  // border shape, no holder, up to 180 days
 	ProfileFull   = "full"   // all claims, for a holder
 	ProfileBorder = "border" // border shape, for a holder
+
+	// All claims, for a holder who shows a part of them.
+	ProfileSDJWT = "sd-jwt" // as SD-JWT VC
+	ProfileLDP   = "ldp"    // with an ecdsa-sd-2023 base proof
 )
 
 // Kinds of record.
@@ -123,7 +127,8 @@ type Config struct {
 	Base string // public URL without a trailing slash; it decides the issuer's did:web
 	DB   *store.DB
 	// Ring holds a signing key of use "credentials" and the secrets "index"
-	// (status indexes), "dedup" (search keys of persons) and "oauth".
+	// (status indexes), "dedup" (search keys of persons) and "oauth". Without
+	// one of use "selective" (ES256) no credential of ProfileLDP is offered.
 	Ring      *keys.Ring
 	Now       func() time.Time       // default time.Now
 	Log       *slog.Logger           // default: nothing is logged
@@ -205,9 +210,13 @@ func (i *Issuer) DID() string { return i.did }
 // now is the clock in UTC.
 func (i *Issuer) now() time.Time { return i.cfg.Now().UTC() }
 
-// signer gives the key that signs credentials at t.
+// signer gives the key that signs credentials and status lists at t.
 func (i *Issuer) signer(t time.Time) (keys.Signer, error) {
-	k, err := i.cfg.Ring.Current(keys.UseCredentials, t)
+	return i.signerFor(keys.UseCredentials, t)
+}
+
+func (i *Issuer) signerFor(use string, t time.Time) (keys.Signer, error) {
+	k, err := i.cfg.Ring.Current(use, t)
 	if err != nil {
 		return keys.Signer{}, err
 	}
@@ -258,7 +267,8 @@ type CredentialInfo struct {
 	ValidUntil    time.Time `json:"validUntil"`
 }
 
-// IssuedCredential is a sealed credential with its compact vc+jwt.
+// IssuedCredential is a sealed credential. JWT is what its holder gets: a
+// compact vc+jwt, a compact SD-JWT (ProfileSDJWT), or JSON (ProfileLDP).
 type IssuedCredential struct {
 	CredentialInfo
 	JWT string

@@ -3,6 +3,7 @@ package issuer
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/store"
@@ -50,12 +52,25 @@ func newRing(t testing.TB, alg string) *keys.Ring {
 	if err := ring.Add(k); err != nil {
 		t.Fatal(err)
 	}
+	addSelective(t, ring, deskTime)
 	for _, name := range []string{"index", "dedup", "oauth"} {
 		if _, err := ring.EnsureSecret(name); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return ring
+}
+
+// addSelective adds the P-256 key of what is shown in parts.
+func addSelective(t testing.TB, ring *keys.Ring, at time.Time) {
+	t.Helper()
+	k, err := keys.New("selective-1", keys.UseSelective, keys.ES256, at.AddDate(-1, 0, 0), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Add(k); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func openDesk(t testing.TB, db *store.DB) *desk {
@@ -286,6 +301,74 @@ func (d *desk) checkJWT(jwt string) *vc.Credential {
 	return c
 }
 
+// copyFacts are what every copy tells, whatever its format.
+type copyFacts struct {
+	place       string // status list and index
+	holder      string // did:key; "" where it names none
+	from, until time.Time
+}
+
+// checkCopy verifies a holder's copy with the issuer's key for its format.
+func (d *desk) checkCopy(c IssuedCredential) copyFacts {
+	d.t.Helper()
+	finder := func(use string) vc.KeyFinder {
+		return func(method string) (crypto.PublicKey, string, error) {
+			k := d.ring.Of(use)[0]
+			if method != d.DID()+"#"+k.Name {
+				d.t.Fatalf("signed with %s", method)
+			}
+			return k.Public(), d.DID(), nil
+		}
+	}
+	if c.Profile == ProfileSDJWT {
+		x, err := vc.VerifySDJWTVC(c.JWT, vc.SDPolicy{Keys: finder(keys.UseCredentials), Types: []string{sdType(c.Type)},
+			Binding: vc.KeyBinding{None: true}, Now: c.ValidFrom})
+		if err != nil {
+			d.t.Fatalf("the SD-JWT VC does not verify: %v", err)
+		}
+		var claims struct {
+			Cnf struct {
+				JWK json.RawMessage `json:"jwk"`
+			} `json:"cnf"`
+		}
+		if err := json.Unmarshal(x.Claims, &claims); err != nil {
+			d.t.Fatal(err)
+		}
+		key, err := vc.ParseJWK(claims.Cnf.JWK)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		holder, err := did.EncodeKey(key)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		list := strings.Replace(x.Status.URI, "/token/", "/revocation/", 1)
+		return copyFacts{fmt.Sprint(list, "#", x.Status.Index), holder, x.NotBefore, x.Expires}
+	}
+	var x *vc.Credential
+	if c.Profile == ProfileLDP {
+		payload, err := vc.OpenBase([]byte(c.JWT), finder(keys.UseSelective))
+		if err != nil {
+			d.t.Fatalf("the base proof does not verify: %v", err)
+		}
+		if x, err = vc.ParseCredential(payload); err != nil {
+			d.t.Fatal(err)
+		}
+	} else {
+		x = d.checkJWT(c.JWT)
+	}
+	var subject struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(x.Subject, &subject); err != nil {
+		d.t.Fatal(err)
+	}
+	if x.ID != "urn:uuid:"+c.ID || len(x.Status) != 2 || x.Status[0].Index != x.Status[1].Index {
+		d.t.Fatalf("id or status of the %s credential", c.Profile)
+	}
+	return copyFacts{x.Status[0].List + "#" + x.Status[0].Index, subject.ID, x.ValidFrom, x.ValidTo}
+}
+
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, store.SQLite, "issuer")
@@ -293,17 +376,18 @@ func TestNewRefuses(t *testing.T) {
 		return Config{Base: "https://registry.example", DB: db, Ring: newRing(t, keys.EdDSA)}
 	}
 	for name, edit := range map[string]func(*Config){
-		"no database":    func(c *Config) { c.DB = nil },
-		"no ring":        func(c *Config) { c.Ring = nil },
-		"no base":        func(c *Config) { c.Base = "" },
-		"slash":          func(c *Config) { c.Base += "/" },
-		"path":           func(c *Config) { c.Base += "/issuer" },
-		"no signing key": func(c *Config) { c.Ring.Keys = nil },
-		"hub key only":   func(c *Config) { c.Ring.Keys[0].Use = keys.UseHub },
-		"no secret":      func(c *Config) { delete(c.Ring.Secrets, "dedup") },
-		"negative list":  func(c *Config) { c.ListSize = -1 },
-		"huge list":      func(c *Config) { c.ListSize = 1 << 40 },
-		"short secret":   func(c *Config) { c.Ring.Secrets["index"] = []byte("x") },
+		"no database":        func(c *Config) { c.DB = nil },
+		"no ring":            func(c *Config) { c.Ring = nil },
+		"no base":            func(c *Config) { c.Base = "" },
+		"slash":              func(c *Config) { c.Base += "/" },
+		"path":               func(c *Config) { c.Base += "/issuer" },
+		"no signing key":     func(c *Config) { c.Ring.Keys = nil },
+		"selective key only": func(c *Config) { c.Ring.Keys = c.Ring.Keys[1:] },
+		"hub key only":       func(c *Config) { c.Ring.Keys[0].Use = keys.UseHub },
+		"no secret":          func(c *Config) { delete(c.Ring.Secrets, "dedup") },
+		"negative list":      func(c *Config) { c.ListSize = -1 },
+		"huge list":          func(c *Config) { c.ListSize = 1 << 40 },
+		"short secret":       func(c *Config) { c.Ring.Secrets["index"] = []byte("x") },
 	} {
 		cfg := good()
 		edit(&cfg)

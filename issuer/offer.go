@@ -25,6 +25,10 @@ const (
 	ConfigBirthBorder  = "BirthCredentialBorder"
 	ConfigGuardianship = "GuardianshipCredential"
 	ConfigGuardBorder  = "GuardianshipCredentialBorder"
+	ConfigBirthSDJWT   = "BirthCredentialSdJwt"
+	ConfigGuardSDJWT   = "GuardianshipCredentialSdJwt"
+	ConfigBirthSD      = "BirthCredentialSD"
+	ConfigGuardSD      = "GuardianshipCredentialSD"
 )
 
 // Grant types of the token endpoint.
@@ -364,18 +368,21 @@ func (i *Issuer) offerable(ctx context.Context, id string) ([]string, error) {
 	if NotIssuable(g, b, i.now()) != "" {
 		return nil, ErrNotIssuable
 	}
-	configs := []string{ConfigGuardianship, ConfigBirth}
-	for _, border := range []struct {
-		config string
-		of     *vc.Guardianship
-	}{{ConfigGuardBorder, g}, {ConfigBirthBorder, nil}} {
-		c := copyOf{profile: ProfileBorder, holder: "did:key:of-whoever-redeems", birth: b, guardianship: border.of}
+	var configs []string
+	for _, o := range offered {
+		if o.profile == ProfileLDP && !i.signs(o.profile) {
+			continue
+		}
+		c := copyOf{profile: o.profile, holder: "did:key:of-whoever-redeems", birth: b}
+		if o.kind == vc.TypeGuardianship {
+			c.guardianship = g
+		}
 		if _, _, err := c.subject(); errors.Is(err, ErrMRZNeeded) {
 			continue // a name that no machine-readable zone can hold
 		} else if err != nil {
 			return nil, err
 		}
-		configs = append(configs, border.config)
+		configs = append(configs, o.config)
 	}
 	return configs, nil
 }
@@ -389,41 +396,49 @@ type credentialRequest struct {
 	Encryption    json.RawMessage            `json:"credential_response_encryption"`
 }
 
-// Fetch answers a credential request with a compact vc+jwt. The first key that
-// is proven under a grant is the only one that it serves; the same request by
-// that key gives the same credential until it nears its end or the record
-// changes, and then the next one.
-func (i *Issuer) Fetch(ctx context.Context, r CredentialRequest) (string, error) {
+// Fetch answers a credential request with what the response calls credential:
+// an object for an ldp_vc, else a string with a compact vc+jwt or SD-JWT. The
+// first key that is proven under a grant is the only one that it serves; the
+// same request by that key gives the same credential until it nears its end or
+// the record changes, and then the next one.
+func (i *Issuer) Fetch(ctx context.Context, r CredentialRequest) (json.RawMessage, error) {
 	o, now := i.openid(), i.now()
 	g, err := o.authorize(ctx, r, now)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	conf, proof, err := i.readCredentialRequest(r.Body)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	holder, err := o.holder(proof, now)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	mine, err := o.db.bind(ctx, g.ID, holder)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if !mine {
-		return "", ErrProof.WithDetail("these credentials belong to another key")
+		return nil, ErrProof.WithDetail("these credentials belong to another key")
 	}
-	copies, err := i.IssueCopies(ctx, g.Guardianship, holder)
+	if conf.profile == ProfileLDP && !i.signs(conf.profile) {
+		return nil, ErrDenied // an issuer without such a key has the other formats
+	}
+	copies, err := i.holderCopies(ctx, g.Guardianship, holder, conf.profile)
 	if err != nil {
-		return "", denied(err)
+		return nil, denied(err)
 	}
 	for _, c := range copies {
-		if c.Type == conf.kind && c.Profile == conf.profile {
-			return c.JWT, nil
+		if c.Type != conf.kind {
+			continue
 		}
+		if conf.Format == formatLDP {
+			return json.RawMessage(c.JWT), nil
+		}
+		return json.Marshal(c.JWT)
 	}
-	return "", ErrDenied // no border copy without a name in Latin letters
+	return nil, ErrDenied // no border copy without a name in Latin letters
 }
 
 // denied hides from the wallet why the register gives nothing: what is

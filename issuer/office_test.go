@@ -57,6 +57,12 @@ func openOffice(t *testing.T, db *store.DB) *office {
 	if err := o.ring.Add(k); err != nil {
 		t.Fatal(err)
 	}
+	if k, err = keys.New("selective-1", keys.UseSelective, keys.ES256, o.clock.Add(-time.Hour), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.ring.Add(k); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"index", "dedup", "oauth"} {
 		if _, err := o.ring.EnsureSecret(name); err != nil {
 			t.Fatal(err)

@@ -1,8 +1,10 @@
 package issuer
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,21 +30,24 @@ type IssuerMetadata struct {
 }
 
 // Configuration is one kind of credential that can be asked for (OpenID4VCI
-// 1.0, section 12.2.4 and appendix A.1.1).
+// 1.0, section 12.2.4 and appendices A.1 and A.3).
 type Configuration struct {
-	Format     string               `json:"format"`
-	Definition CredentialDefinition `json:"credential_definition"`
-	SignedWith []string             `json:"credential_signing_alg_values_supported"`
-	Binding    []string             `json:"cryptographic_binding_methods_supported"`
-	Proofs     map[string]ProofType `json:"proof_types_supported"`
-	Metadata   CredentialMetadata   `json:"credential_metadata"`
-	profile    string               // of the copy that answers
-	kind       string               // credential type
+	Format     string                `json:"format"`
+	Definition *CredentialDefinition `json:"credential_definition,omitempty"` // of a jwt_vc_json and an ldp_vc
+	Vct        string                `json:"vct,omitempty"`                   // of a dc+sd-jwt
+	SignedWith []string              `json:"credential_signing_alg_values_supported"`
+	Binding    []string              `json:"cryptographic_binding_methods_supported"`
+	Proofs     map[string]ProofType  `json:"proof_types_supported"`
+	Metadata   CredentialMetadata    `json:"credential_metadata"`
+	profile    string                // of the copy that answers
+	kind       string                // credential type
 }
 
-// CredentialDefinition holds the types of a credential.
+// CredentialDefinition holds the types of a credential and, for an ldp_vc, its
+// JSON-LD contexts.
 type CredentialDefinition struct {
-	Type []string `json:"type"`
+	Context []string `json:"@context,omitempty"`
+	Type    []string `json:"type"`
 }
 
 // ProofType says which algorithms a key proof may use.
@@ -77,38 +82,72 @@ type ServerMetadata struct {
 // proofAlgorithms are what wallets may sign with.
 var proofAlgorithms = []string{keys.EdDSA, keys.ES256}
 
-// configurations gives the credentials that wallets can ask for. OpenID4VCI has
-// no format identifier for a vc+jwt of the Data Model 2.0, so jwt_vc_json
-// names it; the typ of what is delivered says vc+jwt.
+// Credential formats of OpenID4VCI. It has none for a vc+jwt of the Data Model
+// 2.0, so jwt_vc_json names it; the typ of what is delivered says vc+jwt.
+const (
+	formatJWT   = "jwt_vc_json"
+	formatSDJWT = vc.TypSDJWTVC
+	formatLDP   = "ldp_vc"
+)
+
+// offered are the configurations that there are, those that a wallet needs at a
+// border first. An offer lists them in this order.
+var offered = []struct{ config, kind, profile, format, name string }{
+	{ConfigGuardianship, vc.TypeGuardianship, ProfileFull, formatJWT, "Guardianship"},
+	{ConfigBirth, vc.TypeBirth, ProfileFull, formatJWT, "Birth"},
+	{ConfigGuardBorder, vc.TypeGuardianship, ProfileBorder, formatJWT, "Guardianship, for a border"},
+	{ConfigBirthBorder, vc.TypeBirth, ProfileBorder, formatJWT, "Birth, for a border"},
+	{ConfigGuardSDJWT, vc.TypeGuardianship, ProfileSDJWT, formatSDJWT, "Guardianship, to show in parts (SD-JWT)"},
+	{ConfigBirthSDJWT, vc.TypeBirth, ProfileSDJWT, formatSDJWT, "Birth, to show in parts (SD-JWT)"},
+	{ConfigGuardSD, vc.TypeGuardianship, ProfileLDP, formatLDP, "Guardianship, to show in parts (JSON-LD)"},
+	{ConfigBirthSD, vc.TypeBirth, ProfileLDP, formatLDP, "Birth, to show in parts (JSON-LD)"},
+}
+
+// configurations gives the credentials that wallets can ask for, by their
+// names.
 func (i *Issuer) configurations() map[string]Configuration {
-	one := func(kind, profile, name string) Configuration {
-		return Configuration{
-			Format:     "jwt_vc_json",
-			Definition: CredentialDefinition{Type: []string{vc.TypeCredential, kind}},
+	all := map[string]Configuration{}
+	for _, o := range offered {
+		c := Configuration{
+			Format:     o.format,
 			SignedWith: []string{i.cfg.Alg},
 			Binding:    []string{"did:key", "jwk"},
 			Proofs:     map[string]ProofType{"jwt": {Algorithms: proofAlgorithms}},
-			Metadata:   CredentialMetadata{Display: []Display{{Name: name, Locale: "en"}}},
-			profile:    profile,
-			kind:       kind,
+			Metadata:   CredentialMetadata{Display: []Display{{Name: o.name, Locale: "en"}}},
+			profile:    o.profile,
+			kind:       o.kind,
 		}
+		types := &CredentialDefinition{Type: []string{vc.TypeCredential, o.kind}}
+		switch o.format {
+		case formatJWT:
+			c.Definition = types
+		case formatSDJWT:
+			c.Vct = sdType(o.kind)
+		case formatLDP:
+			types.Context = []string{vc.ContextV2, vc.ContextKinpass}
+			c.Definition, c.SignedWith = types, []string{vc.SuiteSD}
+		}
+		all[o.config] = c
 	}
-	return map[string]Configuration{
-		ConfigBirth:        one(vc.TypeBirth, ProfileFull, "Birth"),
-		ConfigBirthBorder:  one(vc.TypeBirth, ProfileBorder, "Birth, for a border"),
-		ConfigGuardianship: one(vc.TypeGuardianship, ProfileFull, "Guardianship"),
-		ConfigGuardBorder:  one(vc.TypeGuardianship, ProfileBorder, "Guardianship, for a border"),
-	}
+	return all
+}
+
+// signs reports whether there is a key now that signs a profile.
+func (i *Issuer) signs(profile string) bool {
+	_, err := i.signerFor(keyUse(profile), i.now())
+	return err == nil
 }
 
 // Metadata gives the Credential Issuer Metadata.
 func (i *Issuer) Metadata() IssuerMetadata {
+	configurations := i.configurations()
+	maps.DeleteFunc(configurations, func(_ string, c Configuration) bool { return c.profile == ProfileLDP && !i.signs(c.profile) })
 	return IssuerMetadata{
 		Issuer:         i.cfg.Base,
 		Credential:     i.cfg.Base + "/credential",
 		Nonce:          i.cfg.Base + "/nonce",
 		Display:        []Display{{Name: "Kinpass civil register", Locale: "en"}},
-		Configurations: i.configurations(),
+		Configurations: configurations,
 	}
 }
 
@@ -250,14 +289,14 @@ func (h routes) credential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	jwt, err := h.Fetch(c.Request().Context(), CredentialRequest{Scheme: scheme, Access: access, DPoP: proof, Body: body})
+	issued, err := h.Fetch(c.Request().Context(), CredentialRequest{Scheme: scheme, Access: access, DPoP: proof, Body: body})
 	if err != nil {
 		return err
 	}
 	type credential struct {
-		Credential string `json:"credential"`
+		Credential json.RawMessage `json:"credential"`
 	}
-	return serve.JSON(c, http.StatusOK, map[string][]credential{"credentials": {{jwt}}})
+	return serve.JSON(c, http.StatusOK, map[string][]credential{"credentials": {{issued}}})
 }
 
 // oauthError gives an error the form that OAuth clients read. Its code is the

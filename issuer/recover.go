@@ -1,9 +1,7 @@
 package issuer
 
 import (
-	"bytes"
 	"context"
-	"crypto"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -11,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kinpass/kinpass/internal/fault"
-	"github.com/kinpass/kinpass/internal/vc"
 )
 
 // recoverAge is how old an open reservation must be before a running issuer
@@ -88,68 +85,6 @@ func (i *Issuer) recover(ctx context.Context, before time.Time, record string) (
 	}
 }
 
-// signAgain signs the bytes of a reservation that another run made. The database
-// is not trusted to hand out our signature: the credential must be this
-// issuer's, and what comes out must be what went in, under a published key.
-func (i *Issuer) signAgain(r reserved) (*sealing, error) {
-	c, err := vc.ParseCredential(r.Payload)
-	if err != nil {
-		return nil, err
-	}
-	if !i.ours(c, r.ID) {
-		return nil, errForeign
-	}
-	u, err := vc.Prepare(r.Payload)
-	if err != nil {
-		return nil, err
-	}
-	x, err := i.sign(&draft{info: CredentialInfo{ID: r.ID}, unsigned: u})
-	if err != nil {
-		return nil, err
-	}
-	payload, err := verifyWith(i.published(i.now()), x.JWT)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(payload, r.Payload) {
-		return nil, errAltered
-	}
-	return x, nil
-}
-
-// ours reports whether a credential is the one with this UUID and names this
-// issuer.
-func (i *Issuer) ours(c *vc.Credential, id string) bool {
-	return c.Issuer == i.did && c.ID == "urn:uuid:"+id
-}
-
-// published gives the keys of the DID document at t, by kid.
-func (i *Issuer) published(t time.Time) map[string]crypto.PublicKey {
-	out := map[string]crypto.PublicKey{}
-	for _, k := range i.publishedKeys(t) {
-		out[i.did+"#"+k.Name] = k.Public()
-	}
-	return out
-}
-
-// verifyWith verifies a vc+jwt with the key that its kid names and gives its
-// payload.
-func verifyWith(byKID map[string]crypto.PublicKey, jwt string) ([]byte, error) {
-	j, err := vc.SplitJWS(jwt)
-	if err != nil {
-		return nil, errAltered.With(err)
-	}
-	key, ok := byKID[j.Header.Kid]
-	if !ok || j.Header.Typ != vc.TypCredential {
-		return nil, errAltered
-	}
-	payload, err := j.Verify(key)
-	if err != nil {
-		return nil, errAltered.With(err)
-	}
-	return payload, nil
-}
-
 // Verified counts what Verify found.
 type Verified struct {
 	Checked int `json:"checked"` // sealed credentials
@@ -187,20 +122,4 @@ func (i *Issuer) Verify(ctx context.Context) (Verified, error) {
 		failed = err
 	}
 	return Verified{int(checked.Load()), int(bad.Load())}, failed
-}
-
-// intact reports whether a sealed credential is as it was issued. Its key had to
-// be published until the credential's end.
-func (i *Issuer) intact(x copied) bool {
-	at := i.now()
-	if x.ValidUntil.Before(at) {
-		at = x.ValidUntil
-	}
-	payload, err := verifyWith(i.published(at), x.JWT)
-	if err != nil {
-		return false
-	}
-	c, err := vc.ParseCredential(payload)
-	return err == nil && i.ours(c, x.ID) && c.ValidTo.Equal(x.ValidUntil) && c.ValidFrom.Equal(x.ValidFrom) &&
-		c.Is(x.Type)
 }

@@ -65,18 +65,18 @@ func TestRecoverUnpublishedKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	published := d.published(d.now())
-	if p, err := verifyWith(published, x.JWT); err != nil || !bytes.Equal(p, open[0].Payload) {
+	published := d.published(keys.UseCredentials, d.now())
+	if p, err := verifyWith(published, x.JWT, vc.TypCredential); err != nil || !bytes.Equal(p, open[0].Payload) {
 		t.Fatal(err)
 	}
 	other := openDeskWith(t, Config{DB: storetest.Open(t, store.SQLite, "issuer"), Ring: newRing(t, keys.EdDSA)})
-	if _, err := verifyWith(other.published(d.now()), x.JWT); err == nil {
+	if _, err := verifyWith(other.published(keys.UseCredentials, d.now()), x.JWT, vc.TypCredential); err == nil {
 		t.Error("verified with another key of that name")
 	}
-	if _, err := verifyWith(nil, x.JWT); err == nil {
+	if _, err := verifyWith(nil, x.JWT, vc.TypCredential); err == nil {
 		t.Error("verified without a key")
 	}
-	if _, err := verifyWith(published, x.JWT+"A"); err == nil {
+	if _, err := verifyWith(published, x.JWT+"A", vc.TypCredential); err == nil {
 		t.Error("verified an altered credential")
 	}
 }

@@ -33,13 +33,13 @@ func (d *booth) revoke(credential string) Outcome {
 	return o
 }
 
-// copies issues full and border copies to two holders, so that the family's
-// records have five credentials each.
+// copies issues the copies of two holders, so that the family's records have
+// nine credentials each.
 func (d *booth) copies(c child) {
 	d.t.Helper()
 	for range 2 {
 		out, err := d.IssueCopies(context.Background(), c.guardianship.ID, holder(d.t))
-		if err != nil || len(out) != 4 {
+		if err != nil || len(out) != 8 {
 			d.t.Fatalf("%d copies: %v", len(out), err)
 		}
 	}
@@ -53,7 +53,7 @@ func (d *booth) total(query string, args ...any) (n int) {
 	return n
 }
 
-// each runs fn at a desk with two families, whose records have five copies
+// each runs fn at a desk with two families, whose records have nine copies
 // each, on both engines.
 func each(t *testing.T, fn func(t *testing.T, d *booth, ours, others child)) {
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
@@ -77,7 +77,7 @@ func TestRevokeGuardianship(t *testing.T) {
 		if o, err = d.Approve(ctx, rob, o.Approval, true); err != nil {
 			t.Fatal(err)
 		}
-		if len(o.Credentials) != 5 || o.ID != ours.guardianship.ID {
+		if len(o.Credentials) != 9 || o.ID != ours.guardianship.ID {
 			t.Errorf("%d credentials in the outcome", len(o.Credentials))
 		}
 		for _, c := range o.Credentials {
@@ -90,7 +90,7 @@ func TestRevokeGuardianship(t *testing.T) {
 		if _, err := d.IssueCopies(ctx, ours.guardianship.ID, holder(t)); !errors.Is(err, ErrRevoked) {
 			t.Errorf("a copy of a revoked record: %v", err)
 		}
-		if n := d.total(`SELECT COUNT(*) FROM commitments WHERE kind = 'revoked'`); n != 5 {
+		if n := d.total(`SELECT COUNT(*) FROM commitments WHERE kind = 'revoked'`); n != 9 {
 			t.Errorf("%d commitments", n)
 		}
 	})
@@ -145,8 +145,8 @@ func TestRevocationIsFinal(t *testing.T) {
 			t.Errorf("%d changes more", n-before)
 		}
 		d.revoke(ours.birth.Credentials[0].ID)
-		if n := d.total(`SELECT COUNT(*) FROM status_changes`); n != before+5 {
-			t.Errorf("%d changes more for five copies of the birth", n-before)
+		if n := d.total(`SELECT COUNT(*) FROM status_changes`); n != before+9 {
+			t.Errorf("%d changes more for nine copies of the birth", n-before)
 		}
 		d.checkShelf(map[string]string{ours.birth.ID: StatusRevoked, ours.guardianship.ID: StatusRevoked})
 	})
@@ -272,7 +272,7 @@ func TestSuspendAndReinstate(t *testing.T) {
 		held := map[string]string{ours.guardianship.ID: StatusSuspended}
 		for round := range 2 {
 			o, err := d.Suspend(ctx, peter, id, "safety", "")
-			if err != nil || o.State != StateIssued || len(o.Credentials) != 5 || o.Approval != "" {
+			if err != nil || o.State != StateIssued || len(o.Credentials) != 9 || o.Approval != "" {
 				t.Fatalf("round %d: %+v, %v", round, o, err)
 			}
 			d.checkShelf(held)
@@ -289,15 +289,15 @@ func TestSuspendAndReinstate(t *testing.T) {
 			}
 			d.checkShelf(nil)
 		}
-		if n := d.total(`SELECT COUNT(*) FROM status_changes`); n != 20 {
-			t.Errorf("%d changes of five copies, four times", n)
+		if n := d.total(`SELECT COUNT(*) FROM status_changes`); n != 36 {
+			t.Errorf("%d changes of nine copies, four times", n)
 		}
 		// Once more without effect: no change, no row, the same answer.
 		acts := d.total(`SELECT COUNT(*) FROM status_acts`)
 		if _, err := d.Reinstate(ctx, rita, id, "resolved", ""); err != nil {
 			t.Error(err)
 		}
-		if d.total(`SELECT COUNT(*) FROM status_changes`) != 20 || d.total(`SELECT COUNT(*) FROM status_acts`) != acts {
+		if d.total(`SELECT COUNT(*) FROM status_changes`) != 36 || d.total(`SELECT COUNT(*) FROM status_acts`) != acts {
 			t.Error("reinstating a record in force changed something")
 		}
 		if _, err := d.IssueCopies(ctx, ours.guardianship.ID, holder(t)); err != nil {
@@ -610,8 +610,8 @@ func TestStatusCommitment(t *testing.T) {
 		if want := sum([]byte("kinpass/commit/v1"), salt, sum([]byte(entry))); len(salt) != 32 || !bytes.Equal(hash, want) {
 			t.Error("the commitment does not open")
 		}
-		if n := d.total(`SELECT COUNT(DISTINCT salt) FROM commitments WHERE kind = 'suspended'`); n != 5 {
-			t.Errorf("%d salts for five copies", n)
+		if n := d.total(`SELECT COUNT(DISTINCT salt) FROM commitments WHERE kind = 'suspended'`); n != 9 {
+			t.Errorf("%d salts for nine copies", n)
 		}
 	})
 }

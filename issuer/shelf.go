@@ -50,12 +50,15 @@ const (
 	keyAfterlife = 365 * 24 * time.Hour
 )
 
-// publishedKeys gives the keys that a verifier may meet at t or later: those
-// that sign now, those that will, and those of which a credential can still be
-// valid.
-func (i *Issuer) publishedKeys(t time.Time) []*keys.Key {
+// publishedUses are the uses of keys that sign what others verify.
+var publishedUses = []string{keys.UseCredentials, keys.UseSelective}
+
+// publishedKeys gives the keys of a use that a verifier may meet at t or later:
+// those that sign now, those that will, and those of which a credential can
+// still be valid.
+func (i *Issuer) publishedKeys(use string, t time.Time) []*keys.Key {
 	var out []*keys.Key
-	for _, k := range i.cfg.Ring.Of(keys.UseCredentials) {
+	for _, k := range i.cfg.Ring.Of(use) {
 		if k.NotAfter.IsZero() || t.Before(k.NotAfter.Add(keyAfterlife)) {
 			out = append(out, k)
 		}
@@ -64,28 +67,43 @@ func (i *Issuer) publishedKeys(t time.Time) []*keys.Key {
 }
 
 // DIDDocument gives the issuer's did:web document (DID Core 1.0; Controlled
-// Identifiers 1.0 for JsonWebKey). Keys are published as soon as they exist,
-// before they sign, so that a copy kept for offline use knows the next one. A
-// method expires when the last credential it can have signed does.
+// Identifiers 1.0 for JsonWebKey and, for the keys of Data Integrity proofs,
+// Multikey). Keys are published as soon as they exist, before they sign, so that
+// a copy kept for offline use knows the next one. A method expires when the last
+// credential it can have signed does.
 func (i *Issuer) DIDDocument() (Published, error) {
 	d := did.Document{
-		Context: []string{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/jwk/v1"},
+		Context: []string{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/jwk/v1", "https://w3id.org/security/multikey/v1"},
 		ID:      i.did, VerificationMethod: []did.VerificationMethod{}, AssertionMethod: []string{},
 	}
-	for _, k := range i.publishedKeys(i.now()) {
-		id := i.did + "#" + k.Name
-		jwk, err := vc.PublicJWK(k.Public(), id, k.Alg)
-		if err != nil {
-			return Published{}, err
+	for _, use := range publishedUses {
+		for _, k := range i.publishedKeys(use, i.now()) {
+			m, err := i.method(k)
+			if err != nil {
+				return Published{}, err
+			}
+			d.VerificationMethod = append(d.VerificationMethod, m)
+			d.AssertionMethod = append(d.AssertionMethod, m.ID)
 		}
-		m := did.VerificationMethod{ID: id, Type: "JsonWebKey", Controller: i.did, PublicKeyJwk: jwk}
-		if !k.NotAfter.IsZero() {
-			m.Expires = k.NotAfter.Add(keyAfterlife).UTC().Format(time.RFC3339)
-		}
-		d.VerificationMethod = append(d.VerificationMethod, m)
-		d.AssertionMethod = append(d.AssertionMethod, id)
 	}
 	return published("application/did+json", cacheKeys, d)
+}
+
+// method gives the verification method of a key.
+func (i *Issuer) method(k *keys.Key) (did.VerificationMethod, error) {
+	m := did.VerificationMethod{ID: i.did + "#" + k.Name, Controller: i.did}
+	if !k.NotAfter.IsZero() {
+		m.Expires = k.NotAfter.Add(keyAfterlife).UTC().Format(time.RFC3339)
+	}
+	var err error
+	if k.Use == keys.UseSelective {
+		m.Type = "Multikey"
+		m.PublicKeyMultibase, err = did.EncodeMultikey(k.Public())
+	} else {
+		m.Type = "JsonWebKey"
+		m.PublicKeyJwk, err = vc.PublicJWK(k.Public(), m.ID, k.Alg)
+	}
+	return m, err
 }
 
 // JWKS gives the same keys as a JWK Set (RFC 7517), for verifiers that know no
@@ -95,7 +113,11 @@ func (i *Issuer) JWKS() (Published, error) {
 	set := struct {
 		Keys []json.RawMessage `json:"keys"`
 	}{Keys: []json.RawMessage{}}
-	for _, k := range i.publishedKeys(i.now()) {
+	var list []*keys.Key
+	for _, use := range publishedUses {
+		list = append(list, i.publishedKeys(use, i.now())...)
+	}
+	for _, k := range list {
 		jwk, err := vc.PublicJWK(k.Public(), i.did+"#"+k.Name, k.Alg)
 		if err != nil {
 			return Published{}, err

@@ -550,7 +550,7 @@ func TestPublishedKeys(t *testing.T) {
 	if m := doc.Method("did:web:registry.example#key-1"); m == nil || m.Expires != "" {
 		t.Error("a key without an end has one")
 	}
-	if len(doc.VerificationMethod) != 3 || parsed.Len() != 3 {
+	if len(doc.VerificationMethod) != 4 || parsed.Len() != 4 {
 		t.Errorf("%d methods, %d keys", len(doc.VerificationMethod), parsed.Len())
 	}
 }

@@ -112,6 +112,8 @@ func (s *Store) sealPart(ctx context.Context, tx *sql.Tx, in []*sealing) error {
 // reserved is a reservation that is open: the exact bytes to sign.
 type reserved struct {
 	ID      string
+	Profile string
+	Place   place
 	Payload []byte
 }
 
@@ -122,7 +124,7 @@ func (s *Store) open(ctx context.Context, before time.Time, record string, skip 
 	if record != "" {
 		q, args = ` AND record = $3`, append(args, record)
 	}
-	rs, err := s.db.QueryContext(ctx, `SELECT id, payload FROM credentials WHERE state = 'reserved' AND created <= $1`+q+
+	rs, err := s.db.QueryContext(ctx, `SELECT id, profile, list, idx, payload FROM credentials WHERE state = 'reserved' AND created <= $1`+q+
 		` ORDER BY created, id LIMIT 500 OFFSET $2`, args...)
 	if err != nil {
 		return nil, err
@@ -131,7 +133,7 @@ func (s *Store) open(ctx context.Context, before time.Time, record string, skip 
 	var out []reserved
 	for rs.Next() {
 		var r reserved
-		if err := rs.Scan(&r.ID, &r.Payload); err != nil {
+		if err := rs.Scan(&r.ID, &r.Profile, &r.Place.list, &r.Place.index, &r.Payload); err != nil {
 			return nil, err
 		}
 		out = append(out, r)
@@ -144,11 +146,12 @@ type copied struct {
 	CredentialInfo
 	Record string
 	Holder string
+	Place  place
 	Sealed bool
 	JWT    string
 }
 
-const selectCopies = `SELECT id, record, version, type, profile, holder, jwt, state, status, valid_from, valid_until FROM credentials `
+const selectCopies = `SELECT id, record, version, type, profile, holder, list, idx, jwt, state, status, valid_from, valid_until FROM credentials `
 
 func (s *Store) copies(ctx context.Context, q reader, where string, args ...any) ([]copied, error) {
 	rs, err := q.QueryContext(ctx, selectCopies+where, args...)
@@ -161,7 +164,7 @@ func (s *Store) copies(ctx context.Context, q reader, where string, args ...any)
 		var c copied
 		var state string
 		var from, until int64
-		if err := rs.Scan(&c.ID, &c.Record, &c.RecordVersion, &c.Type, &c.Profile, &c.Holder, &c.JWT, &state, &c.State, &from, &until); err != nil {
+		if err := rs.Scan(&c.ID, &c.Record, &c.RecordVersion, &c.Type, &c.Profile, &c.Holder, &c.Place.list, &c.Place.index, &c.JWT, &state, &c.State, &from, &until); err != nil {
 			return nil, err
 		}
 		c.Sealed = state == "sealed"
@@ -212,7 +215,7 @@ func (s *Store) reserveCopies(ctx context.Context, rows []row, list []copyOf, dr
 			if err != nil {
 				return err
 			}
-			if ok && stillDoes(other.CredentialInfo, list[n].at, d.info.ValidUntil) {
+			if ok && list[n].stillDoes(other.CredentialInfo, d.info.ValidUntil) {
 				made[n] = other
 				continue
 			}

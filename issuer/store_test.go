@@ -157,7 +157,7 @@ func TestRestart(t *testing.T) {
 		d.birth(StateHeld, newBirth(twinOf(b)))
 		d.birth(StateIssued, newBirth())
 		r, err := d.Birth(ctx, rita, child.ID)
-		if err != nil || len(r.Credentials) != 3 || len(r.Guardianships) != 1 {
+		if err != nil || len(r.Credentials) != 5 || len(r.Guardianships) != 1 {
 			t.Errorf("%+v %v", r, err)
 		}
 	})

@@ -528,7 +528,7 @@ func (s *shelf) matchKeys(ctx context.Context) error {
 		m := doc.Method(k.ID)
 		switch {
 		case m == nil:
-		case !trust.SameKey(k.JWK, m.PublicKeyJwk):
+		case !trust.Publishes(m, k.JWK):
 			return ErrKeyMismatch
 		case k.May(vc.TypeStatusList) && k.ValidAt(s.now) && notCut(k, s.now):
 			published = true

@@ -85,19 +85,19 @@ func AddIssuer(l *vc.TrustList, e Entry) error {
 			if e.Document.Method(m.ID) == nil {
 				continue // not for assertions
 			}
-			pub, err := vc.ParseJWK(m.PublicKeyJwk)
+			pub, err := methodKey(&m)
 			if err != nil {
 				continue // a kind of key that signs nothing here
-			}
-			if have := find(is.Keys, m.ID); have != nil {
-				if !SameKey(have.JWK, m.PublicKeyJwk) {
-					return ErrKeyReused
-				}
-				continue
 			}
 			jwk, err := vc.PublicJWK(pub, m.ID, "")
 			if err != nil {
 				return err
+			}
+			if have := find(is.Keys, m.ID); have != nil {
+				if !SameKey(have.JWK, jwk) {
+					return ErrKeyReused
+				}
+				continue
 			}
 			is.Keys = append(is.Keys, vc.TrustKey{ID: m.ID, JWK: jwk, Role: e.Role, Types: slices.Clone(e.Types),
 				NotBefore: second(e.From), NotAfter: second(e.Until)})
@@ -107,6 +107,26 @@ func AddIssuer(l *vc.TrustList, e Entry) error {
 		}
 		return nil
 	})
+}
+
+// methodKey reads the key of a verification method: a JWK or a Multikey, of
+// Ed25519 or P-256.
+func methodKey(m *did.VerificationMethod) (crypto.PublicKey, error) {
+	if len(m.PublicKeyJwk) == 0 && m.PublicKeyMultibase != "" {
+		return did.ParseKey("did:key:" + m.PublicKeyMultibase)
+	}
+	return vc.ParseJWK(m.PublicKeyJwk)
+}
+
+// Publishes reports whether a verification method has the key of this public
+// JWK.
+func Publishes(m *did.VerificationMethod, key json.RawMessage) bool {
+	pub, err := methodKey(m)
+	if err != nil {
+		return false
+	}
+	jwk, err := vc.PublicJWK(pub, "", "")
+	return err == nil && SameKey(key, jwk)
 }
 
 // AddHub puts a key that signs border bundles on the list. The identifier is

@@ -276,8 +276,11 @@ func (t *sdType) disclosable(root map[string]any) []string {
 // once. It can only be made by PrepareSDJWTVC, or by ReopenSDJWTVC of what that
 // made.
 type UnsignedSDJWTVC struct {
-	Issuer string       // iss
-	Status *TokenStatus // nil: none
+	Issuer    string       // iss
+	Type      string       // vct
+	Status    *TokenStatus // nil: none
+	NotBefore time.Time
+	Expires   time.Time
 
 	payload     []byte
 	disclosures []string
@@ -340,7 +343,7 @@ func (t *sdType) issuable(root map[string]any) (*UnsignedSDJWTVC, error) {
 	if err := ValidateSchema(t.schema, subject); err != nil {
 		return nil, err
 	}
-	return &UnsignedSDJWTVC{Issuer: v.Issuer, Status: v.Status}, nil
+	return &UnsignedSDJWTVC{Issuer: v.Issuer, Type: v.Type, Status: v.Status, NotBefore: v.NotBefore, Expires: v.Expires}, nil
 }
 
 // Bytes gives what Sign will sign and hand out, to be stored until then: the

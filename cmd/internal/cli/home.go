@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,9 +149,18 @@ var secretsOf = map[string][]string{
 	verifierRole: {"history"},
 }
 
-// useOf gives the use of a role's signing keys; wallets sign with their
-// guardians' keys, which are in the database.
-var useOf = map[string]string{issuerRole: keys.UseCredentials, verifierRole: keys.UseHub, anchorName: keys.UseAnchor}
+// signing is a kind of key that a role signs with: its use, what its names begin
+// with, and its algorithm, "" if that can be chosen.
+type signing struct{ use, prefix, alg string }
+
+// signingOf gives the kinds of signing keys of a role, the first being what is
+// meant where none is named; wallets sign with their guardians' keys, which are
+// in the database.
+var signingOf = map[string][]signing{
+	issuerRole:   {{keys.UseCredentials, "key", ""}, {keys.UseSelective, "selective", keys.ES256}},
+	verifierRole: {{keys.UseHub, "key", ""}},
+	anchorName:   {{keys.UseAnchor, "key", ""}},
+}
 
 const anchorName = "anchor"
 
@@ -167,7 +177,7 @@ func (h *home) lock() (unlock func(), err error) {
 }
 
 // ensureRing opens a role's ring and makes what is missing: the file, a first
-// signing key, the secrets.
+// signing key of each use, the secrets.
 func (h *home) ensureRing(role, alg string) (*keys.Ring, error) {
 	unlock, err := h.lock()
 	if err != nil {
@@ -182,11 +192,14 @@ func (h *home) ensureRing(role, alg string) (*keys.Ring, error) {
 	if r == nil {
 		r, changed = &keys.Ring{}, true
 	}
-	if use := useOf[role]; use != "" && len(r.Of(use)) == 0 {
+	for _, kind := range signingOf[role] {
+		if len(r.Of(kind.use)) > 0 {
+			continue
+		}
 		// The first key has no beginning that matters: a registry's first import
 		// may be dated back, and a clock that is a little slow must not find its
 		// own key to be from the future.
-		k, err := keys.New("key-1", use, alg, now().UTC().AddDate(-10, 0, 0).Truncate(time.Hour), time.Time{})
+		k, err := keys.New(kind.name(r), kind.use, kind.algorithm(alg), now().UTC().AddDate(-10, 0, 0).Truncate(time.Hour), time.Time{})
 		if err != nil {
 			return nil, err
 		}
@@ -208,6 +221,24 @@ func (h *home) ensureRing(role, alg string) (*keys.Ring, error) {
 		}
 	}
 	return r, nil
+}
+
+// algorithm gives the algorithm of a new key where alg is wished for.
+func (s signing) algorithm(alg string) string {
+	if s.alg != "" {
+		return s.alg
+	}
+	return alg
+}
+
+// name gives a name for the next key of this kind, which no key of the ring has.
+func (s signing) name(r *keys.Ring) string {
+	for n := len(r.Of(s.use)) + 1; ; n++ {
+		name := fmt.Sprintf("%s-%d", s.prefix, n)
+		if !slices.ContainsFunc(r.Keys, func(k *keys.Key) bool { return k.Name == name }) {
+			return name
+		}
+	}
 }
 
 // write puts a file into the data directory so that a crash leaves the old or

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 func newKeys(h *home) *cobra.Command {
 	c := &cobra.Command{Use: "keys", Short: "Make and list signing keys (sealed files in the data directory)"}
-	var alg, name, from, until string
+	var alg, name, use, from, until string
 	make := &cobra.Command{
 		Use:   "new issuer|verifier|anchor",
 		Short: "Make a signing key",
@@ -25,8 +26,11 @@ func newKeys(h *home) *cobra.Command {
 
 A key signs from --from on. To rotate, make a key with a later --from, let
 "kinpass trust add" put it on the trust list, restart the service: the newest
-valid key signs, the older ones stay published until their --until.`,
-		Example:   "  kinpass keys new issuer --from 2027-01-01\n  kinpass keys new issuer --alg ES256",
+valid key signs, the older ones stay published until their --until.
+
+An issuer has a second kind of key, --use selective: it signs the credentials
+that guardians show in parts (ecdsa-sd-2023) and is always ES256.`,
+		Example:   "  kinpass keys new issuer --from 2027-01-01\n  kinpass keys new issuer --alg ES256\n  kinpass keys new issuer --use selective --from 2027-01-01",
 		ValidArgs: []string{issuerRole, verifierRole, anchorName},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -44,8 +48,22 @@ valid key signs, the older ones stay published until their --until.`,
 					return usage{errors.New("--until must be after --from")}
 				}
 			}
-			if alg != keys.EdDSA && alg != keys.ES256 {
+			if alg != "" && alg != keys.EdDSA && alg != keys.ES256 {
 				return usage{errors.New("--alg must be EdDSA or ES256")}
+			}
+			kind := signingOf[role][0]
+			if use != "" {
+				at := slices.IndexFunc(signingOf[role], func(s signing) bool { return s.use == use })
+				if at < 0 {
+					return usage{errors.New("--use is credentials or selective, for an issuer")}
+				}
+				kind = signingOf[role][at]
+			}
+			if alg != "" && kind.algorithm(alg) != alg {
+				return usage{fmt.Errorf("keys of use %s are %s", kind.use, kind.alg)}
+			}
+			if alg == "" {
+				alg = kind.algorithm(keys.EdDSA)
 			}
 			unlock, err := h.lock()
 			if err != nil {
@@ -60,12 +78,12 @@ valid key signs, the older ones stay published until their --until.`,
 				r = &keys.Ring{}
 			}
 			if name == "" {
-				name = fmt.Sprintf("key-%d", len(r.Keys)+1)
+				name = kind.name(r)
 			}
 			if !keyName(name) {
 				return usage{errors.New("--name takes lower-case letters, digits and hyphens, at most 40")}
 			}
-			k, err := keys.New(name, useOf[role], alg, nb.Truncate(time.Second), na)
+			k, err := keys.New(name, kind.use, alg, nb.Truncate(time.Second), na)
 			if err != nil {
 				return err
 			}
@@ -89,8 +107,9 @@ valid key signs, the older ones stay published until their --until.`,
 			return nil
 		},
 	}
-	make.Flags().StringVar(&alg, "alg", keys.EdDSA, "EdDSA (Ed25519) or ES256 (P-256)")
-	make.Flags().StringVar(&name, "name", "", "name of the key: the fragment of its identifier (default key-N)")
+	make.Flags().StringVar(&alg, "alg", "", "EdDSA (Ed25519, the default) or ES256 (P-256)")
+	make.Flags().StringVar(&use, "use", "", "what an issuer's key signs: credentials (default) or selective")
+	make.Flags().StringVar(&name, "name", "", "name of the key: the fragment of its identifier (default key-N or selective-N)")
 	make.Flags().StringVar(&from, "from", "", "RFC 3339 time from which it signs (default now)")
 	make.Flags().StringVar(&until, "until", "", "RFC 3339 time at which it stops signing (default none)")
 
@@ -99,10 +118,10 @@ valid key signs, the older ones stay published until their --until.`,
 		Use: "list", Short: "List the keys of all roles (public parts only)",
 		RunE: func(c *cobra.Command, _ []string) error {
 			type row struct {
-				Role, Name, Alg string
-				NotBefore       time.Time
-				NotAfter        time.Time       `json:",omitzero"`
-				JWK             json.RawMessage `json:"publicKeyJwk"`
+				Role, Use, Name, Alg string
+				NotBefore            time.Time
+				NotAfter             time.Time       `json:",omitzero"`
+				JWK                  json.RawMessage `json:"publicKeyJwk"`
 			}
 			rows := []row{}
 			for _, role := range []string{issuerRole, verifierRole, anchorName} {
@@ -118,20 +137,20 @@ valid key signs, the older ones stay published until their --until.`,
 					if err != nil {
 						return err
 					}
-					rows = append(rows, row{role, k.Name, k.Alg, k.NotBefore, k.NotAfter, jwk})
+					rows = append(rows, row{role, k.Use, k.Name, k.Alg, k.NotBefore, k.NotAfter, jwk})
 				}
 			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), rows)
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "ROLE\tNAME\tALG\tFROM\tUNTIL")
+			fmt.Fprintln(w, "ROLE\tUSE\tNAME\tALG\tFROM\tUNTIL")
 			for _, r := range rows {
 				until := "-"
 				if !r.NotAfter.IsZero() {
 					until = r.NotAfter.Format(time.RFC3339)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Role, r.Name, r.Alg, r.NotBefore.Format(time.RFC3339), until)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Role, r.Use, r.Name, r.Alg, r.NotBefore.Format(time.RFC3339), until)
 			}
 			return w.Flush()
 		},

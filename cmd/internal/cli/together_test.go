@@ -49,8 +49,8 @@ func TestStartTogether(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := len(r.Of(keys.UseCredentials)); n != 1 {
-				t.Fatalf("%d keys", n)
+			if n, m := len(r.Of(keys.UseCredentials)), len(r.Of(keys.UseSelective)); n != 1 || m != 1 {
+				t.Fatalf("%d and %d keys", n, m)
 			}
 			db := storetest.Reopen(t, url, issuerRole)
 			rows, err := db.QueryContext(context.Background(), `SELECT jwt FROM credentials`)
