@@ -369,7 +369,7 @@ func (i *Issuer) offerable(ctx context.Context, id string) ([]string, error) {
 		return nil, ErrNotIssuable
 	}
 	var configs []string
-	for _, o := range offered {
+	for _, o := range catalogue {
 		if o.profile == ProfileLDP && !i.signs(o.profile) {
 			continue
 		}

@@ -90,9 +90,9 @@ const (
 	formatLDP   = "ldp_vc"
 )
 
-// offered are the configurations that there are, those that a wallet needs at a
+// catalogue holds the configurations that there are, those that a wallet needs at a
 // border first. An offer lists them in this order.
-var offered = []struct{ config, kind, profile, format, name string }{
+var catalogue = []struct{ config, kind, profile, format, name string }{
 	{ConfigGuardianship, vc.TypeGuardianship, ProfileFull, formatJWT, "Guardianship"},
 	{ConfigBirth, vc.TypeBirth, ProfileFull, formatJWT, "Birth"},
 	{ConfigGuardBorder, vc.TypeGuardianship, ProfileBorder, formatJWT, "Guardianship, for a border"},
@@ -107,7 +107,7 @@ var offered = []struct{ config, kind, profile, format, name string }{
 // names.
 func (i *Issuer) configurations() map[string]Configuration {
 	all := map[string]Configuration{}
-	for _, o := range offered {
+	for _, o := range catalogue {
 		c := Configuration{
 			Format:     o.format,
 			SignedWith: []string{i.cfg.Alg},
