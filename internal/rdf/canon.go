@@ -146,7 +146,8 @@ type canonizer struct {
 	values  []int32 // of nodes: what compare goes by
 	byLabel map[string]int32
 	order   []int32 // nodes by first degree hash, then records by canonical text
-	out     []byte  // the canonical form
+	keys    []sortKey
+	out     []byte // the canonical form
 	lines   []span
 	input   []byte     // to be hashed, of all open calls
 	related []relation // of all open calls
@@ -265,6 +266,39 @@ func (c *canonizer) compare(a, b *statement) int {
 	return bytes.Compare(c.text[a.graph:a.end], c.text[b.graph:b.end])
 }
 
+// sortKey is a record and what decides most comparisons with it.
+type sortKey struct {
+	key    uint64
+	record int32
+}
+
+// sort puts records in the order of compare. Subject and predicate of most are
+// two numbers.
+func (c *canonizer) sort(records []int32) {
+	keys := c.keys[:0]
+	for _, i := range records {
+		r := &c.records[i]
+		k := sortKey{record: i}
+		if n := r.node[0]; n != none {
+			k.key = uint64(c.values[n]+1)<<32 | uint64(r.rank)
+		}
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b sortKey) int {
+		if a.key != b.key {
+			if a.key < b.key {
+				return -1
+			}
+			return 1
+		}
+		return c.compare(&c.records[a.record], &c.records[b.record])
+	})
+	for i, k := range keys {
+		records[i] = k.record
+	}
+	c.keys = keys[:0]
+}
+
 // compareNodes compares two blank nodes by value, and puts every other term
 // before them: "_" is greater than any character that one begins with.
 func (c *canonizer) compareNodes(a, b int32) int {
@@ -286,7 +320,7 @@ func (c *canonizer) write() {
 	for i := range c.records {
 		c.order = append(c.order, int32(i))
 	}
-	slices.SortFunc(c.order, func(a, b int32) int { return c.compare(&c.records[a], &c.records[b]) })
+	c.sort(c.order)
 	for _, i := range c.order {
 		r := &c.records[i]
 		start, from := len(c.out), r.start
@@ -471,7 +505,7 @@ func (c *canonizer) issue(n int32) {
 func (c *canonizer) firstDegree(n int32) {
 	quads := c.nodes[n].quads
 	c.values[n] = 0
-	slices.SortFunc(quads, func(a, b int32) int { return c.compare(&c.records[a], &c.records[b]) })
+	c.sort(quads)
 	c.values[n] = 1
 	c.input = c.input[:0]
 	for _, i := range quads {
