@@ -314,6 +314,7 @@ type metadata struct {
 
 type configuration struct {
 	Format     string `json:"format"`
+	Vct        string `json:"vct"` // of an SD-JWT VC
 	Definition struct {
 		Type []string `json:"type"`
 	} `json:"credential_definition"`
@@ -321,10 +322,6 @@ type configuration struct {
 		Algs []string `json:"proof_signing_alg_values_supported"`
 	} `json:"proof_types_supported"`
 }
-
-// usable reports whether this wallet holds credentials of the format. An offer
-// may list others beside them, for wallets that do.
-func (c configuration) usable() bool { return c.Format == formatJWT }
 
 // metadata fetches both documents and holds every address in them to the
 // issuer's own origin.
@@ -354,7 +351,7 @@ func (w *Wallet) metadata(ctx context.Context, issuer string, configs []string) 
 			continue // never asked for
 		}
 		usable = true
-		if !slices.Contains(c.Definition.Type, vc.TypeCredential) {
+		if c.Format != formatSDJWT && !slices.Contains(c.Definition.Type, vc.TypeCredential) {
 			return nil, ErrIssuerAnswer
 		}
 		if p, ok := c.Proofs["jwt"]; len(c.Proofs) > 0 && (!ok || !slices.Contains(p.Algs, keys.EdDSA)) {
@@ -581,16 +578,16 @@ func (x *exchange) credential(ctx context.Context, g *grant, ask map[string]any)
 		}
 		var r struct {
 			Credentials []struct {
-				Credential string `json:"credential"`
+				Credential json.RawMessage `json:"credential"`
 			} `json:"credentials"`
 		}
 		if err := vc.StrictJSON(a.body, &r, vc.MaxDepth); err != nil {
 			return "", ErrIssuerAnswer.With(err)
 		}
-		if len(r.Credentials) != 1 || r.Credentials[0].Credential == "" {
+		if len(r.Credentials) != 1 {
 			return "", ErrIssuerAnswer
 		}
-		return r.Credentials[0].Credential, nil
+		return credentialText(r.Credentials[0].Credential)
 	}
 }
 

@@ -15,6 +15,7 @@ type Credential struct {
 	ID         string    `json:"id"`      // the wallet's own, random
 	Child      string    `json:"child"`   // the wallet's id of the child
 	Type       string    `json:"type"`    // BirthCredential or GuardianshipCredential
+	Format     string    `json:"format"`  // vc+jwt, dc+sd-jwt or ldp_vc
 	Profile    string    `json:"profile"` // full or border
 	Issuer     string    `json:"issuer"`  // DID
 	IssuerName string    `json:"issuerName"`
@@ -25,7 +26,7 @@ type Credential struct {
 	Summary    []string  `json:"summary"` // plain language, a few lines
 
 	// Subject and JWT are given for one credential only: all that it says, and
-	// the signed original.
+	// the signed original, an ldp_vc as the text of its JSON.
 	Subject json.RawMessage `json:"subject,omitempty"`
 	JWT     string          `json:"credential,omitempty"`
 }
@@ -63,7 +64,8 @@ type held struct {
 	Grant string
 	kept
 
-	vc           *vc.Credential
+	vc           *vc.Credential   // of an SD-JWT VC what it would be in the data model
+	token        *vc.TokenStatus  // of an SD-JWT VC
 	birth        *vc.Birth        // one of birth and guardianship is set
 	guardianship *vc.Guardianship // its subject is the guardian
 }
@@ -75,7 +77,15 @@ func (c *held) kind() string {
 	return vc.TypeGuardianship
 }
 
+func (c *held) format() string { return formatOf(c.JWT) }
+
+// forBorder reports whether a border post takes the credential.
+func (c *held) forBorder() bool { return c.format() == formatSigned && c.profile() == profileBorder }
+
 func (c *held) profile() string {
+	if c.token != nil {
+		return profileFull
+	}
 	if c.vc.Schema == nil {
 		return ""
 	}
@@ -105,7 +115,7 @@ func (c *held) state(now time.Time) string {
 
 func (c *held) shown(now time.Time) Credential {
 	return Credential{
-		ID: c.ID, Child: c.Child, Type: c.kind(), Profile: c.profile(),
+		ID: c.ID, Child: c.Child, Type: c.kind(), Format: c.format(), Profile: c.profile(),
 		Issuer: c.vc.Issuer, IssuerName: plain(c.IssuerName),
 		ValidFrom: c.vc.ValidFrom, ValidUntil: c.vc.ValidTo,
 		State: c.state(now), Checked: c.Checked, Summary: c.summary(now),
@@ -131,8 +141,11 @@ func (c *held) summary(now time.Time) []string {
 			out = append(out, "A court has ordered that the child stays in the country.")
 		}
 	}
-	if c.profile() == profileBorder {
+	switch {
+	case c.profile() == profileBorder:
 		out = append(out, "Made for border checks: it holds only what an officer needs.")
+	case c.format() != formatSigned:
+		out = append(out, "Can be shown in parts: you choose what others see.")
 	}
 	switch c.state(now) {
 	case shownNotUsable:

@@ -184,7 +184,7 @@ func pick(all []held, r Request, now time.Time) (*held, []*held, error) {
 		}
 		c := &all[at]
 		switch {
-		case c.profile() != profileBorder || slices.Contains(r.Credentials[:i], id):
+		case !c.forBorder() || slices.Contains(r.Credentials[:i], id):
 			return nil, nil, ErrSelection
 		case c.state(now) == shownNotUsable:
 			return nil, nil, ErrNotUsable
@@ -222,7 +222,7 @@ func joined(a, b *held) bool {
 func choose(all []held, child string, now time.Time) (birth, guard *held, err error) {
 	unusable := false
 	good := func(c *held) bool {
-		if c.Child != child || c.profile() != profileBorder {
+		if c.Child != child || !c.forBorder() {
 			return false
 		}
 		unusable = unusable || c.state(now) == shownNotUsable

@@ -25,7 +25,8 @@ type Renewed struct {
 }
 
 // Renew reads the status of the guardian's credentials and fetches those anew
-// that end within sixty days or were revoked because the record was corrected.
+// that end within sixty days, were revoked because the record was corrected, or
+// tell ages that the child has outgrown.
 // It proves the holder key; no PIN is needed. Credentials stay as they are
 // when their issuer cannot be reached or has nothing new: Failed counts them.
 func (w *Wallet) Renew(ctx context.Context, g Guardian) (Renewed, error) {
@@ -106,7 +107,7 @@ func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []hel
 	}
 	due, down := false, false
 	for i := range mine {
-		state, err := lists.state(ctx, mine[i].vc)
+		state, err := lists.state(ctx, &mine[i])
 		if err != nil {
 			out.Failed++
 			down = down || errors.Is(err, ErrUnreachable)
@@ -114,7 +115,7 @@ func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []hel
 			out.Checked++
 			mine[i].State, mine[i].Checked = state, now.UTC()
 		}
-		due = due || mine[i].State == stateRevoked || !mine[i].vc.ValidTo.After(now.Add(renewAhead))
+		due = due || mine[i].State == stateRevoked || !mine[i].vc.ValidTo.After(now.Add(renewAhead)) || mine[i].outgrown(now)
 	}
 	if out.Checked > 0 {
 		if err := w.mark(ctx, v, mine); err != nil {

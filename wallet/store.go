@@ -12,7 +12,6 @@ import (
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/store"
-	"github.com/kinpass/kinpass/internal/vc"
 )
 
 // Names of the tables in the additional data of what is sealed. They stay even
@@ -76,7 +75,7 @@ func (g *grant) LogValue() slog.Value { return slog.StringValue("grant") }
 type kept struct {
 	Config     string    `json:"config"`
 	IssuerName string    `json:"issuerName"`
-	JWT        string    `json:"jwt"`
+	JWT        string    `json:"jwt"` // the credential of whatever format, as it came
 	State      string    `json:"state,omitempty"`
 	Checked    time.Time `json:"checked"`
 }
@@ -693,11 +692,8 @@ func (w *Wallet) rewrap(ctx context.Context, tx *sql.Tx, guardian string) (bool,
 // read fills in what the credential says. What is kept was verified before it
 // was sealed.
 func (c *held) read() error {
-	s, err := vc.SplitJWS(c.JWT)
-	if err != nil {
-		return errUnsealed.With(err)
-	}
-	if c.vc, err = vc.ParseCredential(s.PayloadUnverified()); err != nil {
+	var err error
+	if c.vc, c.token, err = reread(c.JWT); err != nil {
 		return errUnsealed.With(err)
 	}
 	if c.birth, c.guardianship, err = subjectOf(c.vc); err != nil {

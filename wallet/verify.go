@@ -2,9 +2,9 @@ package wallet
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,13 +43,15 @@ var schemas = map[string]struct{ kind, profile string }{
 var profiles = map[string]string{
 	"BirthCredential": profileFull, "BirthCredentialBorder": profileBorder,
 	"GuardianshipCredential": profileFull, "GuardianshipCredentialBorder": profileBorder,
+	"BirthCredentialSdJwt": profileFull, "GuardianshipCredentialSdJwt": profileFull,
+	"BirthCredentialSD": profileFull, "GuardianshipCredentialSD": profileFull,
 }
 
 // received is what an issuer sent for a grant, not believed yet.
 type received struct {
 	grant  *grant
 	m      *metadata
-	jwts   []string // as Grant.Configs
+	jwts   []string // credentials of any format, as Grant.Configs
 	issuer *vc.TrustIssuer
 	holder string // did:key of the guardian
 }
@@ -115,37 +117,38 @@ func (r refusedRule) Error() string { return string(r) }
 // verifyOne checks the i-th credential by itself.
 func (w *Wallet) verifyOne(ctx context.Context, r received, i int, lists *statusLists) (*held, error) {
 	now := w.cfg.Now()
-	payload, err := verifySigned(r.jwts[i], r.issuer, now)
+	config := r.grant.Configs[i]
+	o, err := open(r.jwts[i], r, now)
 	if err != nil {
 		return nil, err
 	}
-	c, err := vc.ParseCredential(payload)
-	if err != nil {
-		return nil, refusedRule("is not a credential of a known shape")
-	}
-	h := &held{vc: c}
+	h, c := &o.held, o.vc
+	h.JWT = r.jwts[i]
 	switch {
 	case c.Issuer != r.issuer.DID:
 		return nil, refusedRule("names another issuer")
 	case c.ID == "" || len(c.ID) > 256:
 		return nil, refusedRule("has no identifier")
-	case len(c.Type) != 2 || c.Type[0] != vc.TypeCredential || !slices.Contains(r.m.Configs[r.grant.Configs[i]].Definition.Type, c.Type[1]):
+	case len(c.Type) != 2 || c.Type[0] != vc.TypeCredential || !r.m.Configs[config].offers(c.Type[1]):
 		return nil, refusedRule("is of another type than was offered")
-	case c.Schema == nil || schemas[c.Schema.ID].kind != c.Type[1]:
+	case o.document != nil && (c.Schema == nil || schemas[c.Schema.ID].kind != c.Type[1]):
 		return nil, refusedRule("has another schema than its type")
-	}
-	if !signerMay(r.jwts[i], r.issuer, c) {
+	case !o.key.May(c.Type[1]) || !o.key.ValidAt(c.ValidFrom):
 		return nil, refusedRule("is signed by a key that may not sign this type at that time")
+	case h.format() == formatLDP && h.profile() != profileFull:
+		return nil, refusedRule("is of a profile that is not shown in parts")
 	}
-	if want := profiles[r.grant.Configs[i]]; want != "" && want != h.profile() {
+	if want := profiles[config]; want != "" && want != h.profile() {
 		return nil, refusedRule("is of another profile than was offered")
 	}
-	if err := vc.ValidateSchema(c.Schema.ID, payload); err != nil {
-		var f *fault.Fault
-		if !errors.As(err, &f) {
-			return nil, err
+	if o.document != nil {
+		if err := vc.ValidateSchema(c.Schema.ID, o.document); err != nil {
+			var f *fault.Fault
+			if !errors.As(err, &f) {
+				return nil, err
+			}
+			return nil, refusedRule("does not follow its schema")
 		}
-		return nil, refusedRule("does not follow its schema")
 	}
 	if h.birth, h.guardianship, err = subjectOf(c); err != nil {
 		return nil, refusedRule("does not follow its schema")
@@ -153,7 +156,8 @@ func (w *Wallet) verifyOne(ctx context.Context, r received, i int, lists *status
 	switch {
 	case h.birth != nil && h.birth.ID != "":
 		return nil, refusedRule("names a subject that a birth does not have")
-	case h.guardianship != nil && h.guardianship.ID != r.holder:
+	// An SD-JWT VC names its holder in cnf, which was looked at.
+	case h.guardianship != nil && h.token == nil && h.guardianship.ID != r.holder:
 		return nil, refusedRule("is for another holder")
 	case h.childRef() == "":
 		return nil, refusedRule("names no child")
@@ -162,7 +166,7 @@ func (w *Wallet) verifyOne(ctx context.Context, r received, i int, lists *status
 	case c.ValidTo.IsZero() || !now.Before(c.ValidTo):
 		return nil, refusedRule("is expired")
 	}
-	state, err := lists.state(ctx, c)
+	state, err := lists.state(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -174,16 +178,30 @@ func (w *Wallet) verifyOne(ctx context.Context, r received, i int, lists *status
 }
 
 // verifySigned checks the signature of a vc+jwt by a key of the issuer that the
-// trust list has, and gives the payload.
-func verifySigned(jwt string, issuer *vc.TrustIssuer, now time.Time) ([]byte, error) {
+// trust list has, and gives the payload and that key.
+func verifySigned(jwt string, issuer *vc.TrustIssuer, now time.Time) ([]byte, *vc.TrustKey, error) {
 	if strings.ContainsAny(jwt, "\r\n") {
-		return nil, refusedRule("is not a signed credential")
+		return nil, nil, refusedRule("is not a signed credential")
 	}
 	s, err := vc.SplitJWS(jwt)
 	if err != nil || s.Header.Typ != vc.TypCredential {
-		return nil, refusedRule("is not a signed credential")
+		return nil, nil, refusedRule("is not a signed credential")
 	}
 	k := keyOf(issuer, s.Header.Kid)
+	pub, err := usableKey(k, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	payload, err := s.Verify(pub)
+	if err != nil {
+		return nil, nil, refusedRule("has a signature that does not hold")
+	}
+	return payload, k, nil
+}
+
+// usableKey gives the public key of a key of the trust list that is believed
+// now. Nil is a key that is not on it.
+func usableKey(k *vc.TrustKey, now time.Time) (crypto.PublicKey, error) {
 	if k == nil {
 		return nil, refusedRule("is signed by a key that is not on the trust list")
 	}
@@ -194,11 +212,7 @@ func verifySigned(jwt string, issuer *vc.TrustIssuer, now time.Time) ([]byte, er
 	if err != nil {
 		return nil, refusedRule("is signed by a key that is not on the trust list")
 	}
-	payload, err := s.Verify(pub)
-	if err != nil {
-		return nil, refusedRule("has a signature that does not hold")
-	}
-	return payload, nil
+	return pub, nil
 }
 
 // keyOf finds the issuer's key with this id. A key id of another DID is not
@@ -215,40 +229,38 @@ func keyOf(issuer *vc.TrustIssuer, kid string) *vc.TrustKey {
 	return nil
 }
 
-// signerMay reports whether the signing key may sign this type, and could when
-// the credential says that it was signed.
-func signerMay(jwt string, issuer *vc.TrustIssuer, c *vc.Credential) bool {
-	s, err := vc.SplitJWS(jwt)
-	if err != nil {
-		return false
-	}
-	k := keyOf(issuer, s.Header.Kid)
-	return k != nil && k.May(c.Type[1]) && k.ValidAt(c.ValidFrom)
-}
-
 // statusLists reads the lists of one issuer, each once. A wallet asks for
 // whole lists from the issuer that it speaks with anyway.
 type statusLists struct {
 	net    *network
 	issuer *vc.TrustIssuer
 	now    time.Time
-	read   map[string]readList // by purpose and address
+	read   map[string]readList // by purpose, or "token", and address
 }
 
 // readList is what came of reading a list: also a failure is not repeated, so
 // that one issuer that does not answer holds up nobody for long.
 type readList struct {
-	bits *status.List
-	err  error
+	bits   *status.List
+	tokens *vc.StatusList // of a Token Status List
+	err    error
 }
 
 func (w *Wallet) lists(issuer *vc.TrustIssuer) *statusLists {
 	return &statusLists{net: w.net, issuer: issuer, now: w.cfg.Now(), read: map[string]readList{}}
 }
 
-// state says what both lists of a credential say. Both purposes must be there:
-// a credential that cannot be suspended would outlive an order.
-func (l *statusLists) state(ctx context.Context, c *vc.Credential) (string, error) {
+// state says what the status list of a credential says, or its two.
+func (l *statusLists) state(ctx context.Context, h *held) (string, error) {
+	if h.token != nil {
+		return l.tokenState(ctx, *h.token)
+	}
+	return l.bitState(ctx, h.vc)
+}
+
+// bitState says what both bitstring lists of a credential say. Both purposes
+// must be there: a credential that cannot be suspended would outlive an order.
+func (l *statusLists) bitState(ctx context.Context, c *vc.Credential) (string, error) {
 	set := map[string]bool{}
 	for _, e := range c.Status {
 		if _, twice := set[e.Purpose]; twice || (e.Purpose != vc.PurposeRevocation && e.Purpose != vc.PurposeSuspension) {
@@ -289,9 +301,8 @@ func (l *statusLists) list(ctx context.Context, address, purpose string) (*statu
 // fetch reads a status list from the issuer's shelf and checks it: signed by
 // the issuer, about this address and purpose, valid now.
 func (l *statusLists) fetch(ctx context.Context, address, purpose string) (*status.List, error) {
-	rest, ok := strings.CutPrefix(address, l.issuer.Shelf+"/status/")
-	if !ok || rest == "" || path.Clean("/"+rest) != "/"+rest || strings.ContainsAny(rest, "?#%\\") {
-		return nil, refusedRule("has its status list somewhere else than on the issuer's shelf")
+	if !l.onShelf(address) {
+		return nil, errStatusPlace
 	}
 	body, err := l.net.get(ctx, address, maxList, "application/vc+jwt", "application/jwt")
 	if err != nil {
@@ -300,7 +311,17 @@ func (l *statusLists) fetch(ctx context.Context, address, purpose string) (*stat
 	return openStatusList(string(body), address, purpose, l.issuer, l.now)
 }
 
-var errStatusList = refusedRule("has a status list that does not hold")
+// onShelf reports whether an address is that of a status list on the issuer's
+// shelf.
+func (l *statusLists) onShelf(address string) bool {
+	rest, ok := strings.CutPrefix(address, l.issuer.Shelf+"/status/")
+	return ok && rest != "" && path.Clean("/"+rest) == "/"+rest && !strings.ContainsAny(rest, "?#%\\")
+}
+
+const (
+	errStatusList  = refusedRule("has a status list that does not hold")
+	errStatusPlace = refusedRule("has its status list somewhere else than on the issuer's shelf")
+)
 
 func openStatusList(jwt, address, purpose string, issuer *vc.TrustIssuer, now time.Time) (*status.List, error) {
 	s, err := vc.SplitLargeJWS(jwt, maxList)
