@@ -205,7 +205,8 @@ func TestAcceptRefusesCredentials(t *testing.T) {
 		{"typ JWT", resigned("", "JWT", nil), "not a signed credential"},
 		{"typ vp+jwt", resigned("", vc.TypPresentation, nil), "not a signed credential"},
 		{"line end in the signature", func(o *office) { o.resign = func(_, jwt string) string { return jwt + "\n" } }, "not a signed credential"},
-		{"not a JWS", func(o *office) { o.resign = func(_, _ string) string { return "{}" } }, "not a signed credential"},
+		{"not a JWS", func(o *office) { o.resign = func(_, _ string) string { return "x.y" } }, "not a signed credential"},
+		{"an object without a proof", func(o *office) { o.resign = func(_, _ string) string { return "{}" } }, "not a signed credential"},
 		{"another issuer claim", on("BirthCredential", func(d jsonObject) { d["issuer"] = "did:web:other.test" }), "names another issuer"},
 		{"for another holder", on("GuardianshipCredential", func(d jsonObject) {
 			subject(d)["id"] = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
@@ -875,7 +876,7 @@ func TestAcceptHostileIssuer(t *testing.T) {
 		})), "issuer-answer", false},
 		{"no credential", "/credential", token(jsonObject{"credentials": []any{}}), "issuer-answer", false},
 		{"two credentials", "/credential", token(jsonObject{"credentials": []jsonObject{{"credential": "a"}, {"credential": "b"}}}), "issuer-answer", false},
-		{"credential not a text", "/credential", token(jsonObject{"credentials": []jsonObject{{"credential": jsonObject{}}}}), "issuer-answer", false},
+		{"credential neither text nor object", "/credential", token(jsonObject{"credentials": []jsonObject{{"credential": []string{}}}}), "issuer-answer", false},
 		{"nonces never good", "/credential", fixed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			answerJSON(w, 400, jsonObject{"error": "invalid_nonce"})
 		})), "offer-refused", false},

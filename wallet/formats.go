@@ -7,7 +7,6 @@ import (
 	"errors"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,7 +63,7 @@ func credentialText(raw json.RawMessage) (string, error) {
 		return string(raw), nil
 	}
 	var s string
-	if err := json.Unmarshal(raw, &s); err != nil || s == "" || s[0] == '{' {
+	if err := json.Unmarshal(raw, &s); err != nil || s == "" {
 		return "", ErrIssuerAnswer
 	}
 	return s, nil
@@ -178,10 +177,15 @@ func apart(secured, document []byte) error {
 	if err != nil {
 		return refusedRule("can be shown without what everybody must see")
 	}
-	for _, at := range shownOf(document, least) {
+	var shown any
+	if err := json.Unmarshal(least, &shown); err != nil {
+		return refusedRule("cannot be shown in parts")
+	}
+	delete(shown.(map[string]any), "proof")
+	for _, at := range leaves(shown, "") {
 		// An object on the way to a mandatory part keeps what it is.
 		name := at[strings.LastIndexByte(at, '/')+1:]
-		if name != "id" && name != "type" && name != "@context" && !slices.ContainsFunc(must, func(m string) bool { return within(at, m) }) {
+		if name != "id" && name != "type" && !within(at, "/@context") && !slices.ContainsFunc(must, func(m string) bool { return within(at, m) }) {
 			return refusedRule("cannot be shown in parts")
 		}
 	}
@@ -208,7 +212,8 @@ func openSDJWT(text string, r received, now time.Time) (*proven, error) {
 	_, payload, _ := strings.Cut(jwt, ".")
 	payload, _, _ = strings.Cut(payload, ".")
 	// What an issuer keeps of a credential before it signs is the payload with
-	// every disclosure: complete there is complete here.
+	// every disclosure: complete there is complete here. Where a record need not
+	// have a claim, a disclosure that was kept back cannot be told from a decoy.
 	if _, err := vc.ReopenSDJWTVC([]byte(payload + "~" + disclosures)); err != nil {
 		return nil, refusedRule("does not come with everything that it can show")
 	}
@@ -219,6 +224,9 @@ func openSDJWT(text string, r received, now time.Time) (*proven, error) {
 	}
 	if holder != r.holder {
 		return nil, refusedRule("is for another holder")
+	}
+	if o.vc.Is(vc.TypeBirth) && len(o.ages()) != len(vc.AgeEqualOrOver(vc.UncertainDate{}, vc.Date{})) {
+		return nil, refusedRule("does not come with everything that it can show")
 	}
 	return o, nil
 }
@@ -318,28 +326,21 @@ func (l *statusLists) fetchTokens(ctx context.Context, address string) (*vc.Stat
 	return list, nil
 }
 
-// shownOf lists, as JSON pointers into a document, what a part of it shows:
-// the highest places that are there as a whole. Of an array that is not whole
-// no element is told apart; it counts as one place.
-func shownOf(document, part []byte) []string {
-	var whole, some any
-	if json.Unmarshal(document, &whole) != nil || json.Unmarshal(part, &some) != nil {
-		return nil
-	}
-	return places(whole, some, "")
-}
-
-func places(whole, part any, at string) []string {
-	w, ok1 := whole.(map[string]any)
-	p, ok2 := part.(map[string]any)
-	if !ok1 || !ok2 || reflect.DeepEqual(whole, part) {
-		return []string{at}
-	}
+// leaves lists the JSON pointers of all that has nothing in it.
+func leaves(v any, at string) []string {
 	var out []string
-	for _, name := range slices.Sorted(maps.Keys(p)) {
-		if v, there := w[name]; there {
-			out = append(out, places(v, p[name], at+"/"+pointerEscape.Replace(name))...)
+	switch x := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(x)) {
+			out = append(out, leaves(x[name], at+"/"+pointerEscape.Replace(name))...)
 		}
+	case []any:
+		for i := range x {
+			out = append(out, leaves(x[i], at+"/"+strconv.Itoa(i))...)
+		}
+	}
+	if out == nil {
+		return []string{at}
 	}
 	return out
 }
@@ -398,16 +399,22 @@ func (c *held) outgrown(now time.Time) bool {
 	if c.token == nil || c.birth == nil {
 		return false
 	}
-	var says struct {
-		Ages map[string]bool `json:"age_equal_or_over"`
-	}
-	if json.Unmarshal(c.vc.Subject, &says) != nil {
-		return false
-	}
+	told := c.ages()
 	for step, reached := range vc.AgeEqualOrOver(c.birth.BirthDate, vc.DateOf(now)) {
-		if told, there := says.Ages[step]; reached && there && !told {
+		if says, there := told[step]; reached && there && !says {
 			return true
 		}
 	}
 	return false
+}
+
+// ages gives the ages that a birth as SD-JWT VC tells, by number of years.
+func (c *held) ages() map[string]bool {
+	var says struct {
+		Ages map[string]bool `json:"age_equal_or_over"`
+	}
+	if json.Unmarshal(c.vc.Subject, &says) != nil {
+		return nil
+	}
+	return says.Ages
 }

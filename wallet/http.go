@@ -41,6 +41,7 @@ func Routes(s *serve.Server, w *Wallet) {
 	e.DELETE("/wallet/credentials/:id", h.forgetOne, guardian)
 	e.POST("/wallet/presentations", h.present, s.Limit(120, time.Minute), guardian)
 	e.POST("/credentials/derive", h.deriveCredential, s.Limit(120, time.Minute), guardian)
+	e.POST("/wallet/disclosures", h.disclose, s.Limit(120, time.Minute), guardian)
 	e.POST("/wallet/renewals", h.renew, s.Limit(30, time.Minute), guardian)
 	e.DELETE("/wallet", h.delete, guardian)
 }
@@ -167,6 +168,19 @@ func (h routes) present(c echo.Context) error {
 		Presentation
 		QR string `json:"qr"`
 	}{p, img.SVG()})
+}
+
+// disclose answers with a part of one credential.
+func (h routes) disclose(c echo.Context) error {
+	var in Choice
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	out, err := h.Disclose(c.Request().Context(), guardianOf(c), in)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
 }
 
 // wanted gives the first media type of an Accept header that there is; JSON

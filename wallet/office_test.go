@@ -67,6 +67,7 @@ type office struct {
 	srv   *httptest.Server
 	clock *clock
 	key   *keys.Key
+	p256  *keys.Key // signs ldp_vc
 	did   string
 	trust *vc.TrustList
 
@@ -84,9 +85,13 @@ type office struct {
 	alter     func(string, jsonObject) // before signing, by configuration
 	resign    func(string, string) string
 	alterList func(jsonObject)
-	denied    []string
-	noPIN     bool
-	life      time.Duration // of credentials
+
+	alterClaims func(string, jsonObject, *[]string) // of an SD-JWT VC, and what it can hide
+	alterBase   func(string, *vc.ProofOptions)      // of a base proof
+	alterTokens func(*vc.TokenList)                 // of a Token Status List
+	denied      []string
+	noPIN       bool
+	life        time.Duration // of credentials
 }
 
 type jsonObject = map[string]any
@@ -113,7 +118,11 @@ func newOffice(t *testing.T, c *clock) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &office{t: t, clock: c, key: k, configs: allConfigs, life: 365 * 24 * time.Hour,
+	p256, err := keys.New("key-2", keys.UseSelective, keys.ES256, c.now().Add(-24*time.Hour), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &office{t: t, clock: c, key: k, p256: p256, configs: allConfigs, life: 365 * 24 * time.Hour,
 		offers: map[string]*deal{}, access: map[string]*deal{}, refresh: map[string]*deal{}, calls: map[string]int{},
 		lists: map[string]*status.List{}, override: map[string]http.Handler{}, drop: map[string]int{}, next: 4711}
 	for _, p := range []string{vc.PurposeRevocation, vc.PurposeSuspension} {
@@ -130,10 +139,15 @@ func newOffice(t *testing.T, c *clock) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pub2, err := vc.PublicJWK(p256.Public(), o.did+"#key-2", keys.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
 	o.trust = &vc.TrustList{ID: "t", Sequence: 1, IssuedAt: c.now(), Issuers: []vc.TrustIssuer{{
 		DID: o.did, Name: "Civil register of Testland", Shelf: o.srv.URL,
 		Keys: []vc.TrustKey{{ID: o.kid(), JWK: pub, Role: vc.RoleRegistrar, Types: []string{vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList},
-			NotBefore: c.now().Add(-24 * time.Hour)}},
+			NotBefore: c.now().Add(-24 * time.Hour)},
+			{ID: o.did + "#key-2", JWK: pub2, Role: vc.RoleRegistrar, Types: []string{vc.TypeBirth, vc.TypeGuardianship}, NotBefore: c.now().Add(-24 * time.Hour)}},
 	}}}
 	return o
 }
@@ -223,10 +237,11 @@ func (o *office) serve(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/.well-known/openid-credential-issuer":
 		configs := jsonObject{}
 		for _, id := range allConfigs {
-			kind := strings.TrimSuffix(id, "Border")
+			kind := kindOf(id)
 			configs[id] = jsonObject{"format": "jwt_vc_json", "credential_definition": jsonObject{"type": []string{vc.TypeCredential, kind}},
 				"proof_types_supported": jsonObject{"jwt": jsonObject{"proof_signing_alg_values_supported": []string{"EdDSA", "ES256"}}}}
 		}
+		maps.Copy(configs, partMetadata())
 		for id, format := range o.others {
 			configs[id] = jsonObject{"format": format}
 		}
@@ -370,7 +385,11 @@ func (o *office) credential(w http.ResponseWriter, r *http.Request) {
 	if d.issued[in.Config] == "" {
 		d.issued[in.Config] = o.issue(d, in.Config)
 	}
-	answerJSON(w, 200, jsonObject{"credentials": []jsonObject{{"credential": d.issued[in.Config]}}})
+	var delivered any = d.issued[in.Config]
+	if strings.HasPrefix(d.issued[in.Config], "{") {
+		delivered = json.RawMessage(d.issued[in.Config])
+	}
+	answerJSON(w, 200, jsonObject{"credentials": []jsonObject{{"credential": delivered}}})
 }
 
 // issue signs a credential of a configuration.
@@ -414,16 +433,27 @@ func (o *office) issue(d *deal, config string) string {
 		subject = jsonObject{"id": d.holder, "guardian": guardian, "ward": jsonObject{"childRef": c.ref}, "role": "mother", "legalBasis": basis,
 			"powers": []string{"travelAccompany", "travelConsent", "healthRoutine"}, "exercise": jsonObject{"mode": "sole"},
 			"effective": jsonObject{"from": c.born}, "termination": jsonObject{"majorityAge": 18, "majorityLaw": "UTO"}}
+		if strings.HasSuffix(config, "SD") {
+			subject["constraints"] = jsonObject{}
+		}
 	}
 	doc := jsonObject{"@context": []string{vc.ContextV2, vc.ContextKinpass}, "id": "urn:uuid:" + uuid.NewString(),
-		"type": []string{vc.TypeCredential, strings.TrimSuffix(config, "Border")}, "issuer": o.did,
+		"type": []string{vc.TypeCredential, kindOf(config)}, "issuer": o.did,
 		"validFrom": now.Format(time.RFC3339), "validUntil": now.Add(o.life).Format(time.RFC3339), "credentialSubject": subject,
 		"credentialStatus": []jsonObject{entry(vc.PurposeRevocation), entry(vc.PurposeSuspension)},
 		"credentialSchema": jsonObject{"id": schema, "type": "JsonSchema"}}
 	if o.alter != nil {
 		o.alter(config, doc)
 	}
-	jwt := o.sign(doc)
+	var jwt string
+	switch {
+	case strings.HasSuffix(config, "SdJwt"):
+		jwt = o.sdJWT(d, config, subject)
+	case strings.HasSuffix(config, "SD"):
+		jwt = o.ldp(config, doc)
+	default:
+		jwt = o.sign(doc)
+	}
 	if o.resign != nil {
 		jwt = o.resign(config, jwt)
 	}
@@ -444,6 +474,10 @@ func (o *office) sign(doc any) string {
 
 func (o *office) list(w http.ResponseWriter, r *http.Request) {
 	purpose := strings.Split(r.URL.Path, "/")[2]
+	if purpose == "token" {
+		o.tokenList(w, r)
+		return
+	}
 	l := o.lists[purpose]
 	if l == nil {
 		answerJSON(w, 404, jsonObject{})
