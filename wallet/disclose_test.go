@@ -4,12 +4,15 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/kinpass/kinpass/api"
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -279,6 +282,40 @@ func TestDiscloseInside(t *testing.T) {
 		if strings.Contains(text, zainab.native) || strings.Contains(text, "https://register.test") || strings.Contains(text, zainab.born) {
 			t.Errorf("%s shows more", config)
 		}
+	}
+}
+
+// TestHTTPDisclose asks over HTTP, with the client.
+func TestHTTPDisclose(t *testing.T) {
+	d := newDesk(t, inParts(lite(t)))
+	a := into[Accepted](t, d.call(t, "amina", "POST", "/wallet/offers", jsonObject{"offer": d.o.offer(zainab), "pin": pin}))
+	list := into[struct{ Credentials []Credential }](t, d.call(t, "amina", "GET", "/wallet/credentials", nil))
+	if len(list.Credentials) != len(everyConfig) {
+		t.Errorf("%d credentials", len(list.Credentials))
+	}
+	srv := httptest.NewServer(d.srv)
+	defer srv.Close()
+	client := &api.Client{Base: srv.URL, Token: d.tokens["amina"]}
+	for _, c := range []api.Choice{
+		{Credential: d.held1(t, a, "BirthCredentialSdJwt"), Show: "age:16"},
+		{Credential: d.held1(t, a, "BirthCredentialSD"), Disclose: []string{"/credentialSubject/sex"}},
+		{Credential: d.held1(t, a, "GuardianshipCredentialSD"), Disclose: []string{}},
+	} {
+		c.Audience, c.Nonce = asker, asked
+		got, err := client.Disclose(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text := d.seen(t, Disclosure(got))
+		mustSayNothing(t, text, zainab, "role", "childRef", "effective", "placeOfBirth")
+	}
+	_, err := client.Disclose(t.Context(), api.Choice{Credential: d.held1(t, a, "BirthCredential"), Show: "age", Audience: asker, Nonce: asked})
+	var p *api.Problem
+	if !errors.As(err, &p) || p.Code() != "credential-whole" || p.Status != 409 {
+		t.Errorf("%v", err)
+	}
+	if strings.Contains(d.log.String(), asked) || strings.Contains(d.log.String(), "school.example") {
+		t.Error("the log says whom something was shown to")
 	}
 }
 

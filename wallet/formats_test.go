@@ -145,9 +145,16 @@ func (o *office) tokenList(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(signed))
 }
 
-// inParts is a scene whose office offers every format.
+// inParts is a scene whose office offers every format, with a second key.
 func inParts(s scene) scene {
 	s.o.configs = everyConfig
+	kid := s.o.did + "#key-2"
+	pub, err := vc.PublicJWK(s.o.p256.Public(), kid, keys.ES256)
+	if err != nil {
+		s.o.t.Fatal(err)
+	}
+	is := &s.o.trust.Issuers[0]
+	is.Keys = append(is.Keys, vc.TrustKey{ID: kid, JWK: pub, Role: vc.RoleRegistrar, Types: []string{vc.TypeBirth, vc.TypeGuardianship}, NotBefore: is.Keys[0].NotBefore})
 	return s
 }
 
@@ -227,7 +234,7 @@ func count2(t *testing.T, s scene) int { return count(t, s.db, "credentials") }
 // that, and cannot cross a border with it.
 func TestAcceptPartsAlone(t *testing.T) {
 	for _, configs := range [][]string{partConfigs[:2], partConfigs[2:], {partConfigs[0], partConfigs[3]}} {
-		s := lite(t)
+		s := inParts(lite(t))
 		s.o.configs = configs
 		a := s.accept(t, amina, zainab)
 		if len(a.Credentials) != 2 {
@@ -563,7 +570,7 @@ func dealOf(o *office) *deal {
 // TestOutgrownAges: a birth that denies an age which the child has reached since
 // is fetched anew.
 func TestOutgrownAges(t *testing.T) {
-	s := lite(t)
+	s := inParts(lite(t))
 	s.o.configs = partConfigs[:2]
 	c := zainab
 	born := s.o.clock.now().AddDate(-13, 0, 30)

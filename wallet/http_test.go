@@ -236,6 +236,9 @@ func TestHTTPNotYoursIsNotThere(t *testing.T) {
 				{"POST", "/wallet/presentations", func(child, credential string) any {
 					return jsonObject{"child": child, "credentials": []string{credential}}
 				}},
+				{"POST", "/wallet/disclosures", func(_, credential string) any {
+					return jsonObject{"credential": credential, "disclose": []string{"/birthDate"}, "audience": asker, "nonce": asked}
+				}},
 				{"POST", "/wallet/presentations", func(_, credential string) any {
 					return jsonObject{"child": b.Child, "credentials": []string{birth, credential}}
 				}},
@@ -285,14 +288,17 @@ func withoutID(h http.Header) http.Header {
 func TestHTTPTokens(t *testing.T) {
 	d := newDesk(t, lite(t))
 	for _, r := range [][2]string{{"POST", "/wallet/offers"}, {"GET", "/wallet/children"}, {"GET", "/wallet/credentials"}, {"GET", "/wallet/credentials/x"},
-		{"DELETE", "/wallet/credentials/x"}, {"POST", "/wallet/presentations"}, {"POST", "/wallet/renewals"}, {"DELETE", "/wallet"}} {
+		{"DELETE", "/wallet/credentials/x"}, {"POST", "/wallet/presentations"}, {"POST", "/wallet/disclosures"}, {"POST", "/wallet/renewals"}, {"DELETE", "/wallet"}} {
 		for who, want := range map[string]int{"none": 401, "wrong": 401, "officer": 403} {
 			var body any
 			if r[0] == "POST" && r[1] != "/wallet/renewals" {
 				body = jsonObject{"offer": "x", "child": "x"}
-				if r[1] == "/wallet/offers" {
+				switch r[1] {
+				case "/wallet/offers":
 					body = jsonObject{"offer": d.o.offer(zainab), "pin": pin}
-				} else {
+				case "/wallet/disclosures":
+					body = jsonObject{"credential": "x", "show": "age", "audience": asker, "nonce": asked}
+				default:
 					body = jsonObject{"child": "x"}
 				}
 			}
@@ -365,6 +371,18 @@ func TestHTTPBadInput(t *testing.T) {
 		{"POST", "/wallet/presentations", jsonObject{"child": mark, "nonce": mark}, 400, "presentation-terms"},
 		{"POST", "/wallet/presentations", jsonObject{"child": mark, "audience": mark}, 400, "presentation-terms"},
 		{"POST", "/wallet/presentations", `{"child":"` + mark + `","child":"x"}`, 400, "body-invalid"},
+		{"POST", "/wallet/disclosures", "{}", 400, "request-invalid"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "show": "age", "audience": asker}, 400, "request-invalid"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "show": "age", "nonce": asked}, 400, "request-invalid"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "show": "age", "audience": asker, "nonce": "short"}, 400, "request-invalid"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "show": mark, "audience": asker, "nonce": asked}, 400, "request-invalid"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "disclose": []string{mark}, "audience": asker, "nonce": asked}, 400, "request-invalid"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "disclose": mark, "audience": asker, "nonce": asked}, 400, "request-invalid"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "audience": asker, "nonce": asked}, 400, "disclosure-terms"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "show": "age", "disclose": []string{"/" + mark}, "audience": asker, "nonce": asked}, 400, "disclosure-terms"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "show": "age", "audience": mark + "\u202e", "nonce": asked}, 400, "presentation-terms"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "show": "age", "audience": asker, "nonce": mark + " 0123456789abcdef"}, 400, "presentation-terms"},
+		{"POST", "/wallet/disclosures", jsonObject{"credential": mark, "show": "age", "audience": asker, "nonce": asked}, 404, "no-such-credential"},
 		{"GET", "/wallet/credentials/" + mark, nil, 404, "no-such-credential"},
 		{"GET", "/wallet/credentials/%00" + mark, nil, 400, "request-invalid"},
 		{"GET", "/wallet/credentials/' OR 1=1 --" + mark, nil, 404, "no-such-credential"},

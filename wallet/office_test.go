@@ -139,15 +139,10 @@ func newOffice(t *testing.T, c *clock) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pub2, err := vc.PublicJWK(p256.Public(), o.did+"#key-2", keys.ES256)
-	if err != nil {
-		t.Fatal(err)
-	}
 	o.trust = &vc.TrustList{ID: "t", Sequence: 1, IssuedAt: c.now(), Issuers: []vc.TrustIssuer{{
 		DID: o.did, Name: "Civil register of Testland", Shelf: o.srv.URL,
 		Keys: []vc.TrustKey{{ID: o.kid(), JWK: pub, Role: vc.RoleRegistrar, Types: []string{vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList},
-			NotBefore: c.now().Add(-24 * time.Hour)},
-			{ID: o.did + "#key-2", JWK: pub2, Role: vc.RoleRegistrar, Types: []string{vc.TypeBirth, vc.TypeGuardianship}, NotBefore: c.now().Add(-24 * time.Hour)}},
+			NotBefore: c.now().Add(-24 * time.Hour)}},
 	}}}
 	return o
 }
