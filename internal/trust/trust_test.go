@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -167,6 +168,55 @@ func TestKeysOfADocumentAreCopiedWithTheirTerms(t *testing.T) {
 	e.Types[0] = "changed"
 	if l.Issuers[0].Keys[1].Types[0] != vc.TypeGuardianship {
 		t.Fatal("the list shares memory with its caller")
+	}
+}
+
+// TestAddIssuerMultikey: a key that a document publishes as a Multikey comes
+// onto the list as the JWK that verifiers read.
+func TestAddIssuerMultikey(t *testing.T) {
+	k1, k2 := key(t, keys.EdDSA), key(t, keys.ES256)
+	multikey := func(k *keys.Key) did.VerificationMethod {
+		mb, err := did.EncodeMultikey(k.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return did.VerificationMethod{ID: registry + "#selective-1", Type: "Multikey", Controller: registry, PublicKeyMultibase: mb}
+	}
+	e := entry(t, registry, map[string]*keys.Key{"k1": k1})
+	e.Document.VerificationMethod = append(e.Document.VerificationMethod, multikey(k2))
+	e.Document.AssertionMethod = append(e.Document.AssertionMethod, registry+"#selective-1")
+	l, err := New(key(t, keys.EdDSA).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time nothing changes
+		if err := AddIssuer(l, e); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(l.Issuers[0].Keys); n != 2 {
+			t.Fatalf("%d keys", n)
+		}
+	}
+	listed := l.Issuers[0].Keys[1]
+	pub, err := vc.ParseJWK(listed.JWK)
+	if err != nil || listed.ID != registry+"#selective-1" || !k2.Public().(*ecdsa.PublicKey).Equal(pub) {
+		t.Errorf("%s: %v", listed.ID, err)
+	}
+	m, other := multikey(k2), multikey(key(t, keys.ES256))
+	if !Publishes(&m, listed.JWK) || Publishes(&other, listed.JWK) || Publishes(&did.VerificationMethod{}, listed.JWK) {
+		t.Error("Publishes tells keys wrongly apart")
+	}
+	e.Document.VerificationMethod[1] = other
+	if err := AddIssuer(l, e); !errors.Is(err, ErrKeyReused) {
+		t.Errorf("another key under that name: %v", err)
+	}
+	for _, bad := range []string{"", "z", "zDna", "uAAAA", m.PublicKeyMultibase + "1", "z6LSbysY2xFMRpGMhb7tFTLMpeuPRaqaWM1yECx2AtzE3KCc"} {
+		e := entry(t, "did:web:court.example", map[string]*keys.Key{"k1": k1})
+		e.Document.VerificationMethod = []did.VerificationMethod{{ID: "did:web:court.example#x", Type: "Multikey", Controller: "did:web:court.example", PublicKeyMultibase: bad}}
+		e.Document.AssertionMethod = []string{"did:web:court.example#x"}
+		if err := AddIssuer(l, e); !errors.Is(err, ErrDocument) {
+			t.Errorf("%q: %v", bad, err)
+		}
 	}
 }
 

@@ -126,7 +126,7 @@ func thirdPartyStatus(t *testing.T, kp1 string) []string {
 		if !ok {
 			t.Fatal("not an enveloped credential")
 		}
-		issuer, payload := verifyByDocument(t, jwt)
+		issuer, payload := verifyByDocument(t, "vc+jwt", jwt)
 		var v struct {
 			Type    []string          `json:"type"`
 			Issuer  string            `json:"issuer"`
@@ -155,9 +155,9 @@ func thirdPartyStatus(t *testing.T, kp1 string) []string {
 	return out
 }
 
-// verifyByDocument checks a vc+jwt with the key that the issuer's DID document
-// has for its kid, and gives the DID and the payload.
-func verifyByDocument(t *testing.T, jwt string) (string, []byte) {
+// verifyByDocument checks a JWS of a type with the key that the issuer's DID
+// document has for its kid, and gives the DID and the payload.
+func verifyByDocument(t *testing.T, want, jwt string) (string, []byte) {
 	t.Helper()
 	m, err := jws.Parse([]byte(jwt))
 	if err != nil {
@@ -165,7 +165,7 @@ func verifyByDocument(t *testing.T, jwt string) (string, []byte) {
 	}
 	h := m.Signatures()[0].ProtectedHeaders()
 	kid, _ := h.KeyID()
-	if typ, _ := h.Type(); typ != "vc+jwt" {
+	if typ, _ := h.Type(); typ != want {
 		t.Fatalf("typ %s", typ)
 	}
 	id, _, _ := strings.Cut(kid, "#")
@@ -211,7 +211,7 @@ func verifyByDocument(t *testing.T, jwt string) (string, []byte) {
 // most significant bit (Bitstring Status List 1.0, section 3.2).
 func bitOf(t *testing.T, issuer, list, purpose, index string) bool {
 	t.Helper()
-	signer, payload := verifyByDocument(t, string(fetch(t, list)))
+	signer, payload := verifyByDocument(t, "vc+jwt", string(fetch(t, list)))
 	var v struct {
 		ID      string   `json:"id"`
 		Type    []string `json:"type"`
