@@ -5,6 +5,8 @@ import (
 	"compress/zlib"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -340,3 +342,43 @@ func TestThirdPartyReadsDerived(t *testing.T) {
 }
 
 func text(v any) string { s, _ := v.(string); return s }
+
+// TestOldDataDirectory: an issuer from before there was a second kind of key
+// gets one when it starts, keeps the first, and gets no other later. What
+// repairs or inspects makes none.
+func TestOldDataDirectory(t *testing.T) {
+	h := &home{dir: t.TempDir()}
+	r, err := h.ensureRing(issuerRole, keys.EdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Keys = r.Of(keys.UseCredentials)
+	first := r.Keys[0].Public().(ed25519.PublicKey)
+	if err := h.saveRing(issuerRole, r); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = h.mustRing(issuerRole); err != nil || len(r.Keys) != 1 {
+		t.Fatalf("%d keys, %v", len(r.Keys), err)
+	}
+	var made crypto.PublicKey
+	for range 2 {
+		if r, err = h.ensureRing(issuerRole, keys.EdDSA); err != nil {
+			t.Fatal(err)
+		}
+		k := r.Of(keys.UseSelective)
+		if len(r.Keys) != 2 || len(k) != 1 || k[0].Alg != keys.ES256 || k[0].Name != "selective-1" || !first.Equal(r.Of(keys.UseCredentials)[0].Public()) {
+			t.Fatalf("%d keys", len(r.Keys))
+		}
+		if made == nil {
+			made = k[0].Public()
+		}
+		if !made.(*ecdsa.PublicKey).Equal(k[0].Public()) {
+			t.Error("made anew")
+		}
+	}
+	for _, role := range []string{verifierRole, anchorName} {
+		if r, err := h.ensureRing(role, keys.EdDSA); err != nil || len(r.Keys) != 1 || len(r.Of(keys.UseSelective)) != 0 {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
+}
