@@ -271,6 +271,11 @@ func (h *home) start(ctx context.Context, role string, o options) (*running, err
 	} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 || strings.ContainsAny(host, " /") {
 		return nil, usage{errors.New("--listen takes HOST:PORT with a port from 0 to 65535")}
 	}
+	if o.public != "" { // what is wrong anyway is told before what happens to be in use
+		if _, err := publicURL(o.public); err != nil {
+			return nil, err
+		}
+	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "address-in-use", "the address cannot be listened on").With(err).
