@@ -387,7 +387,7 @@ func (w *Wallet) redeem(ctx context.Context, v *vault, g *grant, issuer *vc.Trus
 	if err != nil {
 		return err
 	}
-	m, err := w.metadata(ctx, g.Issuer, g.Configs)
+	m, err := w.metadataFor(ctx, g, issuer)
 	if err != nil {
 		return err
 	}

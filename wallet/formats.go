@@ -3,6 +3,7 @@ package wallet
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -49,6 +50,34 @@ func (c configuration) usable() bool {
 		return kinds[c.Vct] != ""
 	}
 	return false
+}
+
+// signsParts reports whether the trust list has a key of the issuer that can
+// make an ecdsa-sd-2023 proof now. An issuer that has such a key, and on the
+// trust list has not yet, is not asked for an ldp_vc: what cannot be trusted must
+// not keep a family from the rest of the offer.
+func signsParts(issuer *vc.TrustIssuer, now time.Time) bool {
+	return slices.ContainsFunc(issuer.Keys, func(k vc.TrustKey) bool {
+		pub, err := usableKey(&k, now)
+		_, p256 := pub.(*ecdsa.PublicKey)
+		return err == nil && p256 && k.ValidAt(now) && (k.May(vc.TypeBirth) || k.May(vc.TypeGuardianship))
+	})
+}
+
+// metadataFor is metadata, with the configurations that this wallet does not ask
+// this issuer for as ones of a format that it does not know.
+func (w *Wallet) metadataFor(ctx context.Context, g *grant, issuer *vc.TrustIssuer) (*metadata, error) {
+	m, err := w.metadata(ctx, g.Issuer, g.Configs)
+	if err != nil || signsParts(issuer, w.cfg.Now()) {
+		return m, err
+	}
+	for id, c := range m.Configs {
+		if c.Format == formatLDP {
+			c.Format = ""
+			m.Configs[id] = c
+		}
+	}
+	return m, nil
 }
 
 // offers reports whether a configuration promised credentials of a type.

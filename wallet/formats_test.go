@@ -249,6 +249,28 @@ func TestAcceptPartsAlone(t *testing.T) {
 	}
 }
 
+// TestAcceptWithoutSelectiveKey: where the trust list has no key for an ldp_vc,
+// none is asked for, and the family gets the rest.
+func TestAcceptWithoutSelectiveKey(t *testing.T) {
+	for name, change := range map[string]func(*office, *vc.TrustIssuer){
+		"not there":     func(_ *office, is *vc.TrustIssuer) { is.Keys = is.Keys[:1] },
+		"not yet valid": func(o *office, is *vc.TrustIssuer) { is.Keys[1].NotBefore = o.clock.now().Add(time.Hour) },
+		"over":          func(o *office, is *vc.TrustIssuer) { is.Keys[1].NotAfter = o.clock.now() },
+		"not believed":  func(o *office, is *vc.TrustIssuer) { is.Keys[1].CutOff = o.clock.now() },
+		"for others":    func(_ *office, is *vc.TrustIssuer) { is.Keys[1].Types = []string{vc.TypeStatusList} },
+	} {
+		s := inParts(lite(t))
+		s.o.set(func() { change(s.o, &s.o.trust.Issuers[0]) })
+		a := s.accept(t, amina, zainab)
+		if len(a.Credentials) != 6 || len(a.NotIssued) != 0 || s.o.count("/credential") != 6 {
+			t.Errorf("%s: %d credentials, %d requests, not issued: %v", name, len(a.Credentials), s.o.count("/credential"), a.NotIssued)
+		}
+		if _, err := s.Present(t.Context(), amina, Request{Child: a.Child}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestPartsByForm: the label of a configuration does not decide what a
 // credential is taken for.
 func TestPartsByForm(t *testing.T) {
@@ -487,7 +509,14 @@ func TestAcceptRefusesParts(t *testing.T) {
 		}), "signature that does not hold"},
 		{"ldp: a proof for authentication", base(birthLDP, func(_ *office, p *vc.ProofOptions) { p.Purpose = vc.PurposeAuthentication }), "not made for a credential"},
 		{"ldp: a proof that ends", base(birthLDP, func(_ *office, p *vc.ProofOptions) { p.Expires = p.Created.Add(time.Hour) }), "not made for a credential"},
-		{"ldp: key not believed any more", func(o *office) { o.trust.Issuers[0].Keys[1].CutOff = o.clock.now() }, "not believed any more"},
+		{"ldp: key not believed any more", func(o *office) {
+			// Its successor is on the list, and was not used.
+			is := &o.trust.Issuers[0]
+			next := is.Keys[1]
+			next.ID = o.did + "#key-3"
+			is.Keys[1].CutOff = o.clock.now()
+			is.Keys = append(is.Keys, next)
+		}, "not believed any more"},
 		{"ldp: key may not sign births", func(o *office) { o.trust.Issuers[0].Keys[1].Types = []string{vc.TypeGuardianship} }, "may not sign"},
 		{"ldp: key not valid then", doc(birthLDP, func(d jsonObject) { d["validFrom"] = "2026-11-01T00:00:00Z" }), "may not sign"},
 		{"ldp: powers that can be hidden", base(guardLDP, without("/credentialSubject/powers")), "without what everybody must see"},

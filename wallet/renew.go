@@ -147,7 +147,7 @@ func (w *Wallet) refetch(ctx context.Context, v *vault, gr *grant, issuer *vc.Tr
 	if err != nil {
 		return err
 	}
-	m, err := w.metadata(ctx, gr.Issuer, gr.Configs)
+	m, err := w.metadataFor(ctx, gr, issuer)
 	if err != nil {
 		return err
 	}
