@@ -456,7 +456,15 @@ func FuzzVerify(f *testing.F) {
 	f.Add([]byte(`{"@context":"https://www.w3.org/2018/credentials/v1","type":"VerifiableCredential","proof":{"type":"Ed25519Signature2018"}}`))
 	f.Add([]byte("eyJhbGciOiJub25lIn0.e30."))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		c, err := Verify(in, policy())
+		// aries takes a hundred times as long as all that stands before it.
+		p := policy()
+		p.Aries = func(in []byte, method string, key crypto.PublicKey) (string, error) {
+			if len(in) == 0 || key == nil {
+				t.Fatal("aries was asked about nothing")
+			}
+			return did.Base(method), nil
+		}
+		c, err := Verify(in, p)
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%v and %v", c, err)
 		}
