@@ -72,6 +72,28 @@ type Tokens struct {
 	Refresh   string `json:"refresh_token,omitempty"`
 }
 
+// Reissue is what a guardian's request to issue anew a credential of another
+// system claims. Verified is always false: the issuer did not check it.
+type Reissue struct {
+	Holder    string        `json:"holder"` // did:key of the guardian
+	IssuedAt  time.Time     `json:"issuedAt"`
+	ExpiresAt time.Time     `json:"expiresAt"`
+	Verified  bool          `json:"verified"`
+	Notice    string        `json:"notice"` // to be shown with the claims
+	Claims    ReissueClaims `json:"claims"`
+}
+
+// ReissueClaims are what the credential in a request says.
+type ReissueClaims struct {
+	Format         string          `json:"format"`
+	ID             string          `json:"id,omitempty"`
+	Issuer         string          `json:"issuer"`
+	Types          []string        `json:"types"`
+	IssuanceDate   string          `json:"issuanceDate,omitempty"`
+	ExpirationDate string          `json:"expirationDate,omitempty"`
+	Subject        json.RawMessage `json:"subject"`
+}
+
 // Kinds of record, as they stand in paths.
 const (
 	Births        = "births"
@@ -206,4 +228,12 @@ func (c *Client) MakeOffer(ctx context.Context, guardianship string, minutes int
 	var o Offer
 	err := c.Do(ctx, http.MethodPost, "/offers", body, &o)
 	return o, err
+}
+
+// ReadReissue reads a request that a guardian handed over: the compact
+// kinpass-reissue+jwt.
+func (c *Client) ReadReissue(ctx context.Context, request string) (Reissue, error) {
+	var r Reissue
+	err := c.Do(ctx, http.MethodPost, "/reissue-requests", map[string]string{"request": request}, &r)
+	return r, err
 }

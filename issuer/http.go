@@ -54,6 +54,7 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/credentials/:id/suspend", h.change(i.Suspend), staff)
 	e.POST("/credentials/:id/reinstate", h.change(i.Reinstate), staff)
 	e.POST("/offers", h.makeOffer, staff)
+	e.POST("/reissue-requests", h.reissue, s.Limit(120, time.Minute), staff)
 	e.GET("/offers/:id", h.readOffer, s.Limit(300, time.Minute))
 	h.openid(s)
 	h.shelf(s)
@@ -328,6 +329,27 @@ func (h routes) makeOffer(c echo.Context) error {
 		Offer
 		QR string `json:"qr"`
 	}{o, string(image.SVG())})
+}
+
+// maxReissue bounds a request to re-issue, in bytes: a JWS of 64 KiB.
+const maxReissue = 68 << 10
+
+func (h routes) reissue(c echo.Context) error {
+	raw, err := readBody(c, maxReissue)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Request string `json:"request"`
+	}
+	if err := vc.StrictJSON(raw, &body, 4); err != nil {
+		return ErrBody.With(err)
+	}
+	out, err := h.Reissue(caller(c), body.Request)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
 }
 
 func (h routes) readOffer(c echo.Context) error {

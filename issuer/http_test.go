@@ -48,6 +48,7 @@ func TestRoutesAskForToken(t *testing.T) {
 		"GET /trust-list", "GET /schemas/", "GET /vct/", "GET /context/", "GET /healthz", "GET /readyz", "GET /metrics"}
 	bodies := map[string]string{"/births": "{}", "/guardianships": "{}", "/births/{id}/corrections": "{}", "/guardianships/{id}/corrections": "{}",
 		"/births/{id}/release": `{"decision":"issue"}`, "/guardianships/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`,
+		"/reissue-requests":   `{"request":"x"}`,
 		"/credentials/issue":  `{"credential":{"credentialSubject":{}}}`,
 		"/credentials/derive": `{"verifiableCredential":{},"options":{"selectivePointers":[]}}`}
 	asked := 0

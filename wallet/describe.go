@@ -12,16 +12,17 @@ import (
 
 // Credential is a credential as its guardian sees it.
 type Credential struct {
-	ID         string    `json:"id"`      // the wallet's own, random
-	Child      string    `json:"child"`   // the wallet's id of the child
-	Type       string    `json:"type"`    // BirthCredential or GuardianshipCredential
-	Format     string    `json:"format"`  // vc+jwt, dc+sd-jwt or ldp_vc
-	Profile    string    `json:"profile"` // full or border
-	Issuer     string    `json:"issuer"`  // DID
+	ID         string    `json:"id"`               // the wallet's own, random
+	Child      string    `json:"child"`            // the wallet's id of the child
+	Type       string    `json:"type"`             // BirthCredential or GuardianshipCredential, or what another system calls it
+	Format     string    `json:"format"`           // vc+jwt, dc+sd-jwt or ldp_vc; jwt or a suite of another system
+	Profile    string    `json:"profile"`          // full, border or legacy
+	Legacy     bool      `json:"legacy,omitempty"` // of another system: never shown at a border
+	Issuer     string    `json:"issuer"`           // DID
 	IssuerName string    `json:"issuerName"`
 	ValidFrom  time.Time `json:"validFrom"`
-	ValidUntil time.Time `json:"validUntil"`
-	State      string    `json:"state"`   // valid, notYetValid, expired or notUsable
+	ValidUntil time.Time `json:"validUntil,omitzero"`
+	State      string    `json:"state"`   // valid, notYetValid, expired, notUsable or legacy
 	Checked    time.Time `json:"checked"` // when its status was last read
 	Summary    []string  `json:"summary"` // plain language, a few lines
 

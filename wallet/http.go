@@ -43,6 +43,8 @@ func Routes(s *serve.Server, w *Wallet) {
 	e.POST("/credentials/derive", h.deriveCredential, s.Limit(120, time.Minute), guardian)
 	e.POST("/wallet/disclosures", h.disclose, s.Limit(120, time.Minute), guardian)
 	e.POST("/wallet/renewals", h.renew, s.Limit(30, time.Minute), guardian)
+	e.POST("/wallet/legacy", h.importLegacy, s.Limit(10, time.Minute), guardian)
+	e.POST("/wallet/legacy/:id/reissue", h.reissue, s.Limit(30, time.Minute), guardian)
 	e.DELETE("/wallet", h.delete, guardian)
 }
 
@@ -121,6 +123,44 @@ func (h routes) delete(c echo.Context) error {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// importLegacy takes a JWT as a string, or a credential as the object that it
+// is: the bytes of it count.
+func (h routes) importLegacy(c echo.Context) error {
+	var in struct {
+		Credential json.RawMessage `json:"credential"`
+	}
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	data := []byte(in.Credential)
+	if len(data) > 0 && data[0] == '"' {
+		var text string
+		if err := json.Unmarshal(data, &text); err != nil {
+			return ErrBody.With(err)
+		}
+		data = []byte(text)
+	}
+	out, err := h.ImportLegacy(c.Request().Context(), guardianOf(c), data)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) reissue(c echo.Context) error {
+	var in struct {
+		Registrar string `json:"registrar"`
+	}
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	out, err := h.RequestReissue(c.Request().Context(), guardianOf(c), c.Param("id"), in.Registrar)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
 }
 
 func (h routes) renew(c echo.Context) error {

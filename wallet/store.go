@@ -622,6 +622,7 @@ func (w *Wallet) shred(ctx context.Context, guardian string) error {
 		}
 		for _, q := range []string{
 			`DELETE FROM credentials WHERE guardian = $1`,
+			`DELETE FROM legacy_credentials WHERE guardian = $1`,
 			`DELETE FROM child_refs WHERE guardian = $1`,
 			`DELETE FROM children WHERE guardian = $1`,
 			`DELETE FROM grants WHERE guardian = $1`,

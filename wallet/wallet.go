@@ -18,8 +18,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/legacy"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -51,6 +53,9 @@ type Config struct {
 	// own transport and must see to that itself; its redirects are off and its
 	// answers are bounded all the same.
 	HTTP *http.Client
+	// Aries verifies credentials of other systems together with package legacy.
+	// Nil means that none can be imported.
+	Aries legacy.Aries
 	// AllowLoopback permits issuers on this machine, over http: demonstrations
 	// and tests.
 	AllowLoopback bool
@@ -61,6 +66,7 @@ type Wallet struct {
 	cfg   Config
 	wraps []wrapKey
 	net   *network
+	dids  *didweb.Fetcher // of issuers of other systems
 }
 
 // New makes the wallets usable. It fails with ErrWrapKey if the ring lacks the
@@ -79,7 +85,8 @@ func New(cfg Config) (*Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Wallet{cfg: cfg, wraps: wraps, net: newNetwork(cfg.HTTP, cfg.AllowLoopback)}, nil
+	return &Wallet{cfg: cfg, wraps: wraps, net: newNetwork(cfg.HTTP, cfg.AllowLoopback),
+		dids: didweb.New(didweb.Config{Loopback: cfg.AllowLoopback, Now: cfg.Now})}, nil
 }
 
 // Children lists the guardian's children, first received first. A guardian
@@ -107,16 +114,31 @@ func (w *Wallet) Children(ctx context.Context, g Guardian) ([]Child, error) {
 	return out, nil
 }
 
-// Credentials lists what the guardian has accepted, first received first.
+// Credentials lists what the guardian has accepted, first received first, and
+// then what was imported from other systems.
 func (w *Wallet) Credentials(ctx context.Context, g Guardian) ([]Credential, error) {
-	held, err := w.held(ctx, g)
+	out := []Credential{}
+	v, err := w.vault(ctx, g.ID)
+	if err == errNoWallet {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := w.credentials(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	old, err := w.legacyCredentials(ctx, v)
 	if err != nil {
 		return nil, err
 	}
 	now := w.cfg.Now()
-	out := []Credential{}
-	for _, c := range held {
+	for _, c := range all {
 		out = append(out, c.shown(now))
+	}
+	for _, h := range old {
+		out = append(out, h.shown(now))
 	}
 	return out, nil
 }
@@ -128,6 +150,15 @@ func (w *Wallet) Credential(ctx context.Context, g Guardian, id string) (Credent
 		return Credential{}, gone(err, ErrNoSuchCredential)
 	}
 	c, err := w.credential(ctx, v, id)
+	if err == ErrNoSuchCredential {
+		h, err := w.legacyCredential(ctx, v, id)
+		if err != nil {
+			return Credential{}, err
+		}
+		out := h.shown(w.cfg.Now())
+		out.Subject, out.JWT = h.Subject, h.Credential
+		return out, nil
+	}
 	if err != nil {
 		return Credential{}, err
 	}
@@ -144,7 +175,10 @@ func (w *Wallet) DeleteCredential(ctx context.Context, g Guardian, id string) er
 	if err != nil {
 		return gone(err, ErrNoSuchCredential)
 	}
-	return w.forget(ctx, v, id)
+	if err := w.forget(ctx, v, id); err != ErrNoSuchCredential {
+		return err
+	}
+	return w.forgetLegacy(ctx, v, id)
 }
 
 // Delete forgets the guardian: the data key is destroyed and every row is

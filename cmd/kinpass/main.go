@@ -5,6 +5,10 @@ import (
 	"os"
 
 	"github.com/kinpass/kinpass/cmd/internal/cli"
+	"github.com/kinpass/kinpass/internal/legacy/aries"
 )
 
-func main() { os.Exit(cli.Main(os.Args[1:])) }
+func main() {
+	cli.Aries = aries.Verify
+	os.Exit(cli.Main(os.Args[1:]))
+}

@@ -23,6 +23,7 @@ const (
 	TypBundle       = "kinpass-bundle+jwt"
 	TypProof        = "openid4vci-proof+jwt"
 	TypDPoP         = "dpop+jwt"
+	TypReissue      = "kinpass-reissue+jwt"
 )
 
 // Errors of verification. They never repeat what was verified.

@@ -7,6 +7,7 @@ package cli
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,10 @@ import (
 
 // now is the clock of every command; the whole-system tests shift it.
 var now = time.Now
+
+// Aries verifies credentials of other systems (internal/legacy/aries). Programs
+// that run a wallet set it; without it the wallet imports none.
+var Aries func(input []byte, method string, key crypto.PublicKey) (issuer string, err error)
 
 // exit carries an exit code through cobra.
 type exit struct {

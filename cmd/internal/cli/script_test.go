@@ -27,6 +27,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/kinpass/kinpass/api"
+	"github.com/kinpass/kinpass/internal/legacy/aries"
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/store/storetest"
@@ -39,6 +40,7 @@ const clockEnv = "KINPASS_TEST_CLOCK"
 // TestMain lets scripts run this binary as the programs they name: kinpass
 // itself and a few small tools.
 func TestMain(m *testing.M) {
+	Aries = aries.Verify
 	testscript.Main(m, map[string]func(){
 		"kinpass": func() {
 			if s := os.Getenv(clockEnv); s != "" {

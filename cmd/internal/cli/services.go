@@ -360,7 +360,7 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 		}
 	case walletRole:
 		r.wallet, err = wallet.New(wallet.Config{DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Base: r.base,
-			TrustList: source.List, AllowLoopback: o.loopback})
+			TrustList: source.List, AllowLoopback: o.loopback, Aries: Aries})
 		if err == nil {
 			wallet.Routes(s, r.wallet)
 		}
