@@ -20,10 +20,6 @@ var neverInGuardianship = []string{"/powers", "/legalBasis", "/constraints", "/e
 // neverOptional are those of them that a guardianship may be without.
 var neverOptional = []string{"/guardian/delegates"}
 
-// shownOfBirth is what a birth credential that is shown in part tells besides
-// its envelope: which version of the record it is, and what kind of record.
-var shownOfBirth = []string{"/recordVersion", "/circumstance"}
-
 // envelopePointers name what no part of a credential comes without: who says it, what it
 // is, when and where its status is told.
 var envelopePointers = []string{"/type", "/issuer", "/validFrom", "/validUntil", "/credentialStatus", "/credentialSchema"}
@@ -32,7 +28,7 @@ var envelopePointers = []string{"/type", "/issuer", "/validFrom", "/validUntil",
 func shownOf(c *Credential) ([]string, error) {
 	switch {
 	case c.Is(TypeBirth):
-		return shownOfBirth, nil
+		return nil, nil
 	case c.Is(TypeGuardianship):
 		return neverInGuardianship, nil
 	}
@@ -85,5 +81,20 @@ func mandatoryOf(credential []byte) ([]string, error) {
 		}
 		return nil, ErrHidden
 	}
+	if !wholeDates(root) {
+		return nil, ErrHidden
+	}
 	return out, nil
+}
+
+// wholeDates refuses a date of birth that is shown without how exact it is:
+// "2010-01-01" for a child whose year alone is known would be another date.
+func wholeDates(root map[string]any) bool {
+	born, there := lookup(root, "/credentialSubject/birthDate")
+	if !there {
+		return true
+	}
+	_, exact := lookup(root, "/credentialSubject/birthDate/precision")
+	_, object := born.(map[string]any)
+	return object && exact
 }

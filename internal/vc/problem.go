@@ -17,6 +17,8 @@ const (
 // problems gives the type of a fault by its code, or by the longest beginning
 // of it that is listed here.
 var problems = map[string]string{
+	"parsing":           problemModel + "PARSING_ERROR",
+	"too-large":         problemModel + "PARSING_ERROR",
 	"json-":             problemModel + "PARSING_ERROR",
 	"model-not-object":  problemModel + "PARSING_ERROR",
 	"model-too-large":   problemModel + "PARSING_ERROR",
@@ -29,6 +31,7 @@ var problems = map[string]string{
 	"secured-document-": problemModel + "PARSING_ERROR",
 	"input-":            problemModel + "PARSING_ERROR",
 
+	"malformed-value":  problemModel + "MALFORMED_VALUE_ERROR",
 	"model-":           problemModel + "MALFORMED_VALUE_ERROR",
 	"context-":         problemModel + "MALFORMED_VALUE_ERROR",
 	"jsonld-":          problemModel + "MALFORMED_VALUE_ERROR",
@@ -45,6 +48,7 @@ var problems = map[string]string{
 
 	"proof-":          problemSecurity + "PROOF_VERIFICATION_ERROR",
 	"signature-":      problemSecurity + "PROOF_VERIFICATION_ERROR",
+	"selective-":      problemSecurity + "PROOF_VERIFICATION_ERROR",
 	"proof-options":   problemSecurity + "PROOF_GENERATION_ERROR",
 	"proof-domain":    problemSecurity + "INVALID_DOMAIN_ERROR",
 	"proof-challenge": problemSecurity + "INVALID_CHALLENGE_ERROR",

@@ -523,9 +523,6 @@ func (c *SDClaims) checkShown() error {
 		for _, at := range neverInGuardianship {
 			never = append(never, "/credentialSubject"+at)
 		}
-		for _, at := range shownOfBirth {
-			never = append(never, "/credentialSubject"+at)
-		}
 	}
 	if slices.ContainsFunc(never, c.touches) {
 		return ErrNotDisclosable
