@@ -76,9 +76,13 @@ func (p *processor) array(w at, items []any) (any, error) {
 		}
 		a, isArray := v.([]any)
 		switch {
-		case isArray && (w.property == "@list" || t != nil && t.container&inList != 0):
+		case isArray && t != nil && t.container&inList != 0:
 			result = append(result, map[string]any{"@list": a})
 		case isArray:
+			// How the values are grouped would be lost.
+			if err := p.drop(); err != nil {
+				return nil, err
+			}
 			result = append(result, a...)
 		case v != nil:
 			result = append(result, v)
@@ -352,11 +356,9 @@ func (n *expansion) keyword(key string, v any) error {
 		if n.w.free() {
 			return n.p.drop()
 		}
-		v, err = n.p.value(n.w, v)
-		n.result[key] = array(v)
+		err = n.items(key, v)
 	case "@set":
-		v, err = n.p.value(n.w, v)
-		n.result[key] = array(v)
+		err = n.items(key, v)
 	case "@reverse":
 		err = n.reversed(v)
 	default:
@@ -364,6 +366,26 @@ func (n *expansion) keyword(key string, v any) error {
 		err = n.p.drop()
 	}
 	return err
+}
+
+// items expands the values of a list or set object.
+func (n *expansion) items(key string, v any) error {
+	x, err := n.p.value(n.w, v)
+	if err != nil {
+		return err
+	}
+	n.result[key] = array(x)
+	return n.p.ungrouped(v, x)
+}
+
+// ungrouped refuses a set object where its values would become those of the list
+// or set around it.
+func (p *processor) ungrouped(v, expanded any) error {
+	_, before := v.([]any)
+	if _, after := expanded.([]any); after && !before {
+		return p.drop()
+	}
+	return nil
 }
 
 // below is a place under this object.
@@ -382,6 +404,9 @@ func array(v any) []any {
 func (n *expansion) typeValues(v any) error {
 	var types []any
 	if before, ok := n.result["@type"]; ok {
+		if err := n.p.drop(); err != nil {
+			return err // which name a type stands under would be lost
+		}
 		types = slices.Clone(list(before))
 	}
 	for _, v := range list(v) {
@@ -512,6 +537,9 @@ func (n *expansion) property(key, iri string, v any) error {
 		return err
 	}
 	if t.container&inList != 0 {
+		if err := n.p.ungrouped(v, x); err != nil {
+			return err
+		}
 		if m, ok := x.(map[string]any); !ok || !has(m, "@list") {
 			x = map[string]any{"@list": array(x)}
 		}
@@ -530,10 +558,21 @@ func (n *expansion) property(key, iri string, v any) error {
 	return n.addReverse(iri, array(x))
 }
 
+// emptyEntry refuses an empty array in a map, with which its key would vanish.
+func (p *processor) emptyEntry(v any) error {
+	if len(list(v)) == 0 {
+		return p.drop()
+	}
+	return nil
+}
+
 // languages expands a language map (step 13.7).
 func (n *expansion) languages(t *definition, m map[string]any) (any, error) {
 	out := []any{}
 	for _, lang := range sorted(m) {
+		if err := n.p.emptyEntry(m[lang]); err != nil {
+			return nil, err
+		}
 		for _, item := range list(m[lang]) {
 			if item == nil {
 				if err := n.p.drop(); err != nil {
@@ -569,6 +608,9 @@ func (n *expansion) languages(t *definition, m map[string]any) (any, error) {
 func (n *expansion) indexed(key string, t *definition, m map[string]any) (any, error) {
 	out := []any{}
 	for _, index := range sorted(m) {
+		if err := n.p.emptyEntry(m[index]); err != nil {
+			return nil, err
+		}
 		w := n.below(key)
 		w.fromMap = true
 		if t.container&(byID|byType) != 0 && w.ctx.previous != nil {
@@ -674,9 +716,9 @@ func (n *expansion) finish() (any, error) {
 		if v == nil && r["@type"] != "@json" {
 			return nil, n.p.drop()
 		}
-	case has(r, "@type"):
-		r["@type"] = list(r["@type"])
 	case isSet || has(r, "@list"):
+		// Before its type is looked at, which may not be there either: a list has
+		// no place in RDF for anything but its values.
 		if len(r) > 2 || len(r) == 2 && !has(r, "@index") {
 			return nil, badDocument("invalid set or list object")
 		}
@@ -686,6 +728,8 @@ func (n *expansion) finish() (any, error) {
 			}
 			return items, nil
 		}
+	case has(r, "@type"):
+		r["@type"] = list(r["@type"])
 	}
 	if len(r) == 1 && has(r, "@language") {
 		return nil, n.p.drop()

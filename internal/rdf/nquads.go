@@ -2,6 +2,7 @@ package rdf
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -292,6 +293,14 @@ func IsIRI(s string) bool {
 		}
 	}
 	return colon > 0
+}
+
+// invisible reports whether a character takes no place where it is shown, or
+// none of its own: controls, formats, spaces, private use, variation selectors,
+// fillers and what is no character.
+func invisible(r rune) bool {
+	return r > unicode.MaxASCII && (unicode.In(r, unicode.C, unicode.Z, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) ||
+		r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef || r >= 0xfff0 && r <= 0xffff || r >= 0xe0000 && r <= 0xe0fff)
 }
 
 // AppendQuad appends q as one line of canonical N-Quads (RDF Dataset

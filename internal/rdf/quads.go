@@ -74,13 +74,19 @@ func (e *emitter) resource(s string) (Term, error) {
 		}
 		return Term{Kind: Blank, Value: label}, nil
 	}
-	if !IsIRI(s) {
+	if !e.isIRI(s) {
 		if e.lenient {
 			return Term{}, nil
 		}
 		return Term{}, ErrIRI
 	}
 	return Term{Kind: IRI, Value: s}, nil
+}
+
+// isIRI reports whether s may be named in RDF. Strictly, nothing in it is
+// invisible: what looks the same must be the same.
+func (e *emitter) isIRI(s string) bool {
+	return IsIRI(s) && (e.lenient || !strings.ContainsFunc(s, invisible))
 }
 
 func (e *emitter) add(s Term, p string, o, g Term) {
@@ -192,7 +198,7 @@ func (e *emitter) values(p property, self Term, values []any) error {
 }
 
 func (e *emitter) property(p property, self Term, v any) error {
-	if !IsIRI(p.iri) { // a blank node as a property is no RDF
+	if !e.isIRI(p.iri) { // a blank node as a property is no RDF
 		if e.lenient {
 			return nil
 		}
@@ -226,6 +232,9 @@ func (e *emitter) object(v any, graph Term) (Term, error) {
 		return e.literal(m, value)
 	}
 	if items, ok := m["@list"]; ok {
+		if len(m) != 1 && !e.lenient {
+			return Term{}, ErrUndefined // only the values of a list are emitted
+		}
 		return e.list(list(items), graph)
 	}
 	return e.node(m, graph)
@@ -257,9 +266,18 @@ func (e *emitter) list(items []any, graph Term) (Term, error) {
 
 // literal is Object to RDF Conversion (8.2.2) for value objects.
 func (e *emitter) literal(m map[string]any, value any) (Term, error) {
-	datatype, _ := m["@type"].(string)
+	datatype, typed := m["@type"].(string)
 	lang, hasLang := m["@language"].(string)
-	direction, _ := m["@direction"].(string)
+	direction, directed := m["@direction"].(string)
+	emitted := 1 // the entries that become part of the literal
+	for _, is := range []bool{typed && datatype != "", hasLang, directed && direction != ""} {
+		if is {
+			emitted++
+		}
+	}
+	if !e.lenient && (len(m) != emitted || typed && emitted > 2) {
+		return Term{}, ErrUndefined
+	}
 	t := Term{Kind: Literal, Datatype: datatype}
 	if datatype == "@json" {
 		if !e.lenient && !exactJSON(value) {
@@ -269,7 +287,7 @@ func (e *emitter) literal(m map[string]any, value any) (Term, error) {
 		t.Value, t.Datatype = string(text), rdfJSON
 		return t, err
 	}
-	if datatype != "" && !IsIRI(datatype) || hasLang && !languageTag(lang) {
+	if datatype != "" && !e.isIRI(datatype) || hasLang && !languageTag(lang) {
 		if e.lenient {
 			return Term{}, nil
 		}
