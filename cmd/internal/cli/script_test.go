@@ -52,12 +52,13 @@ func TestMain(m *testing.M) {
 			}
 			os.Exit(Main(os.Args[1:]))
 		},
-		"http":     tool(httpTool),
-		"newborn":  tool(newbornTool),
-		"tamper":   tool(tamperTool),
-		"stranger": tool(strangerTool),
-		"isotime":  tool(isotimeTool),
-		"jwk":      tool(jwkTool),
+		"http":      tool(httpTool),
+		"newborn":   tool(newbornTool),
+		"tamper":    tool(tamperTool),
+		"stranger":  tool(strangerTool),
+		"isotime":   tool(isotimeTool),
+		"jwk":       tool(jwkTool),
+		"oldsystem": tool(oldSystemTool),
 	})
 }
 
