@@ -46,12 +46,14 @@ var problems = map[string]string{
 	"credential-expired":       problemModel + "RANGE_ERROR",
 	"credential-not-yet-valid": problemModel + "RANGE_ERROR",
 
-	"proof-":          problemSecurity + "PROOF_VERIFICATION_ERROR",
-	"signature-":      problemSecurity + "PROOF_VERIFICATION_ERROR",
-	"selective-":      problemSecurity + "PROOF_VERIFICATION_ERROR",
-	"proof-options":   problemSecurity + "PROOF_GENERATION_ERROR",
-	"proof-domain":    problemSecurity + "INVALID_DOMAIN_ERROR",
-	"proof-challenge": problemSecurity + "INVALID_CHALLENGE_ERROR",
+	"proof-":             problemSecurity + "PROOF_VERIFICATION_ERROR",
+	"signature-":         problemSecurity + "PROOF_VERIFICATION_ERROR",
+	"selective-":         problemSecurity + "PROOF_VERIFICATION_ERROR",
+	"selective-pointer-": problemSecurity + "PROOF_GENERATION_ERROR",
+	"selective-nothing-": problemSecurity + "PROOF_GENERATION_ERROR",
+	"proof-options":      problemSecurity + "PROOF_GENERATION_ERROR",
+	"proof-domain":       problemSecurity + "INVALID_DOMAIN_ERROR",
+	"proof-challenge":    problemSecurity + "INVALID_CHALLENGE_ERROR",
 
 	"status-": problemStatus + "STATUS_VERIFICATION_ERROR",
 }

@@ -240,7 +240,16 @@ func TestIssueRefuses(t *testing.T) {
 			c.refused(instance+": "+what, code, b, h)
 		}
 	}
+	for body, typ := range map[string]string{``: "PARSING_ERROR", `{`: "PARSING_ERROR", `{}`: "MALFORMED_VALUE_ERROR", `{"credential":null}`: "MALFORMED_VALUE_ERROR",
+		`{"credential":` + strings.Replace(good, `"name":"Alice"`, `"unknownTerm":1`, 1) + `}`: "DATA_LOSS_DETECTION_ERROR"} {
+		if _, b, _ := c.post("/issuers/vc2/credentials/issue", body); !bytes.Contains(b, []byte(typ)) {
+			t.Errorf("%.40s: %s", body, b)
+		}
+	}
 	code, b, h := c.post("/issuers/ecdsa-sd-2023/credentials/issue", `{"credential":`+good+`,"options":{"mandatoryPointers":["/nothing/there"]}}`)
+	if !bytes.Contains(b, []byte("PROOF_GENERATION_ERROR")) {
+		t.Errorf("%s", b)
+	}
 	c.refused("a pointer to nothing", code, b, h)
 	if code, _, _ := c.post("/issuers/vc2/credentials/issue", `{"credential":`+strings.Repeat(" ", maxBody)+`{}}`); code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a large body: %d", code)
@@ -303,6 +312,13 @@ func TestVerifyRefuses(t *testing.T) {
 			c.refused(v+": "+what, code, b, h)
 		}
 	}
+	for what, options := range map[string]string{"another purpose": `{"expectedProofPurpose":"authentication"}`, "a domain": `{"domain":"a.example"}`,
+		"a challenge": `{"challenge":"c"}`, "a number": `5`, "text": `"x"`, "an array": `[]`, "a purpose that is a number": `{"expectedProofPurpose":1}`} {
+		code, b, h := c.post("/verifiers/vcapi/credentials/verify", `{"verifiableCredential":`+string(good)+`,"options":`+options+`}`)
+		c.refused("options with "+what, code, b, h)
+	}
+	code, b, h := c.post("/verifiers/vcapi/credentials/verify", `{"verifiableCredential":`+string(good)+`,"options":{"expectedProofPurpose":"assertionMethod"}}`)
+	c.accepted("the purpose that it has", code, b, h)
 	for _, path := range []string{"/verifiers/vc2/presentations/verify", "/verifiers/jwt/presentations/verify", "/verifiers/bsl/presentations/verify"} {
 		for _, body := range []string{`{}`, `{"verifiablePresentation":null}`, `{"verifiablePresentation":{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiablePresentation"]}}`} {
 			code, b, h := c.post(path, body)

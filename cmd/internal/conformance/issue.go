@@ -32,13 +32,13 @@ var issuers = map[string]issuer{
 	"vc2":                  {suite: "eddsa-rdfc-2022", key: keyEd25519},
 	"vcapi":                {suite: "eddsa-rdfc-2022", key: keyEd25519, v1: true},
 	"jwt":                  {key: keyP256},
-	"bsl":                  {suite: "eddsa-rdfc-2022", key: keyEd25519, status: true, v1: true},
+	"bsl":                  {suite: "eddsa-rdfc-2022", key: keyEd25519, status: true},
 }
 
 var (
 	errNoCredential      = fault.New(fault.Invalid, "malformed-value", "the request needs a credential, which is an object")
 	errBody              = fault.New(fault.Invalid, "parsing", "the request is not JSON that can be read")
-	errOptions           = fault.New(fault.Invalid, "malformed-value", "options must be an object, mandatoryPointers and selectivePointers arrays of strings")
+	errOptions           = fault.New(fault.Invalid, "malformed-value", "options must be an object, its pointers arrays of strings, the others strings")
 	errListFull          = fault.New(fault.Unavailable, "status-list-full", "the status list of this run is full")
 	errStatusType        = fault.New(fault.Invalid, "malformed-value", "only the revocation of a BitstringStatusListEntry can be set")
 	errUnknownCredential = fault.New(fault.NotFound, "no-such-credential", "this server did not issue such a credential")

@@ -52,6 +52,21 @@ func (s *Server) policy(v verifier) vc.Policy {
 	}
 }
 
+// asked is the policy of an instance with what the request's options ask for.
+func (s *Server) asked(v verifier, options json.RawMessage) (vc.Policy, error) {
+	var o struct {
+		Challenge string `json:"challenge"`
+		Domain    string `json:"domain"`
+		Purpose   string `json:"expectedProofPurpose"`
+	}
+	p := s.policy(v)
+	if !absent(options) && (!isObject(options) || json.Unmarshal(options, &o) != nil) {
+		return p, errOptions
+	}
+	p.Challenge, p.Domain, p.Purpose = o.Challenge, o.Domain, o.Purpose
+	return p, nil
+}
+
 // checkStatus looks into the status list of this run. Others are not fetched.
 func (s *Server) checkStatus(v *vc.Verified) error {
 	for _, e := range v.Status {
@@ -87,7 +102,12 @@ func (s *Server) verifyCredential(v verifier) http.HandlerFunc {
 			s.fail(w, errNothing)
 			return
 		}
-		if _, err := vc.VerifyCredential(in.Credential, s.policy(v)); err != nil {
+		p, err := s.asked(v, in.Options)
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		if _, err := vc.VerifyCredential(in.Credential, p); err != nil {
 			s.fail(w, err)
 			return
 		}
@@ -109,16 +129,11 @@ func (s *Server) verifyPresentation(v verifier) http.HandlerFunc {
 			s.fail(w, errNothing)
 			return
 		}
-		var o struct {
-			Challenge string `json:"challenge"`
-			Domain    string `json:"domain"`
-		}
-		if !absent(in.Options) && (!isObject(in.Options) || json.Unmarshal(in.Options, &o) != nil) {
-			s.fail(w, errOptions)
+		p, err := s.asked(v, in.Options)
+		if err != nil {
+			s.fail(w, err)
 			return
 		}
-		p := s.policy(v)
-		p.Challenge, p.Domain = o.Challenge, o.Domain
 		if _, err := vc.VerifyPresentation(in.Presentation, p); err != nil {
 			s.fail(w, err)
 			return
