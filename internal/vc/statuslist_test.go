@@ -321,7 +321,9 @@ func TestStatusListsDoNotAnswerOthers(t *testing.T) {
 		t.Error("the zero list answers")
 	}
 	// Who may speak for another is the verifier's to say.
-	p.Speaks = func(list, credential string) bool { return list == s.issuer && credential == "did:web:district.example" }
+	p.Speaks = func(list, credential string) bool {
+		return list == s.issuer && credential == "did:web:district.example"
+	}
 	l, err = OpenStatusList(s.jws(TypCredential, s.credential(nil)), p)
 	if err != nil {
 		t.Fatal(err)
