@@ -1,6 +1,7 @@
 package vc
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -47,8 +48,14 @@ func MandatoryPointers(credential []byte) ([]string, error) {
 
 // CheckShown reports whether a credential that was derived from another one
 // still has everything that MandatoryPointers names for its type. It is
-// ErrHidden if not.
+// ErrHidden if not. A birth of which nothing was chosen has no subject.
 func CheckShown(derived []byte) error {
+	if err := CheckJSON(derived, MaxDepth); err != nil {
+		return ErrCredential.With(err)
+	}
+	if derived = bytes.TrimSpace(derived); derived[0] == '{' && memberOf(derived, "credentialSubject") == nil {
+		derived = appendMember(derived, "credentialSubject", []byte(`{}`))
+	}
 	_, err := mandatoryOf(derived)
 	return err
 }

@@ -195,6 +195,46 @@ func TestDerivedShowsTheMandate(t *testing.T) {
 	}
 }
 
+// TestLeastOfABirth: of a birth all of the subject can be kept back, of a
+// guardianship nothing of the mandate.
+func TestLeastOfABirth(t *testing.T) {
+	s := manSigner(t)
+	u, err := Prepare(manBirth(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := u.SignSelective(s, sdjNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	least, err := Derive(base, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := sdvClaims(t, string(least)); m["credentialSubject"] != nil {
+		t.Errorf("shown: %v", m["credentialSubject"])
+	}
+	if err := CheckShown(least); err != nil {
+		t.Error(err)
+	}
+	policy := Policy{
+		Keys:   func(string) (crypto.PublicKey, string, error) { return s.Public(), "did:web:registry.npl.example", nil },
+		Trusts: func(*Verified) error { return nil }, Status: func(*Verified) error { return nil }, Now: sdjNow.Add(time.Hour),
+	}
+	if v, err := VerifyCredential(least, policy); err == nil || v != nil {
+		t.Error("a credential about nobody verifies")
+	}
+	none := manGuardianship(t, func(m map[string]any) { delete(m, "credentialSubject") })
+	if err := CheckShown(none); !errors.Is(err, ErrHidden) {
+		t.Errorf("a guardianship without a subject: %v", err)
+	}
+	for _, bad := range []string{"", " ", "{", "[]", "null", `"x"`, "{}"} {
+		if err := CheckShown([]byte(bad)); err == nil {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}
+
 func TestSignSelectiveOnce(t *testing.T) {
 	ed, p256 := sdjSigner(t, keys.EdDSA), manSigner(t)
 	u, err := Prepare(manBirth(t))
