@@ -643,3 +643,33 @@ func TestFormatOf(t *testing.T) {
 		}
 	}
 }
+
+// FuzzOpen feeds an issuer's answer to everything that reads a credential: what
+// no key of the trust list signed is never one.
+func FuzzOpen(f *testing.F) {
+	f.Add(`{"proof":{"type":"DataIntegrityProof","proofPurpose":"assertionMethod","cryptosuite":"ecdsa-sd-2023","proofValue":"u2V0A"}}`)
+	f.Add("eyJhbGciOiJFZERTQSIsInR5cCI6ImRjK3NkLWp3dCIsImtpZCI6ImRpZDp3ZWI6eCNhIn0.e30.AAAA~WyJhIiwiYiIsMV0~")
+	f.Add("eyJhbGciOiJFZERTQSIsInR5cCI6InZjK2p3dCIsImtpZCI6ImRpZDp3ZWI6eCNhIn0.e30.AAAA")
+	f.Add("~")
+	f.Add("{")
+	k, err := keys.New("k", keys.UseCredentials, keys.EdDSA, time.Now(), time.Time{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	jwk, err := vc.PublicJWK(k.Public(), "did:web:x#a", keys.EdDSA)
+	if err != nil {
+		f.Fatal(err)
+	}
+	issuer := &vc.TrustIssuer{DID: "did:web:x", Keys: []vc.TrustKey{{ID: "did:web:x#a", JWK: jwk, Types: []string{vc.TypeBirth, vc.TypeGuardianship}}}}
+	f.Fuzz(func(t *testing.T, text string) {
+		if o, err := open(text, received{issuer: issuer, holder: "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"}, time.Now()); err == nil || o != nil {
+			t.Error("opened")
+		}
+		if c, _, err := reread(text); (err == nil) != (c != nil) {
+			t.Error("half read")
+		}
+		if s, err := credentialText(json.RawMessage(text)); err != nil && s != "" {
+			t.Error("text with an error")
+		}
+	})
+}

@@ -83,9 +83,12 @@ func TestSealedAtRest(t *testing.T) {
 	for _, engine := range []string{store.SQLite, store.Postgres} {
 		t.Run(engine, func(t *testing.T) {
 			url := storetest.URL(t, engine, "wallet")
-			s := newScene(t, storetest.Reopen(t, url, "wallet"))
+			s := inParts(newScene(t, storetest.Reopen(t, url, "wallet")))
 			a := s.accept(t, amina, zainab)
 			s.accept(t, amina, tariq)
+			if _, err := s.Disclose(t.Context(), amina, Choice{Credential: s.held1(t, a, "BirthCredentialSD"), Show: "age", Audience: asker, Nonce: asked}); err != nil {
+				t.Fatal(err)
+			}
 			ref := s.o.byReference(s.o.offer(zainab))
 			if _, err := s.Accept(t.Context(), bilal, ref, pin); err != nil {
 				t.Fatal(err)
@@ -109,7 +112,7 @@ func TestSealedAtRest(t *testing.T) {
 			}
 			secrets := map[string]string{"pin": pin, "issuer": s.o.did, "address": s.o.srv.URL, "host": strings.TrimPrefix(s.o.srv.URL, "http://"),
 				"any did": "did:", "urn": "urn:uuid:", "type": "Credential\"", "role": "mother", "issuer name": "Civil register", "power": "travelAccompany",
-				"guardian": "AMINA", "guardian's name": "Amina", "jwt": "eyJ", "service key": string(s.ring.Secret(SecretWrap))}
+				"guardian": "AMINA", "guardian's name": "Amina", "jwt": "eyJ", "proof": "ecdsa-sd-2023", "verifier": asker, "nonce": asked, "service key": string(s.ring.Secret(SecretWrap))}
 			for _, c := range []child{zainab, tariq} {
 				raw, err := base64.RawURLEncoding.DecodeString(c.ref)
 				if err != nil {
