@@ -237,13 +237,7 @@ func (c *held) discloseLDP(h holder, r Choice, now time.Time) (Disclosure, error
 	if err != nil {
 		return Disclosure{}, err
 	}
-	derived, err := vc.Derive([]byte(c.JWT), chosen)
-	if err != nil {
-		return Disclosure{}, err
-	}
-	if err := vc.CheckShown(derived); err != nil {
-		return Disclosure{}, err
-	}
+	const subject = "credentialSubject"
 	bare, err := vc.Derive([]byte(c.JWT), nil)
 	if err != nil {
 		return Disclosure{}, err
@@ -251,12 +245,24 @@ func (c *held) discloseLDP(h holder, r Choice, now time.Time) (Disclosure, error
 	if err := json.Unmarshal(bare, &least); err != nil {
 		return Disclosure{}, err
 	}
+	var always []string
+	if part, ok := least[subject]; ok {
+		always = places(document[subject], part, "/"+subject)
+	}
+	if !slices.ContainsFunc(slices.Concat(always, chosen), func(at string) bool { return within(at, "/"+subject) }) {
+		return Disclosure{}, ErrNoSuchClaim.WithFields(fault.Field{Path: "/disclose", Rule: "names nothing of what this credential is about"})
+	}
+	derived, err := vc.Derive([]byte(c.JWT), chosen)
+	if err != nil {
+		return Disclosure{}, err
+	}
+	if err := vc.CheckShown(derived); err != nil {
+		return Disclosure{}, err
+	}
 	text, err := h.presentLDP(derived, r, now)
 	if err != nil {
 		return Disclosure{}, err
 	}
-	const subject = "credentialSubject"
-	always := places(document[subject], least[subject], "/"+subject)
 	return Disclosure{Format: formatLDP, Presentation: string(text), Shown: shown(always, chosen), ExpiresAt: expiry(now)}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,22 +196,26 @@ func openLDP(text string, issuer *vc.TrustIssuer, now time.Time) (*proven, error
 // apart checks that the least which can be shown of a credential is what
 // everybody must see, no less and no more.
 func apart(secured, document []byte) error {
+	const hides = refusedRule("can be shown without what everybody must see")
+	must, err := vc.MandatoryPointers(document)
+	if err != nil {
+		return hides
+	}
 	least, err := vc.Derive(secured, nil)
 	if err != nil {
 		return refusedRule("cannot be shown in parts")
 	}
-	if err := vc.CheckShown(least); err != nil {
-		return refusedRule("can be shown without what everybody must see")
-	}
-	must, err := vc.MandatoryPointers(document)
-	if err != nil {
-		return refusedRule("can be shown without what everybody must see")
-	}
-	var shown any
-	if err := json.Unmarshal(least, &shown); err != nil {
+	var whole, shown map[string]any
+	if json.Unmarshal(document, &whole) != nil || json.Unmarshal(least, &shown) != nil {
 		return refusedRule("cannot be shown in parts")
 	}
-	delete(shown.(map[string]any), "proof")
+	delete(shown, "proof")
+	for _, at := range must {
+		said, _ := lookup(whole, at)
+		if told, ok := lookup(shown, at); !ok || !reflect.DeepEqual(said, told) {
+			return hides
+		}
+	}
 	for _, at := range leaves(shown, "") {
 		// An object on the way to a mandatory part keeps what it is.
 		name := at[strings.LastIndexByte(at, '/')+1:]
