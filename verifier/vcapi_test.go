@@ -565,7 +565,7 @@ func TestVerifyPresentations(t *testing.T) {
 		format string
 		list   [][]byte
 	}
-	all := []made{{"eddsa-rdfc-2022", proven}, {"eddsa-jcs-2022", proven}, {"vp+jwt", enveloped}, {"vp+jwt", nil}, {"eddsa-rdfc-2022", enveloped}, {"vp+jwt", [][]byte{sdEnveloped}}}
+	all := []made{{"eddsa-rdfc-2022", proven}, {"eddsa-jcs-2022", proven}, {"vp+jwt", enveloped}, {"eddsa-rdfc-2022", enveloped}, {"vp+jwt", [][]byte{sdEnveloped}}}
 	for _, x := range all {
 		good := c.presentation(x.format, "anna", x.list...)
 		if code := c.presented(good, testChallenge, testDomain); code != "" {
@@ -581,13 +581,29 @@ func TestVerifyPresentations(t *testing.T) {
 			t.Errorf("%s: a presentation passes as a credential", x.format)
 		}
 		// What is bound to Anna is not shown by Mallory.
-		want := "holder-unbound"
-		if x.list == nil {
-			want = ""
-		}
-		if code := c.presented(c.presentation(x.format, "mallory", x.list...), testChallenge, testDomain); code != want {
+		if code := c.presented(c.presentation(x.format, "mallory", x.list...), testChallenge, testDomain); code != "holder-unbound" {
 			t.Errorf("%s, another holder: %q", x.format, code)
 		}
+	}
+	// One without a credential proves nothing, however well it is signed.
+	for _, format := range []string{"eddsa-rdfc-2022", "eddsa-jcs-2022", "vp+jwt"} {
+		for _, who := range []string{"anna", "mallory"} {
+			if code := c.presented(c.presentation(format, who), testChallenge, testDomain); code != "presentation-empty" {
+				t.Errorf("%s of %s without a credential: %q", format, who, code)
+			}
+		}
+	}
+	bare := c.json(map[string]any{"@context": []string{vc.ContextV2}, "type": []string{vc.TypePresentation}})
+	bare, err := vc.AddProof(bare, vc.ProofOptions{Suite: "eddsa-rdfc-2022", Signer: c.w.holder("anna"), Purpose: vc.PurposeAuthentication,
+		Created: c.w.now(), Challenge: testChallenge, Domain: testDomain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := c.presented(bare, testChallenge, testDomain); code != "presentation-empty" {
+		t.Errorf("without verifiableCredential: %q", code)
+	}
+	if code := c.presented(bare, "c-2", testDomain); code != "proof-challenge" {
+		t.Errorf("without verifiableCredential, to another challenge: %q", code)
 	}
 	// A credential is no presentation.
 	if code := c.presented(proven[0], testChallenge, testDomain); code == "" {

@@ -29,6 +29,9 @@ var (
 	ErrHolderUnbound = fault.New(fault.Invalid, "holder-unbound", "a credential in the presentation is bound to another holder's key")
 	ErrHolderIssuer  = fault.New(fault.Invalid, "holder-key-of-issuer", "a key of the trust list signs credentials, not presentations")
 
+	ErrPresentationEmpty = fault.New(fault.Invalid, "presentation-empty", "the presentation holds no credential").
+				WithHint("ask the holder for the credentials that you need")
+
 	ErrBundleOld = fault.New(fault.Unavailable, "bundle-old", "the border bundle, or the trust list in it, has run out").
 			WithHint("build or load a new bundle")
 	ErrClock = fault.New(fault.Unavailable, "clock-wrong", "the clock of this device is behind a bundle that was signed, or differs from that of the issuers").
@@ -49,7 +52,7 @@ type Asked struct {
 type Verification struct {
 	*vc.Verified
 	// StatusAge is the age of the oldest status list that was used, by its
-	// signed date. It is 0 if no credential was there.
+	// signed date.
 	StatusAge time.Duration
 	// Stale: StatusAge is over 24 hours. A desk would show amber.
 	Stale bool
@@ -73,8 +76,9 @@ func (b *Bundle) VerifyCredential(input []byte, a Asked) (*Verification, error) 
 // VerifyPresentation verifies a presentation as vc.VerifyPresentation does, made
 // for this domain as the answer to this challenge, with every credential in it.
 // A credential that is bound to a key (a subject that is one, or cnf) must be
-// presented by that key. Whether the challenge was answered before is the
-// caller's to remember.
+// presented by that key. One that holds no credential is refused: it would prove
+// a key that anybody can make, and nothing that the trust list or a status list
+// says. Whether the challenge was answered before is the caller's to remember.
 func (b *Bundle) VerifyPresentation(input []byte, a Asked) (*Verification, error) {
 	p, out, err := b.policy(a)
 	if err != nil {
@@ -86,6 +90,9 @@ func (b *Bundle) VerifyPresentation(input []byte, a Asked) (*Verification, error
 	}
 	if err := b.bound(out.Verified); err != nil {
 		return nil, err
+	}
+	if len(out.Credentials) == 0 {
+		return nil, ErrPresentationEmpty
 	}
 	return out, nil
 }
