@@ -73,8 +73,10 @@ type Policy struct {
 	// claim aud. An empty one is not asked for, which only ProofOnly allows.
 	Challenge, Domain string
 
-	// Suites are the cryptosuites and enveloping formats that are accepted;
-	// nil is all.
+	// Suites are the cryptosuites and enveloping formats that are accepted, of
+	// a presentation and likewise of each credential in it: who accepts vp+jwt
+	// with vc+jwt inside names both. nil is all. Ed2020 and LegacyJWT decide
+	// about their forms alone.
 	Suites         []string
 	Version1       bool // accept the Data Model 1.1, too
 	Ed2020         bool // accept Ed25519Signature2020, too
@@ -160,7 +162,6 @@ func (p *Policy) complete() error {
 type verifier struct {
 	Policy
 	limit  int
-	inside bool // a presentation: no key binding, no challenge of its own
 	quoted bool // a JSON string was opened
 	legacy bool // a legacy presentation: its credentials may have its form
 }
@@ -172,11 +173,13 @@ func (p Policy) verifier(limit int) *verifier {
 	return &verifier{Policy: p, limit: limit}
 }
 
-// contained is the verifier of the credentials in a presentation.
+// contained is the verifier of the credentials in a presentation. All of the
+// policy stays in force but for the purpose, the challenge and the domain, which
+// the holder's signature answers: an issuer's is no better for being presented.
 func (v *verifier) contained(legacy bool) *verifier {
 	c := *v
 	c.Purpose, c.Challenge, c.Domain = "", "", ""
-	c.inside, c.quoted, c.legacy = true, false, legacy
+	c.quoted, c.legacy = false, legacy
 	return &c
 }
 
@@ -614,9 +617,9 @@ func (v *verifier) admit(s *signed) (*Verified, error) {
 	if err := f.read(s.payload, ModelCheck{Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked, meaning: s.meaning}); err != nil {
 		return nil, err
 	}
-	if s.jwt && !v.inside {
+	if s.jwt {
 		// A credential that was made for somebody or something says so in its
-		// claims; one that was asked for it must.
+		// claims; one that was asked for it must, if it is not in a presentation.
 		if err := v.addressed(f.claims[claimNonce], f.claims[claimAud], s.format); err != nil {
 			return nil, err
 		}

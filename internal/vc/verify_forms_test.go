@@ -162,6 +162,63 @@ func TestPresentationForms(t *testing.T) {
 	t.Logf("%d presentations refused", len(refused))
 }
 
+// Policy.Suites holds for the credentials in a presentation as for its own
+// signature, in every format.
+func TestSuitesLimitWhatIsPresented(t *testing.T) {
+	holder := mxSigner(t, keys.EdDSA, "holder")
+	accepted, refused := 0, 0
+	for _, c := range []struct{ name, format, media string }{
+		{"eddsa-rdfc-2022", SuiteEdDSARDFC, ""},
+		{"eddsa-jcs-2022", SuiteEdDSAJCS, ""},
+		{"ecdsa-rdfc-2019 P-256", SuiteECDSARDFC, ""},
+		{"ecdsa-sd-2023 derived", SuiteSD, ""},
+		{"vc+jwt EdDSA", TypCredential, TypCredential},
+		{"vc+cose EdDSA", typCredentialCOSE, ""}, // made in its envelope
+		{"vc+sd-jwt", TypCredentialSD, TypCredentialSD},
+		{"dc+sd-jwt", TypSDJWTVC, TypSDJWTVC},
+	} {
+		w := newMxWorld(t, mxFormatNamed(t, c.name))
+		credential := string(w.good)
+		if c.media != "" {
+			credential = mxEnvelope(c.media, w.good)
+		}
+		id := did.Base(holder.KID)
+		doc := mxPresentation(`"`+id+`"`, credential)
+		vps := map[string][]byte{SuiteEdDSARDFC: mxVP(t, holder, doc)}
+		if strings.Contains(credential, `"`+TypeEnveloped+`"`) { // a vp+jwt takes no other
+			compact, err := SignJOSE(holder, TypPresentation, "vp", []byte(mxReplace(t, doc, `"holder"`, `"aud":"`+mxDomain+`","nonce":"`+mxChallenge+`","holder"`)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			vps[TypPresentation] = []byte(compact)
+		}
+		for outer, vp := range vps {
+			p := w.policy()
+			p.Domain, p.Challenge = mxDomain, mxChallenge
+			p.Suites = []string{outer, c.format}
+			if v, err := VerifyPresentation(vp, p); err != nil || len(v.Credentials) != 1 {
+				t.Errorf("%s in %s, both accepted: %v", c.name, outer, err)
+			}
+			accepted++
+			others := [][]string{{outer, "another"}, {c.format, "another"}, {}}
+			if c.format == outer {
+				others = [][]string{{"another"}, {}}
+			} else {
+				others = append(others, []string{outer})
+			}
+			for _, p.Suites = range others {
+				if v, err := VerifyPresentation(vp, p); !errors.Is(err, ErrFormat) || v != nil {
+					t.Errorf("%s in %s, %q accepted: %v", c.name, outer, p.Suites, err)
+				}
+				refused++
+			}
+		}
+	}
+	if accepted != 12 || refused != 46 {
+		t.Errorf("%d accepted, %d refused", accepted, refused)
+	}
+}
+
 // What a verifier of credentials is asked in the VC API suite: members of the
 // wrong kind, missing members, in the document and in its proof.
 func TestCredentialForms(t *testing.T) {
