@@ -148,6 +148,10 @@ func FuzzParseKey(f *testing.F) {
 	f.Add(keyP256)
 	f.Add(KeyID(keyP256))
 	f.Add("did:key:z1111111")
+	for _, mb := range publishedKeys() {
+		f.Add("did:key:" + mb)
+		f.Add(KeyID("did:key:" + mb))
+	}
 	f.Fuzz(func(t *testing.T, id string) {
 		k, err := ParseKey(id)
 		if err != nil {

@@ -16,6 +16,8 @@ import (
 
 	"filippo.io/edwards25519"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+
+	"github.com/kinpass/kinpass/internal/vectest"
 )
 
 // Keys of the did:key method's own examples (W3C CCG did:key, section 6 and
@@ -265,8 +267,17 @@ func TestSmallOrder(t *testing.T) {
 	}
 }
 
+// publishedKeys are the public keys of the published Data Integrity vectors,
+// none where these are absent.
+func publishedKeys() []string {
+	return append(vectest.SeedTexts("vc-di-eddsa", "eyPair.json", "publicKeyMultibase"), vectest.SeedTexts("vc-di-ecdsa", "KeyPair.json", "publicKeyMultibase")...)
+}
+
 func FuzzParseMultikey(f *testing.F) {
 	for _, mb := range []string{mbEd25519, mbP256, mbP384, mbSecp256k1, mbX25519, "z", "zTjsVPtY"} {
+		f.Add(mb)
+	}
+	for _, mb := range publishedKeys() {
 		f.Add(mb)
 	}
 	f.Fuzz(func(t *testing.T, mb string) {
@@ -286,6 +297,14 @@ func FuzzParseMultikey(f *testing.F) {
 func FuzzDecodeMultibase(f *testing.F) {
 	for _, s := range []string{mbEd25519, "uAQI", "z1112", "u-_8", "uAB", "z0"} {
 		f.Add(s)
+	}
+	for _, mb := range publishedKeys() {
+		f.Add(mb)
+	}
+	for _, sub := range []string{"vc-di-eddsa", "vc-di-ecdsa"} {
+		for _, value := range vectest.SeedTexts(sub, ".json", "proofValue") {
+			f.Add(value)
+		}
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		b, err := DecodeMultibase(s, 300)

@@ -437,6 +437,12 @@ func FuzzResolve(f *testing.F) {
 			f.Add(s, a)
 		}
 	}
+	for _, mb := range publishedKeys() {
+		for _, a := range accepts {
+			f.Add("did:key:"+mb, a)
+			f.Add(encode(KeyID("did:key:"+mb)), a)
+		}
+	}
 	f.Fuzz(func(t *testing.T, input, accept string) {
 		a := ResolveWith(input, accept, func(id string) (*Document, error) {
 			if !validDID(id) || !strings.HasPrefix(id, "did:web:") {

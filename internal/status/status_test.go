@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/kinpass/kinpass/internal/vectest"
 )
 
 func TestBits(t *testing.T) {
@@ -288,6 +290,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add("uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQwfoAAAAAAAAAAAAAAAAAAAAIC3AYbSVKsAQAAA")
 	f.Add("u")
 	f.Add("")
+	for _, list := range vectest.SeedTexts("bitstring-status-list", ".json", "encodedList") {
+		f.Add(list)
+	}
 	f.Fuzz(func(t *testing.T, in string) {
 		const max = 64 << 10
 		l, err := Decode(in, max)

@@ -238,22 +238,28 @@ func FuzzDecodeTokens(f *testing.F) {
 	}
 	f.Add(1, "eNrbuRgAAhcBXQ")
 	f.Add(2, "")
+	for _, lst := range vectest.SeedTexts("token-status-list", "vectors.json", "lst") {
+		for _, width := range []int{1, 2, 4, 8} {
+			f.Add(width, lst)
+		}
+	}
+	const max = 128 << 10 // the published list of single bits fits
 	f.Fuzz(func(t *testing.T, width int, lst string) {
-		l, err := DecodeTokens(width, lst, 1<<16)
+		l, err := DecodeTokens(width, lst, max)
 		if err != nil {
 			if l != nil {
 				t.Fatal("a list with an error")
 			}
 			return
 		}
-		if l.Len() < 1 || len(l.data) > 1<<16 {
+		if l.Len() < 1 || len(l.data) > max {
 			t.Fatalf("%d entries", l.Len())
 		}
 		again, err := l.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m, err := DecodeTokens(width, again, 1<<16); err != nil || !bytes.Equal(m.data, l.data) {
+		if m, err := DecodeTokens(width, again, max); err != nil || !bytes.Equal(m.data, l.data) {
 			t.Fatal("not the same after encoding")
 		}
 	})

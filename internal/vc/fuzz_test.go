@@ -2,12 +2,15 @@ package vc_test
 
 import (
 	"crypto"
+	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/internal/vectest"
 )
 
 func fuzzKey(f *testing.F) keys.Signer {
@@ -28,6 +31,12 @@ func FuzzSplitJWS(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add("e30.e30.e30")
+	for _, seed := range vectest.Seeds("vc-jose-cose", ".txt", 50) {
+		f.Add(strings.TrimSpace(string(seed)))
+	}
+	for _, value := range vectest.SeedTexts("vc-di-eddsa", ".json", "proofValue") {
+		f.Add("e30.e30." + value)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		v, err := vc.SplitJWS(text)
 		if err != nil {
@@ -45,6 +54,18 @@ func FuzzSplitJWS(f *testing.F) {
 func FuzzParseCredential(f *testing.F) {
 	f.Add([]byte(listPayload))
 	f.Add([]byte(`{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiableCredential"],"issuer":"x","validFrom":"2026-01-01T00:00:00Z","credentialSubject":{}}`))
+	for _, sub := range []string{"vc-di-eddsa", "vc-jose-cose"} {
+		for _, seed := range vectest.Seeds(sub, ".json", 50) {
+			f.Add(seed)
+		}
+	}
+	for _, seed := range vectest.Seeds("vc-jose-cose", ".txt", 50) {
+		if parts := strings.Split(strings.TrimSpace(string(seed)), "."); len(parts) == 3 {
+			if payload, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil {
+				f.Add(payload)
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := vc.ParseCredential(data)
 		if err != nil {

@@ -451,6 +451,40 @@ func hexBytes(s string) ([]byte, error) {
 	return out, nil
 }
 
+// publishedLists are the examples of both specifications as they are sent,
+// signed or not, and what was signed: none where the vectors are absent.
+func publishedLists() [][]byte {
+	var out [][]byte
+	for _, data := range vectest.Seeds("bitstring-status-list", ".json", 10) {
+		out = append(out, data)
+		var several []json.RawMessage
+		if json.Unmarshal(data, &several) == nil {
+			for _, e := range several {
+				out = append(out, e)
+			}
+		}
+	}
+	for _, data := range vectest.Seeds("token-status-list/examples", ".md", 50) {
+		if i := bytes.IndexByte(data, ':'); i >= 0 && bytes.HasSuffix(data[:i], []byte("encoded")) {
+			data = data[i+1:] // behind the bits that were encoded
+		}
+		text := strings.Join(strings.Fields(string(data)), "")
+		out = append(out, []byte(text))
+		if cbor, err := hexBytes(text); err == nil && len(text)%2 == 0 {
+			out = append(out, cbor)
+			if c, err := openCOSE(cbor, coseKind{typ: MediaTokenCWT, limit: maxStatusList}); err == nil {
+				out = append(out, c.message.Payload)
+			}
+		}
+		if j, err := SplitJOSE(text); err == nil {
+			out = append(out, j.payload)
+		} else if _, claims, ok := strings.Cut(text, "}.{"); ok {
+			out = append(out, []byte("{"+claims))
+		}
+	}
+	return out
+}
+
 func FuzzOpenStatusList(f *testing.F) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	s := newShelf(f, now)
@@ -458,6 +492,9 @@ func FuzzOpenStatusList(f *testing.F) {
 	f.Add(s.proven(s.credential(nil)))
 	f.Add(s.tokenJWT())
 	f.Add(s.tokenCWT())
+	for _, seed := range publishedLists() {
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := signaturesHeld.Load()
 		l, err := OpenStatusList(body, ListPolicy{Keys: did.MethodKey, Now: now})
@@ -482,6 +519,9 @@ func FuzzStatusListPayload(f *testing.F) {
 	cwt, err := base64.RawURLEncoding.DecodeString("pQJ4IWh0dHBzOi8vZXhhbXBsZS5jb20vc3RhdHVzbGlzdHMvMQYaZIxb6gQaiJjf6hn__hmowBn__aJkYml0cwFjbHN0SnjatbkYAAIXAV0")
 	if err == nil {
 		f.Add(cwt)
+	}
+	for _, seed := range publishedLists() {
+		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		for _, read := range []func([]byte) (*StatusList, error){readTokenClaims, readTokenCBOR} {

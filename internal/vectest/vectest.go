@@ -3,8 +3,11 @@
 package vectest
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -59,6 +62,35 @@ func Seeds(sub, suffix string, max int) [][]byte {
 		}
 		return nil
 	})
+	return out
+}
+
+// SeedTexts gives every text of a member called name, at any depth, in the JSON
+// files that Seeds gives, in the order of their places and without repetition.
+func SeedTexts(sub, suffix, name string) []string {
+	var out []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch x := v.(type) {
+		case []any:
+			for _, e := range x {
+				walk(e)
+			}
+		case map[string]any:
+			for _, key := range slices.Sorted(maps.Keys(x)) {
+				if s, ok := x[key].(string); ok && key == name && !slices.Contains(out, s) {
+					out = append(out, s)
+				}
+				walk(x[key])
+			}
+		}
+	}
+	for _, data := range Seeds(sub, suffix, 1000) {
+		var v any
+		if json.Unmarshal(data, &v) == nil {
+			walk(v)
+		}
+	}
 	return out
 }
 
