@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -10,6 +12,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/vc"
 )
 
 // client talks to a server as a test suite does.
@@ -323,6 +329,31 @@ func TestVerifyRefuses(t *testing.T) {
 		for _, body := range []string{`{}`, `{"verifiablePresentation":null}`, `{"verifiablePresentation":{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiablePresentation"]}}`} {
 			code, b, h := c.post(path, body)
 			c.refused(path, code, b, h)
+		}
+	}
+}
+
+// A presentation may hold no credential: the suites send such ones, signed.
+func TestPresentationOfNothing(t *testing.T) {
+	c := start(t)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := did.EncodeKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder := keys.Signer{KID: did.KeyID(id), Alg: keys.EdDSA, Signer: private}
+	for _, more := range []string{"", `,"verifiableCredential":[]`} {
+		vp, err := vc.AddProof([]byte(`{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiablePresentation"],"holder":"`+id+`"`+more+`}`),
+			vc.ProofOptions{Suite: vc.SuiteEdDSARDFC, Signer: holder, Purpose: vc.PurposeAuthentication, Created: time.Now(), Challenge: "c", Domain: "d"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range []string{"vc2", "jwt", "bsl"} {
+			code, b, h := c.post("/verifiers/"+v+"/presentations/verify", `{"verifiablePresentation":`+string(vp)+`,"options":{"challenge":"c","domain":"d"}}`)
+			c.accepted(v+more, code, b, h)
 		}
 	}
 }
