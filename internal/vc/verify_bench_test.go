@@ -3,6 +3,7 @@ package vc
 import (
 	"testing"
 
+	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
 )
 
@@ -55,4 +56,44 @@ func BenchmarkVerifyPresentation(b *testing.B) {
 			}
 		}
 	})
+}
+
+// A credential with its status looked up in two verified lists of 2^17
+// entries, and its issuer on a list of one: what a verifier does for each
+// credential once its lists are open.
+func BenchmarkVerifyWithStatus(b *testing.B) {
+	w := newMxWorld(b, mxFormatNamed(b, "eddsa-rdfc-2022"))
+	p := w.policy()
+	good, err := VerifyCredential(w.good, Policy{Keys: p.Keys, ProofOnly: true, Now: p.Now})
+	if err != nil || len(good.Status) == 0 {
+		b.Fatal(good, err)
+	}
+	s := newShelf(b, p.Now)
+	lists := map[string]*StatusList{}
+	for _, e := range good.Status {
+		body := s.jws(TypCredential, s.credential(map[string]string{"id": `"` + e.List + `"`, "purpose": `"` + e.Purpose + `"`}))
+		l, err := OpenStatusList(body, ListPolicy{Keys: did.MethodKey, Now: p.Now, Speaks: func(string, string) bool { return true }})
+		if err != nil {
+			b.Fatal(err)
+		}
+		lists[e.List] = l
+	}
+	p.Status = func(v *Verified) error {
+		for _, e := range v.Status {
+			a, err := lists[e.List].Of(BitstringEntry{StatusEntry: e}, v.Issuer, p.Now)
+			if err != nil {
+				return err
+			}
+			if a.State == StateUnknown { // the lists have this index set
+				return ErrStatusOther
+			}
+		}
+		return nil
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := VerifyCredential(w.good, p); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
