@@ -54,6 +54,9 @@ func VerifyProofs(doc []byte, p ProofPolicy) (unsecured []byte, proofs []Proof, 
 		proofs[i].Controller = controller
 		proofs[i].Derived = o.Suite == SuiteSD
 	}
+	if err := plainNames(doc); err != nil {
+		return nil, nil, err
+	}
 	return s.unsecured, proofs, nil
 }
 

@@ -882,11 +882,11 @@ func TestEmptyArraysAreNeverDisclosed(t *testing.T) {
 		}
 	}
 	alias := bytes.Replace(hidden, []byte(`"https://w3id.org/kinpass/v1"],`), []byte(`"https://w3id.org/kinpass/v1",{"all":"@set"}],`), 1)
-	if err := sdVerified(alias); err != nil {
-		t.Errorf("a context that adds an unused term: %v", err)
-	}
+	sdWantCode(t, sdVerified(alias), "proof-alias")
 	alias = bytes.Replace(alias, []byte(`"sex":2`), []byte(`"sex":2,"parentage":{"all":[]}`), 1)
-	sdWantCode(t, sdVerified(alias), "selective-unsigned")
+	if sdVerified(alias) == nil {
+		t.Error("an alias of @set brings an empty array")
+	}
 	from, to := strings.Index(sdBirth, `"parentage":`), strings.Index(sdBirth, `"registration":`)
 	foundling := sdBirth[:from] + `"parentage":[], ` + sdBirth[to:]
 	base := sdSign(t, foundling, sdBirthMandatory...)
