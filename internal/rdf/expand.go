@@ -356,9 +356,11 @@ func (n *expansion) keyword(key string, v any) error {
 		if n.w.free() {
 			return n.p.drop()
 		}
-		err = n.items(key, v)
+		v, err = n.p.value(n.w, v)
+		n.result[key] = array(v)
 	case "@set":
-		err = n.items(key, v)
+		v, err = n.p.value(n.w, v)
+		n.result[key] = array(v)
 	case "@reverse":
 		err = n.reversed(v)
 	default:
@@ -366,26 +368,6 @@ func (n *expansion) keyword(key string, v any) error {
 		err = n.p.drop()
 	}
 	return err
-}
-
-// items expands the values of a list or set object.
-func (n *expansion) items(key string, v any) error {
-	x, err := n.p.value(n.w, v)
-	if err != nil {
-		return err
-	}
-	n.result[key] = array(x)
-	return n.p.ungrouped(v, x)
-}
-
-// ungrouped refuses a set object where its values would become those of the list
-// or set around it.
-func (p *processor) ungrouped(v, expanded any) error {
-	_, before := v.([]any)
-	if _, after := expanded.([]any); after && !before {
-		return p.drop()
-	}
-	return nil
 }
 
 // below is a place under this object.
@@ -408,6 +390,11 @@ func (n *expansion) typeValues(v any) error {
 			return err // which name a type stands under would be lost
 		}
 		types = slices.Clone(list(before))
+	}
+	if len(list(v)) == 0 {
+		if err := n.p.drop(); err != nil {
+			return err
+		}
 	}
 	for _, v := range list(v) {
 		s, ok := v.(string)
@@ -537,9 +524,6 @@ func (n *expansion) property(key, iri string, v any) error {
 		return err
 	}
 	if t.container&inList != 0 {
-		if err := n.p.ungrouped(v, x); err != nil {
-			return err
-		}
 		if m, ok := x.(map[string]any); !ok || !has(m, "@list") {
 			x = map[string]any{"@list": array(x)}
 		}
@@ -723,10 +707,7 @@ func (n *expansion) finish() (any, error) {
 			return nil, badDocument("invalid set or list object")
 		}
 		if isSet {
-			if len(r) == 2 && n.p.strict {
-				return nil, ErrUndefined // the index would be lost
-			}
-			return items, nil
+			return items, n.p.drop() // it is no more than its values
 		}
 	case has(r, "@type"):
 		r["@type"] = list(r["@type"])

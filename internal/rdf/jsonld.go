@@ -71,7 +71,7 @@ func quadsSlow(doc []byte) ([]Quad, error) {
 		return nil, err
 	}
 	var e emitter
-	if err := e.graph(nodes, Term{}); err != nil {
+	if err := e.document(nodes); err != nil {
 		return nil, err
 	}
 	return e.quads, nil

@@ -2,6 +2,7 @@ package rdf
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ type emitter struct {
 	lenient bool // leave out what has no RDF, as the specification says
 	dropDir bool // rdfDirection null: a base direction is left out
 	quads   []Quad
-	labels  map[string]string // of blank nodes in the document
+	labels  map[string]*label // of blank nodes in the document
 	blanks  int
 }
 
@@ -45,11 +46,34 @@ type emitter struct {
 func (e *emitter) graph(nodes []any, graph Term) error {
 	for _, v := range nodes {
 		before := len(e.quads)
-		if _, err := e.node(v, graph); err != nil {
+		self, err := e.node(v, graph)
+		if err != nil {
 			return err
 		}
-		if len(e.quads) == before && !e.lenient {
-			return ErrUndefined // a node that says nothing would vanish
+		// A node that says nothing would vanish, although others stand in it.
+		if !e.lenient && !slices.ContainsFunc(e.quads[before:], func(q Quad) bool {
+			return q.Subject == self || q.Graph == self || q.Object == self
+		}) {
+			return ErrUndefined
+		}
+	}
+	return nil
+}
+
+// label is what became of a blank node's label.
+type label struct {
+	value string
+	uses  int
+}
+
+// document emits the nodes of a document.
+func (e *emitter) document(nodes []any) error {
+	if err := e.graph(nodes, Term{}); err != nil || e.lenient {
+		return err
+	}
+	for _, l := range e.labels {
+		if l.uses < 2 {
+			return ErrUndefined // a label that ties nothing together would vanish
 		}
 	}
 	return nil
@@ -64,15 +88,16 @@ func (e *emitter) blank() Term {
 // only good within the document.
 func (e *emitter) resource(s string) (Term, error) {
 	if strings.HasPrefix(s, "_:") {
-		if e.labels == nil {
-			e.labels = map[string]string{}
+		l := e.labels[s]
+		if l == nil {
+			l = &label{value: e.blank().Value}
+			if e.labels == nil {
+				e.labels = map[string]*label{}
+			}
+			e.labels[s] = l
 		}
-		label, ok := e.labels[s]
-		if !ok {
-			label = e.blank().Value
-			e.labels[s] = label
-		}
-		return Term{Kind: Blank, Value: label}, nil
+		l.uses++
+		return Term{Kind: Blank, Value: l.value}, nil
 	}
 	if !e.isIRI(s) {
 		if e.lenient {
