@@ -120,6 +120,9 @@ func inVocabulary(name, prefix string) bool {
 // reaches reports whether an IRI, or one that begins with it, is in one of the
 // vocabularies.
 func reaches(iri string) bool {
+	if strings.HasPrefix(iri, "cred:") || strings.HasPrefix(iri, "sec:") { // prefixes that built-in contexts have
+		return true
+	}
 	for _, v := range vocabularies {
 		if iri != "" && (strings.HasPrefix(iri, v) || strings.HasPrefix(v, iri)) {
 			return true

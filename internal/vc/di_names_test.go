@@ -45,6 +45,7 @@ func TestRenamedPropertiesAreRefused(t *testing.T) {
 			"an alias for the end":      {context(`{"vu":{"@id":"https://www.w3.org/2018/credentials#validUntil","@type":"http://www.w3.org/2001/XMLSchema#dateTime"}}`), rename(end, `"vu":"2021-01-01T00:00:00Z"`)},
 			"a prefix":                  {context(`{"c":"https://www.w3.org/2018/credentials#"}`), rename(`"credentialStatus":`, `"c:credentialStatus":`)},
 			"a shorter prefix":          {context(`{"c":"https://www.w3.org/2018/"}`), rename(`"credentialStatus":`, `"c:credentials#credentialStatus":`)},
+			"an alias by a prefix":      {context(`{"vu":"cred:validUntil"}`)},
 			"a vocabulary":              {context(`{"@vocab":"https://www.w3.org/2018/"}`), rename(`"credentialStatus":`, `"credentials#credentialStatus":`)},
 			"an alias of @nest":         {context(`{"n":"@nest"}`), rename(end, `"n":{`+end+`}`)},
 			"an alias of @nest by id":   {context(`{"n":{"@id":"@nest"}}`), rename(end, `"n":{`+end+`}`)},

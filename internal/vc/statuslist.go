@@ -33,7 +33,6 @@ const (
 	cwtTTL           = 65534
 	maxTokenListTTL  = 366 * 24 * time.Hour
 	maxNumericDate   = 253402300799 // 9999-12-31T23:59:59Z
-	purposeMessage   = "message"
 	purposeRefresh   = "refresh"
 	maxListsPurposes = 4
 )

@@ -28,7 +28,7 @@ func newList(url string) (*list, error) {
 	return &list{url: url, bits: bits, of: map[string]int64{}}, err
 }
 
-// full says that the list has no place left.
+// take gives a credential the next index; full says that there is none left.
 func (l *list) take(credential string) (index int64, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
