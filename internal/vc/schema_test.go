@@ -22,7 +22,7 @@ const goodBirth = `{"childRef":"jWoSldc3ms1i4ycXe2mjtQ","recordVersion":1,"circu
 func TestEverySchemaCompilesUnderItsOwnID(t *testing.T) {
 	files := SchemaFiles()
 	want := []string{SchemaBirth, SchemaBirthBorder, SchemaGuardianship, SchemaGuardBorder,
-		SchemaCommon, SchemaRegistrationBirth, SchemaRegistrationGuard, SchemaRegistrationTravel, SchemaBase + "credential/common/1.json"}
+		SchemaCommon, SchemaRegistrationBirth, SchemaRegistrationGuard, SchemaRegistrationTravel, SchemaConsent, SchemaBase + "credential/common/1.json"}
 	if len(files) != len(want) {
 		t.Errorf("%d files, want %d", len(files), len(want))
 	}

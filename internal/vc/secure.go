@@ -37,7 +37,7 @@ func Prepare(payload []byte) (*Unsigned, error) {
 		if c.Schema != nil {
 			return nil, ErrCredential
 		}
-	case c.Is(TypeBirth), c.Is(TypeGuardianship):
+	case c.Is(TypeBirth), c.Is(TypeGuardianship), c.Is(TypeConsent):
 		if c.Schema == nil || !schemaFits(c) {
 			return nil, ErrCredential.WithDetail("the credential's schema is not one for its type")
 		}
@@ -60,6 +60,8 @@ func schemaFits(c *Credential) bool {
 		return c.Is(TypeBirth)
 	case SchemaGuardianship, SchemaGuardBorder:
 		return c.Is(TypeGuardianship)
+	case SchemaConsent:
+		return c.Is(TypeConsent)
 	}
 	return false
 }

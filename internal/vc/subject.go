@@ -198,3 +198,89 @@ type Termination struct {
 	Events      []string `json:"events,omitempty"`
 	Revokers    []string `json:"revokers,omitempty"`
 }
+
+// TravelConsent is the agreement of guardians to a journey (schema
+// registration/consent). Each grantor signs a credential of their own with this
+// same subject, or a witness whose role is on the trust list signs one for all.
+type TravelConsent struct {
+	ChildRef     string      `json:"childRef"`
+	Grantors     []Grantor   `json:"grantors"`
+	Mode         string      `json:"mode"` // Mode… constants
+	Accompanying []Companion `json:"accompanying,omitempty"`
+	Receiving    *Receiver   `json:"receiving,omitempty"`
+	Trip         Trip        `json:"trip"`
+	// RelocationAllowed: the child may settle abroad. Never taken for granted.
+	RelocationAllowed bool      `json:"relocationAllowed,omitempty"`
+	MedicalConsent    string    `json:"medicalConsent,omitempty"` // none, emergency or full
+	Assurance         Assurance `json:"assurance"`
+	Nonce             string    `json:"nonce"`     // makes each journey's consent its own
+	GrantedOn         string    `json:"grantedOn"` // YYYY-MM-DD, when consent was given
+}
+
+// Modes of travel in a consent.
+const (
+	ModeAlone       = "alone"
+	ModeOneGuardian = "withOneGuardian"
+	ModeThirdParty  = "withThirdParty"
+	ModeGroup       = "withGroup"
+)
+
+// Levels of assurance, from least to most. SelfSigned is all that a grantor's
+// own signature gives; the others come with the role of the witness.
+const (
+	LevelSelfSigned = "selfSigned"
+	LevelWitnessed  = "witnessed"
+	LevelNotarised  = "notarised"
+	LevelConsular   = "consular"
+	LevelJudicial   = "judicial"
+)
+
+// Grantor is one guardian who agrees: the id of a guardianship credential and
+// the holder key (did:key) that it is bound to.
+type Grantor struct {
+	Guardianship string `json:"guardianshipCredential"`
+	Key          string `json:"key"`
+	Capacity     string `json:"capacity,omitempty"` // guardian (when absent), court or stateGuardian
+	Contact      string `json:"contact,omitempty"`
+}
+
+// Companion is an adult whom the grantors let travel with the child. Key is
+// their holder key (did:key), absent for one who travels on paper.
+type Companion struct {
+	Names     []Name         `json:"names"`
+	BirthDate *UncertainDate `json:"birthDate,omitempty"`
+	Document  *Identifier    `json:"document,omitempty"`
+	Key       string         `json:"key,omitempty"`
+	Relation  string         `json:"relation,omitempty"`
+}
+
+// Receiver is who takes a child in at the end of the journey.
+type Receiver struct {
+	Name     string      `json:"name,omitempty"`
+	Address  string      `json:"address,omitempty"`
+	Contact  string      `json:"contact,omitempty"`
+	Document *Identifier `json:"document,omitempty"`
+}
+
+// Trip is the journey that was agreed to: countries (ISO 3166-1 alpha-3),
+// dates (YYYY-MM-DD) and how many times a border may be crossed (2 when
+// absent). Without NotAfter the policy's default term counts from GrantedOn.
+type Trip struct {
+	DepartFrom   string   `json:"departFrom"`
+	Destinations []string `json:"destinations"`
+	Transit      []string `json:"transit,omitempty"`
+	NotBefore    string   `json:"notBefore"`
+	NotAfter     string   `json:"notAfter,omitempty"`
+	ReturnBy     string   `json:"returnBy,omitempty"`
+	Crossings    int      `json:"crossings,omitempty"`
+	Purpose      string   `json:"purpose,omitempty"`
+	CarrierRef   string   `json:"carrierRef,omitempty"`
+}
+
+// Assurance is what the consent claims of how it was given; a verifier derives
+// the level itself from who signed. Reference is the deed that was witnessed.
+type Assurance struct {
+	Level     string `json:"level"`
+	Witness   string `json:"witness,omitempty"`
+	Reference string `json:"reference,omitempty"`
+}

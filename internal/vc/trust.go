@@ -16,7 +16,13 @@ const (
 	RoleRegistrar  = "registrar"
 	RoleCourt      = "court"
 	RoleProtection = "protectionAuthority"
-	RoleHub        = "hub"
+	RoleNotary     = "notary"
+	RoleConsulate  = "consulate"
+	RoleWitness    = "witness" // witnesses consents; no notary
+	// RoleHumanitarian is an accredited organisation under a mandate of a State
+	// or of UNHCR.
+	RoleHumanitarian = "humanitarianOrganisation"
+	RoleHub          = "hub"
 )
 
 // TrustList says which key may sign which credential type, in which role, from
@@ -39,18 +45,27 @@ type TrustIssuer struct {
 	Country string     `json:"country,omitempty"`
 	Shelf   string     `json:"shelf"`
 	Keys    []TrustKey `json:"keys"`
+	// ConsentStatus: this issuer hosts the status of travel consents for the
+	// children whose births it signs.
+	ConsentStatus bool `json:"consentStatus,omitempty"`
+	// MayRevoke lists the DIDs of issuers whose status lists this authority may
+	// override: what it calls revoked or suspended is, whatever they publish.
+	MayRevoke []string `json:"mayRevoke,omitempty"`
 }
 
 // TrustKey is one key. Types are credential types; a zero NotAfter means no
 // end. From CutOff on, what the key signed is no longer believed (compromise).
 type TrustKey struct {
-	ID        string          `json:"id"` // the JWS kid
-	JWK       json.RawMessage `json:"publicKeyJwk"`
-	Role      string          `json:"role"`
-	Types     []string        `json:"types,omitempty"`
-	NotBefore time.Time       `json:"notBefore"`
-	NotAfter  time.Time       `json:"notAfter,omitzero"`
-	CutOff    time.Time       `json:"cutOff,omitzero"`
+	ID    string          `json:"id"` // the JWS kid
+	JWK   json.RawMessage `json:"publicKeyJwk"`
+	Role  string          `json:"role"`
+	Types []string        `json:"types,omitempty"`
+	// Bases are the legal bases (legalBasis.type) of the guardianships that the
+	// key may sign; none means those that its role has by default.
+	Bases     []string  `json:"bases,omitempty"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter,omitzero"`
+	CutOff    time.Time `json:"cutOff,omitzero"`
 }
 
 // Errors of trust.
@@ -150,4 +165,35 @@ func ParseAnchors(data []byte) ([]crypto.PublicKey, error) {
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// basesOf says which legal bases a role mandates by default: who may say that
+// somebody is a guardian, and why (domain handbook, section 2.2). A court's
+// decision is a court's to sign, whoever keeps the register.
+var basesOf = map[string][]string{
+	RoleRegistrar:    {"parentalResponsibilityByBirth", "acknowledgement", "parentalAgreement", "customary"},
+	RoleNotary:       {"acknowledgement", "parentalAgreement", "kafala"},
+	RoleCourt:        {"courtOrder", "adoptionSimple", "adoptionPlenary", "kafala", "testamentary", "customary"},
+	RoleProtection:   {"publicAuthority"},
+	RoleHumanitarian: {"humanitarianMandate"},
+}
+
+// MayBase reports whether the key may sign guardianships with this legal basis:
+// one that the trust list names for it, else one of its role.
+func (k *TrustKey) MayBase(basis string) bool {
+	if len(k.Bases) > 0 {
+		return slices.Contains(k.Bases, basis)
+	}
+	return slices.Contains(basesOf[k.Role], basis)
+}
+
+// RolesFor lists the roles that mandate on this legal basis by default.
+func RolesFor(basis string) []string {
+	var out []string
+	for _, role := range []string{RoleRegistrar, RoleNotary, RoleCourt, RoleProtection, RoleHumanitarian} {
+		if slices.Contains(basesOf[role], basis) {
+			out = append(out, role)
+		}
+	}
+	return out
 }

@@ -28,12 +28,14 @@ const (
 	TypeBirth        = "BirthCredential"
 	TypeGuardianship = "GuardianshipCredential"
 	TypeStatusList   = "BitstringStatusListCredential"
+	TypeConsent      = "TravelConsentCredential"
 
 	// Schema ids of whole credentials (credentialSchema.id).
 	SchemaBirth        = SchemaBase + "credential/birth/1.json"               // full
 	SchemaBirthBorder  = SchemaBase + "credential/birth-border/1.json"        // border and paper
 	SchemaGuardianship = SchemaBase + "credential/guardianship/1.json"        // full
 	SchemaGuardBorder  = SchemaBase + "credential/guardianship-border/1.json" // border and paper
+	SchemaConsent      = SchemaBase + "credential/consent/1.json"             // of a grantor, or witnessed
 	// Schema ids of registrations.
 	SchemaCommon             = SchemaBase + "registration/common/1.json"
 	SchemaRegistrationBirth  = SchemaBase + "registration/birth/1.json"
