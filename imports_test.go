@@ -29,9 +29,11 @@ var allowed = map[string][]string{
 	"internal/status": {"internal/fault"},
 	"internal/tlog":   {"internal/fault"},
 
-	"internal/vc":    {"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog"},
-	"internal/trust": {"internal/fault", "internal/did", "internal/keys", "internal/vc"},
-	"verifier/check": {"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog", "internal/vc"},
+	"internal/vc":     {"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog"},
+	"internal/trust":  {"internal/fault", "internal/did", "internal/keys", "internal/vc"},
+	"internal/policy": {"internal/fault", "internal/vc"},
+	"internal/stage":  {"internal/fault", "internal/did", "internal/keys", "internal/policy", "internal/qr", "internal/status", "internal/trust", "internal/vc", "verifier/check"},
+	"verifier/check":  {"internal/policy", "internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog", "internal/vc"},
 
 	"internal/didweb":          {"internal/fault", "internal/did"},
 	"internal/legacy":          {"internal/fault", "internal/did", "internal/rdf", "internal/vc"},
@@ -46,8 +48,8 @@ var allowed = map[string][]string{
 	"web":                      {},
 
 	"issuer":   role("internal/icao", "internal/tlog"),
-	"wallet":   role("internal/legacy"),
-	"verifier": role("internal/trust", "verifier/check"),
+	"wallet":   role("internal/icao", "internal/legacy"),
+	"verifier": role("internal/policy", "internal/trust", "verifier/check"),
 }
 
 // role gives what every role may import, and what only this one may.
@@ -59,7 +61,7 @@ func role(more ...string) []string {
 // pure packages decide, parse and sign; what they import must not reach
 // outside the process.
 var pure = []string{"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status",
-	"internal/tlog", "internal/vc", "internal/trust", "verifier/check"}
+	"internal/tlog", "internal/vc", "internal/trust", "internal/policy", "verifier/check"}
 
 var outside = []string{"net", "net/http", "os", "os/exec", "syscall", "database/sql", "plugin", "unsafe"}
 
