@@ -233,15 +233,19 @@ func (b book) bundle(ctx context.Context) (edition, error) {
 	return e, err
 }
 
-// Record is what is kept of a check: nothing in it leads to a person.
-// StatusAge is -1 where no status list was used.
+// Record is what is kept of a check: nothing in it leads to a person. StatusAge
+// is -1 where no status list was used, BundleAge where it was not kept. With
+// the bundle they say what the post could know at the time. Policies are those
+// that were asked, as "ID/version".
 type Record struct {
 	ID        string    `json:"id"`
 	At        time.Time `json:"at"`
 	Colour    string    `json:"colour"`
 	Codes     []string  `json:"codes"`
 	Bundle    string    `json:"bundle,omitempty"`
+	BundleAge int64     `json:"bundleAgeSeconds"`
 	StatusAge int64     `json:"statusAgeSeconds"`
+	Policies  []string  `json:"policies"`
 }
 
 // use is one nonce that a check meets, and the session it is used in, as
@@ -249,17 +253,50 @@ type Record struct {
 type use struct {
 	nonce, session []byte
 	expires        time.Time
+	place          int // in the history that the check gave
 }
 
-// record finishes a check: it claims the nonces for their sessions, asks decide
-// with those that another session has claimed (by their place in uses), and
-// stores the record that decide gives, all or nothing. Of two replicas that
-// check the same presentation at the same time, one sees the other's claim.
-// decide may be called again and must depend on its argument alone.
-func (b book) record(ctx context.Context, now time.Time, uses []use, decide func(repeated []int) (Record, error)) error {
+// memory is what a post remembers, sealed; post is a hash of its name.
+type memory struct{ post, sealed []byte }
+
+// outcome is what a check leaves in the book.
+type outcome struct {
+	records []Record
+	sealed  []byte // what the post remembers now; nil: as before
+}
+
+// entry is a check that is to be put into the book: decided once already, as
+// first, with what the post remembered before.
+type entry struct {
+	now    time.Time
+	uses   []use
+	before memory
+	first  outcome
+	again  func(sealed []byte, repeated []int) (outcome, error)
+}
+
+// recall gives what a post remembers, nil for nothing.
+func (b book) recall(ctx context.Context, post []byte) (sealed []byte, err error) {
+	err = b.db.QueryRowContext(ctx, `SELECT sealed FROM histories WHERE post = $1`, post).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return sealed, err
+}
+
+// record finishes a check: it claims the nonces for their sessions and stores
+// the outcome, all or nothing. Of two replicas that check the same presentation
+// at the same time, one sees the other's claim.
+//
+// If another session has claimed a nonce, or the check changes what the post
+// remembers and somebody else has changed that since, it is decided again: with
+// what is remembered now, which nobody else changes until the book is closed,
+// and with the places of the claimed nonces. again may be called several times
+// and must depend on its arguments alone.
+func (b book) record(ctx context.Context, e entry) error {
 	return b.db.Write(ctx, func(tx *sql.Tx) error {
 		var repeated []int
-		for i, u := range uses {
+		for _, u := range e.uses {
 			var session []byte
 			// DO UPDATE, not DO NOTHING: it waits for a rival transaction and
 			// then gives what that one stored. A claim that expired is free.
@@ -267,24 +304,90 @@ func (b book) record(ctx context.Context, now time.Time, uses []use, decide func
 				ON CONFLICT (hash) DO UPDATE SET
 					session = CASE WHEN nonces.expires > $4 THEN nonces.session ELSE excluded.session END,
 					expires = CASE WHEN nonces.expires > excluded.expires THEN nonces.expires ELSE excluded.expires END
-				RETURNING session`, u.nonce, u.session, u.expires.UnixMicro(), now.UnixMicro()).Scan(&session)
+				RETURNING session`, u.nonce, u.session, u.expires.UnixMicro(), e.now.UnixMicro()).Scan(&session)
 			if err != nil {
 				return err
 			}
 			if !bytes.Equal(session, u.session) {
-				repeated = append(repeated, i)
+				repeated = append(repeated, u.place)
 			}
 		}
-		r, err := decide(repeated)
+		out := e.first
+		if len(repeated) > 0 || out.sealed != nil {
+			// The insert comes first: it locks the row, on both engines.
+			var sealed []byte
+			if err := tx.QueryRow(`INSERT INTO histories (post, sealed, changed) VALUES ($1, $2, $3)
+				ON CONFLICT (post) DO UPDATE SET changed = excluded.changed RETURNING sealed`,
+				e.before.post, []byte{}, e.now.UnixMicro()).Scan(&sealed); err != nil {
+				return err
+			}
+			if len(repeated) > 0 || !bytes.Equal(sealed, e.before.sealed) {
+				var err error
+				if out, err = e.again(sealed, repeated); err != nil {
+					return err
+				}
+			}
+			if out.sealed != nil {
+				if _, err := tx.Exec(`UPDATE histories SET sealed = $2 WHERE post = $1`, e.before.post, out.sealed); err != nil {
+					return err
+				}
+			}
+		}
+		// Once a minute is enough, and spares replicas waiting for each other.
+		if _, err := tx.Exec(`UPDATE post SET clock = $1 WHERE id = 1 AND clock < $2`, e.now.UnixMicro(), e.now.Add(-time.Minute).UnixMicro()); err != nil {
+			return err
+		}
+		for _, r := range out.records {
+			if _, err := tx.Exec(`INSERT INTO checks (id, at, colour, codes, bundle, bundle_age, status_age, policies) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+				r.ID, r.At.UnixMicro(), r.Colour, strings.Join(r.Codes, " "), r.Bundle, r.BundleAge, r.StatusAge, strings.Join(r.Policies, " ")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// posts lists the posts that remember something.
+func (b book) posts(ctx context.Context) ([][]byte, error) {
+	rows, err := b.db.QueryContext(ctx, `SELECT post FROM histories ORDER BY post`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out [][]byte
+	for rows.Next() {
+		var post []byte
+		if err := rows.Scan(&post); err != nil {
+			return nil, err
+		}
+		out = append(out, post)
+	}
+	return out, rows.Err()
+}
+
+// forget lets a post forget: change gets what it remembers and gives what is
+// left, empty for nothing, nil for no change.
+func (b book) forget(ctx context.Context, post []byte, change func(sealed []byte) ([]byte, error)) error {
+	return b.db.Write(ctx, func(tx *sql.Tx) error {
+		var sealed []byte
+		err := tx.QueryRow(`UPDATE histories SET changed = changed WHERE post = $1 RETURNING sealed`, post).Scan(&sealed)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		// Once a minute is enough, and spares replicas waiting for each other.
-		if _, err := tx.Exec(`UPDATE post SET clock = $1 WHERE id = 1 AND clock < $2`, now.UnixMicro(), now.Add(-time.Minute).UnixMicro()); err != nil {
+		left, err := change(sealed)
+		switch {
+		case err != nil:
 			return err
+		case left == nil:
+			return nil
+		case len(left) == 0:
+			_, err = tx.Exec(`DELETE FROM histories WHERE post = $1`, post)
+		default:
+			_, err = tx.Exec(`UPDATE histories SET sealed = $2 WHERE post = $1`, post, left)
 		}
-		_, err = tx.Exec(`INSERT INTO checks (id, at, colour, codes, bundle, status_age) VALUES ($1, $2, $3, $4, $5, $6)`,
-			r.ID, r.At.UnixMicro(), r.Colour, strings.Join(r.Codes, " "), r.Bundle, r.StatusAge)
 		return err
 	})
 }
@@ -303,7 +406,7 @@ func (b book) records(ctx context.Context, before string, limit int) ([]Record, 
 			return nil, err
 		}
 	}
-	rows, err := b.db.QueryContext(ctx, `SELECT id, at, colour, codes, bundle, status_age FROM checks
+	rows, err := b.db.QueryContext(ctx, `SELECT id, at, colour, codes, bundle, bundle_age, status_age, policies FROM checks
 		WHERE at < $1 OR (at = $1 AND id < $2) ORDER BY at DESC, id DESC LIMIT $3`, at, id, limit)
 	if err != nil {
 		return nil, err
@@ -313,11 +416,11 @@ func (b book) records(ctx context.Context, before string, limit int) ([]Record, 
 	for rows.Next() {
 		var r Record
 		var at int64
-		var codes string
-		if err := rows.Scan(&r.ID, &at, &r.Colour, &codes, &r.Bundle, &r.StatusAge); err != nil {
+		var codes, policies string
+		if err := rows.Scan(&r.ID, &at, &r.Colour, &codes, &r.Bundle, &r.BundleAge, &r.StatusAge, &policies); err != nil {
 			return nil, err
 		}
-		r.At, r.Codes = fromMicro(at), strings.Fields(codes)
+		r.At, r.Codes, r.Policies = fromMicro(at), strings.Fields(codes), strings.Fields(policies)
 		out = append(out, r)
 	}
 	return out, rows.Err()

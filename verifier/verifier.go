@@ -12,10 +12,13 @@
 package verifier
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -127,68 +130,116 @@ type Result struct {
 	check.Decision
 }
 
-// Check decides about one to four presentations, the first that of the
-// companion, and records the decision. Facts.Others and LastTrustedTime are
+// Check decides about one to four presentations of one child, the first that of
+// the companion, and records the decision. Facts.Others and LastTrustedTime are
 // filled in here. The errors are those of check.Check, ErrNoBundle,
-// ErrPresentations and ErrNoSuchChallenge; whatever is wrong with a
+// ErrPresentations, ErrHistory and ErrNoSuchChallenge; whatever is wrong with a
 // presentation is in the decision.
 func (v *Verifier) Check(ctx context.Context, shown []string, f check.Facts) (Result, error) {
 	if len(shown) == 0 || len(shown) > 4 {
 		return Result{}, ErrPresentations
 	}
-	now := v.now()
-	b, err := v.Latest(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	if f.Challenge != "" {
-		ours, err := v.book.asked(ctx, v.hash("challenge", []byte(f.Challenge)), now)
-		if err != nil {
-			return Result{}, err
-		}
-		if !ours {
-			return Result{}, ErrNoSuchChallenge
-		}
-	}
-	if f.Session == "" {
-		f.Session = store.Random(16)
-	}
 	f.Others = shown[1:]
-	if f.LastTrustedTime, err = v.trustedTime(ctx, now); err != nil {
-		return Result{}, err
-	}
-	// The first look finds out which nonces are shown; the book says which of
-	// them another session has used; only then is it decided.
-	first, seen, err := check.Check(shown[0], b.Bundle, f, check.History{}, now)
-	if err != nil {
-		return Result{}, err
-	}
-	r := Result{ID: store.Random(16), At: now, Session: f.Session}
-	uses := make([]use, len(seen.Seen))
-	session := v.hash("session", []byte(f.Session))
-	for i, s := range seen.Seen {
-		uses[i] = use{v.hash("nonce", []byte(s.Hash)), session, s.Until}
-	}
-	err = v.book.record(ctx, now, uses, func(repeated []int) (Record, error) {
-		r.Decision = first
-		if len(repeated) > 0 {
-			var h check.History
-			for _, i := range repeated {
-				s := seen.Seen[i]
-				s.Session = f.Session + " and another"
-				h.Seen = append(h.Seen, s)
-			}
-			var err error
-			if r.Decision, _, err = check.Check(shown[0], b.Bundle, f, h, now); err != nil {
-				return Record{}, err
-			}
-		}
-		return Record{ID: r.ID, At: now, Colour: r.Colour.String(), Codes: r.Codes(), Bundle: r.Bundle.ID, StatusAge: r.StatusAgeSeconds}, nil
+	out, err := v.sit(ctx, f, func(b *check.Bundle, f check.Facts, h check.History, now time.Time) ([]check.Decision, check.History, error) {
+		d, h, err := check.Check(shown[0], b, f, h, now)
+		return []check.Decision{d}, h, err
 	})
 	if err != nil {
 		return Result{}, err
 	}
-	return r, nil
+	return out[0], nil
+}
+
+// decider decides with what the post remembers and gives what it remembers then.
+type decider func(*check.Bundle, check.Facts, check.History, time.Time) ([]check.Decision, check.History, error)
+
+// sit is one sitting at a counter: it decides and records each decision, all or
+// nothing.
+func (v *Verifier) sit(ctx context.Context, f check.Facts, decide decider) ([]Result, error) {
+	now := v.now()
+	b, err := v.Latest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if f.Challenge != "" {
+		ours, err := v.book.asked(ctx, v.hash("challenge", []byte(f.Challenge)), now)
+		if err != nil {
+			return nil, err
+		}
+		if !ours {
+			return nil, ErrNoSuchChallenge
+		}
+	}
+	session := f.Session
+	if session == "" {
+		session = store.Random(16)
+	}
+	if f.LastTrustedTime, err = v.trustedTime(ctx, now); err != nil {
+		return nil, err
+	}
+	post := v.hash("post", []byte(f.Post))
+	// What is remembered holds hashes alone, and one post's session is not
+	// another's of the same name.
+	f.Session = hex.EncodeToString(v.hash("visit", slices.Concat(post, []byte(session))))
+
+	var results []Result
+	var seen []check.Seen
+	// look decides with what is remembered and with the presentations that
+	// another session has used.
+	look := func(sealed []byte, elsewhere []check.Seen) (outcome, error) {
+		before, err := v.openHistory(post, sealed)
+		if err != nil {
+			return outcome{}, err
+		}
+		before.Seen = elsewhere
+		decisions, after, err := decide(b.Bundle, f, before, now)
+		if err != nil {
+			return outcome{}, err
+		}
+		seen, after.Seen, before.Seen = after.Seen, nil, nil // the book itself remembers nonces, for all posts
+		results = results[:0]
+		var out outcome
+		for _, d := range decisions {
+			r := Result{ID: store.Random(16), At: now, Session: session, Decision: d}
+			results = append(results, r)
+			out.records = append(out.records, recordOf(r))
+		}
+		out.sealed, err = v.sealHistory(post, before, after)
+		return out, err
+	}
+	sealed, err := v.book.recall(ctx, post)
+	if err != nil {
+		return nil, err
+	}
+	first, err := look(sealed, nil)
+	if err != nil {
+		return nil, err
+	}
+	used := seen
+	e := entry{now: now, before: memory{post, sealed}, first: first}
+	claim := v.hash("session", []byte(session))
+	for i, s := range used {
+		e.uses = append(e.uses, use{v.hash("nonce", []byte(s.Hash)), claim, s.Until, i})
+	}
+	// All take them in one order, so that two groups never wait for each other.
+	slices.SortFunc(e.uses, func(a, b use) int { return bytes.Compare(a.nonce, b.nonce) })
+	e.again = func(sealed []byte, repeated []int) (outcome, error) {
+		var elsewhere []check.Seen
+		for _, i := range repeated {
+			s := used[i]
+			s.Session = "another"
+			elsewhere = append(elsewhere, s)
+		}
+		return look(sealed, elsewhere)
+	}
+	if err := v.book.record(ctx, e); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+func recordOf(r Result) Record {
+	return Record{ID: r.ID, At: r.At, Colour: r.Colour.String(), Codes: r.Codes(), Bundle: r.Bundle.ID, BundleAge: r.Bundle.AgeSeconds, StatusAge: r.StatusAgeSeconds}
 }
 
 // Records lists the records of checks, newest first, at most limit (1 to 500)
@@ -210,14 +261,31 @@ func (v *Verifier) Ready(ctx context.Context) error {
 	return err
 }
 
-// Purge deletes the records whose time is over and nonces that have expired.
+// Purge deletes the records whose time is over, nonces that have expired, and
+// what posts need no longer remember.
 func (v *Verifier) Purge(ctx context.Context) error {
 	now := v.now()
 	n, err := v.book.purge(ctx, now.Add(-v.cfg.Keep), now)
 	if n > 0 {
 		v.cfg.Log.Info("records purged", "count", n)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	posts, err := v.book.posts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, post := range posts {
+		err := v.book.forget(ctx, post, func(sealed []byte) ([]byte, error) { return v.forget(post, sealed, now) })
+		switch {
+		case errors.Is(err, ErrHistory): // the next check at that post says so, too
+			v.cfg.Log.Error("a post's history not purged", "code", ErrHistory.Code)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // Run builds a bundle at once and then each interval, and purges, until ctx

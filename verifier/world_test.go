@@ -356,7 +356,7 @@ func codes(r Report) string {
 func everything(t testing.TB, db *store.DB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"post", "hubs", "bundles", "lists", "ages", "checks", "nonces", "challenges"} {
+	for _, table := range []string{"post", "hubs", "bundles", "lists", "ages", "checks", "nonces", "challenges", "histories"} {
 		rows, err := db.Query("SELECT * FROM " + table)
 		if err != nil {
 			t.Fatal(err)
