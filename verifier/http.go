@@ -96,9 +96,10 @@ type checkRequest struct {
 	Challenge          string   `json:"challenge"`
 }
 
-// facts turns the request into what the decision takes.
-func (r *checkRequest) facts() (check.Facts, error) {
-	f := check.Facts{Confirm: r.Confirm, Deny: r.Deny, AdultDocuments: r.AdultDocuments, Exit: r.Exit, Entry: r.Entry,
+// facts turns the request into what the decision takes. hints say what to look
+// at in documents that cannot be read; the decision says that they cannot.
+func (r *checkRequest) facts() (f check.Facts, hints []fault.Field, err error) {
+	f = check.Facts{Confirm: r.Confirm, Deny: r.Deny, Exit: r.Exit, Entry: r.Entry,
 		ChildNationality: r.ChildNationality, Residence: r.Residence, CompanionResidence: r.CompanionResidence,
 		Session: r.Session, Post: r.Post, Challenge: r.Challenge}
 	for _, d := range []struct {
@@ -108,20 +109,24 @@ func (r *checkRequest) facts() (check.Facts, error) {
 		if d.text == "" {
 			continue
 		}
-		var err error
 		if *d.to, err = vc.ParseDate(d.text); err != nil {
-			return check.Facts{}, ErrBody.WithFields(fault.Field{Path: "/" + d.name, Rule: "is YYYY-MM-DD"})
+			return check.Facts{}, nil, ErrBody.WithFields(fault.Field{Path: "/" + d.name, Rule: "is YYYY-MM-DD"})
 		}
 	}
-	if len(f.Session) > 128 || len(f.Challenge) > 128 || len(f.Post) > 128 || len(f.AdultDocuments) > 8 {
-		return check.Facts{}, ErrBody
+	if len(f.Session) > 128 || len(f.Challenge) > 128 || len(f.Post) > 128 || len(r.AdultDocuments) > 8 {
+		return check.Facts{}, nil, ErrBody
 	}
-	for _, m := range f.AdultDocuments {
-		if len(m) > 1024 {
-			return check.Facts{}, ErrBody.WithFields(fault.Field{Path: "/adultDocuments", Rule: "is at most 1024 bytes each"})
+	for i, m := range r.AdultDocuments {
+		if len(m) > maxZone {
+			return check.Facts{}, nil, ErrBody.WithFields(fault.Field{Path: "/adultDocuments", Rule: "is at most 1024 bytes each"})
 		}
+		zone, hint := Zone(m)
+		if hint != "" {
+			hints = append(hints, fault.Field{Path: "/adultDocuments/" + strconv.Itoa(i), Rule: hint})
+		}
+		f.AdultDocuments = append(f.AdultDocuments, zone)
 	}
-	return f, nil
+	return f, hints, nil
 }
 
 // check takes what was scanned as text in JSON, as an image, or as images and
@@ -163,7 +168,7 @@ func (h routes) check(c echo.Context) error {
 		shown = append(shown, in.Presentation)
 	}
 	shown = append(shown, in.Presentations...)
-	f, err := in.facts()
+	f, hints, err := in.facts()
 	if err != nil {
 		return err
 	}
@@ -171,6 +176,7 @@ func (h routes) check(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	r.Hints = hints
 	return serve.JSON(c, http.StatusOK, r)
 }
 

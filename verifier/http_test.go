@@ -143,6 +143,10 @@ func TestRoutes(t *testing.T) {
 			{"what the officer denies", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": code("n-4"), "deny": []string{"portrait"}}), 200, []string{`"colour":"red"`, "CHILD_MISMATCH"}, nil},
 			{"not a code", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": "https://AMINA.example"}), 200, []string{`"colour":"amber"`, "SCAN_UNREADABLE", `"child":null`, `"statusAgeSeconds":-1`}, []string{"AMINA", "green"}},
 			{"birth alone", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": d.w.present("mother", "n-5-0123456789abcdefghij", birth), "confirm": confirmed}), 200, []string{`"colour":"red"`, "NO_AUTHORITY"}, []string{`"green"`}},
+			{"a document in lower case", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": code("n-7"), "confirm": confirmed, "adultDocuments": []string{strings.ToLower(strings.ReplaceAll(passport, "<<", "«"))}}), 200,
+				[]string{`"colour":"green"`}, []string{"DOC_UNREADABLE", "hints"}},
+			{"a document with a wrong digit", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": code("n-8"), "confirm": confirmed, "adultDocuments": []string{passport, strings.Replace(passport, "740812", "740813", 1)}}), 200,
+				[]string{`"colour":"amber"`, "DOC_UNREADABLE", `"hints":[{"path":"/adultDocuments/1","rule":"a check digit does not fit`}, []string{"740813", "L898902C3", "/adultDocuments/0"}},
 			{"unknown nonce as challenge", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": code("n-6"), "challenge": "n-6"}), 422, []string{"no-such-challenge"}, personal},
 
 			{"nothing shown", RoleOfficer, "POST", "/checks", jsonType, []byte(`{}`), 400, []string{"presentations-count"}, nil},

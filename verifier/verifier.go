@@ -127,6 +127,9 @@ type Result struct {
 	ID      string    `json:"id"`
 	At      time.Time `json:"at"`
 	Session string    `json:"session"`
+	// Hints say what to look at in the officer's input, by its place. They
+	// repeat none of it.
+	Hints []fault.Field `json:"hints,omitempty"`
 	check.Decision
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/verifier"
 	"github.com/kinpass/kinpass/verifier/check"
 )
 
@@ -91,12 +92,16 @@ safe. Red means second line and child protection, never refusal of a child.`,
 		if err != nil {
 			return d, err
 		}
-		for _, name := range documents {
+		for i, name := range documents {
 			doc, err := readInput(c, name, 4096)
 			if err != nil {
 				return d, err
 			}
-			f.AdultDocuments = append(f.AdultDocuments, string(doc))
+			zone, hint := verifier.Zone(string(doc))
+			if hint != "" {
+				fmt.Fprintf(c.ErrOrStderr(), "adult document %d: %s\n", i+1, hint)
+			}
+			f.AdultDocuments = append(f.AdultDocuments, zone)
 		}
 		var shown []string
 		for _, name := range args {
