@@ -31,6 +31,7 @@ import (
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/vc"
 )
 
 // Faults of this package. "Not yours" and "not there" are the same fault.
@@ -68,15 +69,23 @@ var (
 	// other secrets.
 	ErrBinding = fault.New(fault.Conflict, "database-bound", "this database belongs to another issuer or other keys").
 			WithHint("check --data and --public")
+	// ErrNoRoleKey says that the office has no key of the role that has to sign.
+	ErrNoRoleKey = fault.New(fault.Unavailable, "role-key-missing", "this issuer has no key of the role that must sign this").
+			WithHint("make one with: kinpass keys new issuer --use ROLE, put it on the trust list and start the issuer again")
 	ErrDecision = fault.New(fault.Invalid, "decision-invalid", "the decision must be issue or discard")
 )
 
-// Roles of an issuer's tokens.
+// Roles of an issuer's tokens. All but the auditor's are roles on the trust list
+// too: what a person of a role decides is signed with a key of that role.
 const (
-	RoleRegistrar  = "registrar"
-	RoleCourt      = "court"
-	RoleProtection = "protectionAuthority"
-	RoleAuditor    = "auditor"
+	RoleRegistrar    = vc.RoleRegistrar
+	RoleCourt        = vc.RoleCourt
+	RoleProtection   = vc.RoleProtection
+	RoleNotary       = vc.RoleNotary
+	RoleConsulate    = vc.RoleConsulate
+	RoleWitness      = vc.RoleWitness
+	RoleHumanitarian = vc.RoleHumanitarian
+	RoleAuditor      = "auditor"
 )
 
 // States of a record, as an Outcome and a Record tell them.
@@ -129,6 +138,8 @@ type Config struct {
 	// Ring holds a signing key of use "credentials" and the secrets "index"
 	// (status indexes), "dedup" (search keys of persons) and "oauth". Without
 	// one of use "selective" (ES256) no credential of ProfileLDP is offered.
+	// Keys whose use is a role of the trust list (keys.RoleUses) sign what
+	// persons of that role decide.
 	Ring      *keys.Ring
 	Now       func() time.Time       // default time.Now
 	Log       *slog.Logger           // default: nothing is logged
@@ -210,13 +221,26 @@ func (i *Issuer) DID() string { return i.did }
 // now is the clock in UTC.
 func (i *Issuer) now() time.Time { return i.cfg.Now().UTC() }
 
-// signer gives the key that signs credentials and status lists at t.
-func (i *Issuer) signer(t time.Time) (keys.Signer, error) {
-	return i.signerFor(keys.UseCredentials, t)
+// signer gives the key that signs now for a role of the trust list: the
+// register's own for a registrar (or ""), else one of the ring whose use is the
+// role. ErrNoRoleKey says that this office holds none.
+func (i *Issuer) signer(role string) (keys.Signer, error) {
+	return i.signerFor(useOf(role), i.now())
+}
+
+// useOf names the use of the keys that sign for a role.
+func useOf(role string) string {
+	if role == "" || role == RoleRegistrar {
+		return keys.UseCredentials
+	}
+	return role
 }
 
 func (i *Issuer) signerFor(use string, t time.Time) (keys.Signer, error) {
 	k, err := i.cfg.Ring.Current(use, t)
+	if err != nil && keys.RoleOf(use) != "" {
+		return keys.Signer{}, ErrNoRoleKey
+	}
 	if err != nil {
 		return keys.Signer{}, err
 	}

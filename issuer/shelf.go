@@ -50,8 +50,15 @@ const (
 	keyAfterlife = 365 * 24 * time.Hour
 )
 
-// publishedUses are the uses of keys that sign what others verify.
-var publishedUses = []string{keys.UseCredentials, keys.UseSelective}
+// publishedUses are the uses of keys that sign what others verify: the
+// register's own, then those of the roles that it holds keys for.
+var publishedUses = func() []string {
+	uses := []string{keys.UseCredentials, keys.UseSelective}
+	for _, role := range keys.RoleUses() {
+		uses = append(uses, role, keys.SelectiveOf(role))
+	}
+	return uses
+}()
 
 // publishedKeys gives the keys of a use that a verifier may meet at t or later:
 // those that sign now, those that will, and those of which a credential can
@@ -70,7 +77,9 @@ func (i *Issuer) publishedKeys(use string, t time.Time) []*keys.Key {
 // Identifiers 1.0 for JsonWebKey and, for the keys of Data Integrity proofs,
 // Multikey). Keys are published as soon as they exist, before they sign, so that
 // a copy kept for offline use knows the next one. A method expires when the last
-// credential it can have signed does.
+// credential it can have signed does. A key for a role says which, for the
+// operator of a trust list to compare with what was agreed; nothing is believed
+// for it.
 func (i *Issuer) DIDDocument() (Published, error) {
 	d := did.Document{
 		Context: []string{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/jwk/v1", "https://w3id.org/security/multikey/v1"},
@@ -91,12 +100,12 @@ func (i *Issuer) DIDDocument() (Published, error) {
 
 // method gives the verification method of a key.
 func (i *Issuer) method(k *keys.Key) (did.VerificationMethod, error) {
-	m := did.VerificationMethod{ID: i.did + "#" + k.Name, Controller: i.did}
+	m := did.VerificationMethod{ID: i.did + "#" + k.Name, Controller: i.did, Role: keys.RoleOf(k.Use)}
 	if !k.NotAfter.IsZero() {
 		m.Expires = k.NotAfter.Add(keyAfterlife).UTC().Format(time.RFC3339)
 	}
 	var err error
-	if k.Use == keys.UseSelective {
+	if keys.Selective(k.Use) {
 		m.Type = "Multikey"
 		m.PublicKeyMultibase, err = did.EncodeMultikey(k.Public())
 	} else {
@@ -443,7 +452,7 @@ func (i *Issuer) signForm(l *shelfList, form string, n int64, now time.Time) (si
 func (i *Issuer) signTokens(tokens *status.Tokens, media string, n int64, now time.Time) (signedList, error) {
 	at := now.Truncate(time.Second)
 	list := vc.TokenList{URL: i.listURL(tokenLists, n), Issuer: i.did, IssuedAt: at, Expires: at.Add(listLife), TTL: i.cfg.Refresh, List: tokens}
-	s, err := i.signer(now)
+	s, err := i.signerFor(keys.UseCredentials, now)
 	if err != nil {
 		return signedList{}, err
 	}
@@ -489,7 +498,7 @@ func (i *Issuer) signList(bits *status.List, purpose string, n int64, now time.T
 	if err != nil {
 		return signedList{}, err
 	}
-	s, err := i.signer(now)
+	s, err := i.signerFor(keys.UseCredentials, now)
 	if err != nil {
 		return signedList{}, err
 	}

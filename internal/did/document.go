@@ -50,6 +50,10 @@ type VerificationMethod struct {
 	PublicKeyMultibase string          `json:"publicKeyMultibase,omitempty"`
 	Expires            string          `json:"expires,omitempty"`
 	Revoked            string          `json:"revoked,omitempty"`
+	// Role is what the document says that the key is for, of the roles of a trust
+	// list: a claim of the document's owner. The name of the member is an IRI, so
+	// that it means the same with and without a JSON-LD context.
+	Role string `json:"https://w3id.org/kinpass/v1#keyRole,omitempty"`
 
 	secret bool // the document shows the private key
 }
@@ -57,6 +61,8 @@ type VerificationMethod struct {
 const (
 	maxDocument = 256 << 10 // bytes
 	maxMethods  = 256
+
+	memberRole = "https://w3id.org/kinpass/v1#keyRole"
 )
 
 // ParseDocument reads a DID document: JSON or JSON-LD, whose meaning is not
@@ -192,13 +198,14 @@ func (d *Document) addMethod(raw json.RawMessage, relation *[]string) error {
 		return ErrDocument
 	}
 	var m VerificationMethod
-	var oks [6]bool
+	var oks [7]bool
 	m.ID, oks[0] = text(f, "id")
 	m.Type, oks[1] = text(f, "type")
 	m.Controller, oks[2] = text(f, "controller")
 	m.PublicKeyMultibase, oks[3] = optional(f, "publicKeyMultibase")
 	m.Expires, oks[4] = optional(f, "expires")
 	m.Revoked, oks[5] = optional(f, "revoked")
+	m.Role, oks[6] = optional(f, memberRole)
 	for _, ok := range oks {
 		if !ok {
 			return ErrDocument
@@ -241,7 +248,7 @@ func (d *Document) addMethod(raw json.RawMessage, relation *[]string) error {
 
 func (m *VerificationMethod) same(o *VerificationMethod) bool {
 	return m.Type == o.Type && bytes.Equal(m.PublicKeyJwk, o.PublicKeyJwk) && m.PublicKeyMultibase == o.PublicKeyMultibase &&
-		m.Expires == o.Expires && m.Revoked == o.Revoked && m.secret == o.secret
+		m.Expires == o.Expires && m.Revoked == o.Revoked && m.Role == o.Role && m.secret == o.secret
 }
 
 func (d *Document) absolute(ref string) string {

@@ -52,6 +52,45 @@ const (
 	UseHub         = "hub"         // border bundles
 )
 
+// Roles on the trust list that an issuer can have keys for beside those of its
+// register: the use of such a key is the role. An office that keeps the register
+// for a court signs the court's orders with the court's key, so that a verifier
+// sees who decided.
+const (
+	UseCourt        = "court"
+	UseProtection   = "protectionAuthority"
+	UseNotary       = "notary"
+	UseConsulate    = "consulate"
+	UseWitness      = "witness"
+	UseHumanitarian = "humanitarianOrganisation"
+)
+
+// RoleUses lists the uses that are roles.
+func RoleUses() []string {
+	return []string{UseCourt, UseProtection, UseNotary, UseConsulate, UseWitness, UseHumanitarian}
+}
+
+// selectiveSuffix makes of a role the use of its key for what is shown in parts.
+const selectiveSuffix = "Selective"
+
+// SelectiveOf gives the use of the keys that sign for a role what is shown in
+// parts (ecdsa-sd-2023, which is for ES256 alone).
+func SelectiveOf(role string) string { return role + selectiveSuffix }
+
+// RoleOf gives the role of a use: "" for a use that is none's.
+func RoleOf(use string) string {
+	role := strings.TrimSuffix(use, selectiveSuffix)
+	if slices.Contains(RoleUses(), role) {
+		return role
+	}
+	return ""
+}
+
+// Selective reports whether keys of a use sign what is shown in parts.
+func Selective(use string) bool {
+	return use == UseSelective || RoleOf(use) != "" && strings.HasSuffix(use, selectiveSuffix)
+}
+
 // Key is one private key. It signs between NotBefore and NotAfter (a zero
 // NotAfter means no end).
 type Key struct {

@@ -33,6 +33,7 @@ var (
 	ErrBackwards = fault.New(fault.Conflict, "trust-list-backwards", "a trust list never goes back: not in sequence or time, nor by lifting a cut-off or putting off an end")
 	ErrDocument  = fault.New(fault.Invalid, "did-document-unusable", "the DID document has no key that can be put on the trust list")
 	ErrKeyReused = fault.New(fault.Conflict, "trust-key-changed", "a key identifier on the trust list already stands for another key")
+	ErrLabel     = fault.New(fault.Conflict, "trust-role-refused", "the document does not have the key in the role that was named")
 	ErrExists    = fault.New(fault.Conflict, "trust-entry-exists", "the trust list has this entry already")
 )
 
@@ -44,16 +45,73 @@ const (
 )
 
 // Entry says how an issuer comes onto the list. Document has been fetched and
-// read by did.ParseDocument; every key that it allows for assertions is copied
-// with Role and Types, and is believed from From until Until (zero: no end).
+// read by did.ParseDocument. Which role each of its keys gets is the operator's
+// statement alone: a key that the document labels for a role comes onto the list
+// if the operator named that role too, and is passed by otherwise.
 type Entry struct {
-	Document    *did.Document
-	Name        string // shown to officers
-	Country     string // ISO 3166-1 alpha-3; may be empty
-	Shelf       string // base address of the published files, without a final slash
-	Role        string // vc.RoleRegistrar, vc.RoleCourt or vc.RoleProtection
-	Types       []string
+	Document *did.Document
+	Name     string // shown to officers
+	Country  string // ISO 3166-1 alpha-3; may be empty
+	Shelf    string // base address of the published files, without a final slash
+	// Role is that of the keys without a label, and Types what they may sign. ""
+	// passes them by where another role is named.
+	Role  string
+	Types []string
+	// Labelled are the roles, beside Role, whose labelled keys are accepted.
+	Labelled []string
+	// KeyRoles gives single keys their role by the fragment of their identifier,
+	// labelled so or not at all.
+	KeyRoles map[string]string
+	// Bases are the legal bases that the keys of a role may sign; none means
+	// those that the role has by default.
+	Bases map[string][]string
+	// ConsentStatus and MayRevoke are of the issuer; nil leaves what is there.
+	ConsentStatus *bool
+	MayRevoke     []string
+	// From and Until say when the keys are believed; a zero Until is no end.
 	From, Until time.Time
+}
+
+// defaultTypes are the credential types that keys of each role sign. Who hosts
+// the records signs their status lists; a notary, consulate or witness signs
+// what happened at its desk.
+var defaultTypes = map[string][]string{
+	vc.RoleRegistrar:    {vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList},
+	vc.RoleCourt:        {vc.TypeGuardianship, vc.TypeConsent, vc.TypeStatusList},
+	vc.RoleProtection:   {vc.TypeGuardianship, vc.TypeStatusList},
+	vc.RoleNotary:       {vc.TypeConsent, vc.TypeGuardianship},
+	vc.RoleConsulate:    {vc.TypeConsent},
+	vc.RoleWitness:      {vc.TypeConsent},
+	vc.RoleHumanitarian: {vc.TypeGuardianship, vc.TypeStatusList},
+}
+
+// DefaultTypes gives the credential types that keys of a role sign if nobody
+// says otherwise; none for what is no role of an issuer.
+func DefaultTypes(role string) []string { return slices.Clone(defaultTypes[role]) }
+
+// role gives the role that a key of the document gets, "" if it is passed by.
+func (e Entry) role(m *did.VerificationMethod) (string, error) {
+	_, frag, _ := strings.Cut(m.ID, "#")
+	stated, named := e.KeyRoles[frag]
+	switch {
+	case named && m.Role != "" && m.Role != stated:
+		return "", ErrLabel.WithFields(fault.Field{Path: "/" + m.ID, Rule: "is labelled for another role"})
+	case named:
+		return stated, nil
+	case m.Role == "":
+		return e.Role, nil
+	case m.Role == e.Role || slices.Contains(e.Labelled, m.Role):
+		return m.Role, nil
+	}
+	return "", nil
+}
+
+// types gives what keys of a role may sign.
+func (e Entry) types(role string) []string {
+	if role == e.Role {
+		return slices.Clone(e.Types)
+	}
+	return DefaultTypes(role)
 }
 
 // New starts an empty list, named after the trust anchor that founds it. It
@@ -73,6 +131,9 @@ func AddIssuer(l *vc.TrustList, e Entry) error {
 	if e.Document == nil {
 		return ErrDocument
 	}
+	if e.Role == "" && len(e.Labelled)+len(e.KeyRoles) == 0 {
+		return ErrInvalid.WithFields(fault.Field{Path: "/role", Rule: "must be named"})
+	}
 	return edit(l, func(l *vc.TrustList) error {
 		i := slices.IndexFunc(l.Issuers, func(x vc.TrustIssuer) bool { return x.DID == e.Document.ID })
 		if i < 0 {
@@ -81,6 +142,17 @@ func AddIssuer(l *vc.TrustList, e Entry) error {
 		}
 		is := &l.Issuers[i]
 		is.Name, is.Country, is.Shelf = e.Name, e.Country, e.Shelf
+		if e.ConsentStatus != nil {
+			is.ConsentStatus = *e.ConsentStatus
+		}
+		if e.MayRevoke != nil {
+			is.MayRevoke = slices.Clone(e.MayRevoke)
+		}
+		for frag := range e.KeyRoles {
+			if e.Document.Method(e.Document.ID+"#"+frag) == nil {
+				return ErrLabel.WithFields(fault.Field{Path: "/" + e.Document.ID + "#" + frag, Rule: "is not a key of the document"})
+			}
+		}
 		for _, m := range e.Document.VerificationMethod {
 			if e.Document.Method(m.ID) == nil {
 				continue // not for assertions
@@ -99,7 +171,14 @@ func AddIssuer(l *vc.TrustList, e Entry) error {
 				}
 				continue
 			}
-			is.Keys = append(is.Keys, vc.TrustKey{ID: m.ID, JWK: jwk, Role: e.Role, Types: slices.Clone(e.Types),
+			role, err := e.role(&m)
+			if err != nil {
+				return err
+			}
+			if role == "" {
+				continue
+			}
+			is.Keys = append(is.Keys, vc.TrustKey{ID: m.ID, JWK: jwk, Role: role, Types: e.types(role), Bases: slices.Clone(e.Bases[role]),
 				NotBefore: second(e.From), NotAfter: second(e.Until)})
 		}
 		if len(is.Keys) == 0 {
@@ -309,8 +388,12 @@ func Validate(l *vc.TrustList) error {
 }
 
 var (
-	issuerRoles = []string{vc.RoleRegistrar, vc.RoleCourt, vc.RoleProtection}
-	issuerTypes = []string{vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList}
+	issuerRoles = []string{vc.RoleRegistrar, vc.RoleCourt, vc.RoleProtection, vc.RoleNotary, vc.RoleConsulate, vc.RoleWitness, vc.RoleHumanitarian}
+	issuerTypes = []string{vc.TypeBirth, vc.TypeGuardianship, vc.TypeConsent, vc.TypeStatusList}
+	// overriders are the roles that may override the status lists of others: what
+	// a registrar does not carry out, a court or an authority for the protection
+	// of children publishes itself.
+	overriders = []string{vc.RoleCourt, vc.RoleProtection}
 )
 
 // checker collects broken rules; ids and keys are those seen so far.
@@ -345,6 +428,7 @@ func (c *checker) issuer(at string, is *vc.TrustIssuer) {
 		c.fail(at+"/keys", "must hold 1 to 64 keys")
 		return
 	}
+	c.mayRevoke(at, is)
 	for j := range is.Keys {
 		k := &is.Keys[j]
 		at := pointer(at+"/keys", j)
@@ -353,7 +437,15 @@ func (c *checker) issuer(at string, is *vc.TrustIssuer) {
 			c.fail(at+"/id", "must be the issuer's DID, # and a name")
 		}
 		if !slices.Contains(issuerRoles, k.Role) {
-			c.fail(at+"/role", "must be registrar, court or protectionAuthority")
+			c.fail(at+"/role", "must be one of "+strings.Join(issuerRoles, ", "))
+		}
+		for n, b := range k.Bases {
+			if len(vc.RolesFor(b)) == 0 || slices.Contains(k.Bases[:n], b) {
+				c.fail(at+"/bases", "unknown legal basis, or one named twice")
+			}
+		}
+		if len(k.Bases) > 0 && !k.May(vc.TypeGuardianship) {
+			c.fail(at+"/bases", "are for keys that sign guardianships")
 		}
 		if len(k.Types) == 0 {
 			c.fail(at+"/types", "must name what the key may sign")
@@ -366,6 +458,33 @@ func (c *checker) issuer(at string, is *vc.TrustIssuer) {
 		pub := c.key(at, k)
 		if e, ok := own.(interface{ Equal(crypto.PublicKey) bool }); ok && keyErr == nil && pub != nil && !e.Equal(pub) {
 			c.fail(at+"/publicKeyJwk", "is not the key that the did:key names")
+		}
+	}
+}
+
+// maxOverridden bounds the issuers that one authority may override.
+const maxOverridden = 256
+
+// mayRevoke checks whose lists an authority may override: others' alone, and
+// only for one that has a key of a role entitled to.
+func (c *checker) mayRevoke(at string, is *vc.TrustIssuer) {
+	if len(is.MayRevoke) == 0 {
+		return
+	}
+	if !slices.ContainsFunc(is.Keys, func(k vc.TrustKey) bool {
+		return slices.Contains(overriders, k.Role) && k.May(vc.TypeStatusList)
+	}) {
+		c.fail(at+"/mayRevoke", "needs a key of a court or protectionAuthority that signs status lists")
+	}
+	if len(is.MayRevoke) > maxOverridden {
+		c.fail(at+"/mayRevoke", "must name at most 256 issuers")
+		return
+	}
+	for n, id := range is.MayRevoke {
+		_, keyErr := did.ParseKey(id)
+		_, webErr := did.WebURL(id)
+		if strings.Contains(id, "#") || keyErr != nil && webErr != nil || id == is.DID || slices.Contains(is.MayRevoke[:n], id) {
+			c.fail(pointer(at+"/mayRevoke", n), "must be the did:web or did:key of another issuer, once")
 		}
 	}
 }
@@ -485,6 +604,7 @@ func clone(l *vc.TrustList) *vc.TrustList {
 	c.Issuers = make([]vc.TrustIssuer, len(l.Issuers))
 	for i, is := range l.Issuers {
 		is.Keys = cloneKeys(is.Keys)
+		is.MayRevoke = slices.Clone(is.MayRevoke)
 		c.Issuers[i] = is
 	}
 	return &c
@@ -494,6 +614,7 @@ func cloneKeys(ks []vc.TrustKey) []vc.TrustKey {
 	out := make([]vc.TrustKey, len(ks))
 	for i, k := range ks {
 		k.Types = slices.Clone(k.Types)
+		k.Bases = slices.Clone(k.Bases)
 		k.JWK = bytes.Clone(k.JWK)
 		out[i] = k
 	}

@@ -197,7 +197,7 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 	d := &demo{home: h, log: log}
 	at := func(n int) options {
 		return options{listen: net.JoinHostPort(host, strconv.Itoa(first+n)), public: "http://localhost:" + strconv.Itoa(first+n),
-			alg: keys.EdDSA, loopback: true, log: log}
+			alg: keys.EdDSA, offices: everyOffice, loopback: true, log: log}
 	}
 	if d.issuer, err = h.start(ctx, issuerRole, at(0)); err != nil {
 		return nil, err
@@ -275,9 +275,9 @@ func (d *demo) trustIssuer() error {
 		return nil
 	}
 	_, err = h.editTrust(func(l *vc.TrustList) error {
-		from := now().UTC().AddDate(0, 0, -1).Truncate(time.Hour)
+		from, hosts := now().UTC().AddDate(0, 0, -1).Truncate(time.Hour), true
 		err := trust.AddIssuer(l, trust.Entry{Document: doc, Name: "Civil registry (demonstration)", Shelf: d.issuer.base,
-			Role: vc.RoleRegistrar, Types: trustTypes[vc.RoleRegistrar], From: from})
+			Role: vc.RoleRegistrar, Types: trust.DefaultTypes(vc.RoleRegistrar), Labelled: everyOffice, ConsentStatus: &hosts, From: from})
 		if err != nil {
 			return err
 		}

@@ -155,11 +155,37 @@ type signing struct{ use, prefix, alg string }
 
 // signingOf gives the kinds of signing keys of a role, the first being what is
 // meant where none is named; wallets sign with their guardians' keys, which are
-// in the database.
+// in the database. Those whose use is an office (keys.RoleOf) are made for an issuer
+// that is told to hold them, the others for every one.
 var signingOf = map[string][]signing{
-	issuerRole:   {{keys.UseCredentials, "key", ""}, {keys.UseSelective, "selective", keys.ES256}},
+	issuerRole: {
+		{keys.UseCredentials, "key", ""}, {keys.UseSelective, "selective", keys.ES256},
+		{keys.UseCourt, "court", ""}, {keys.SelectiveOf(keys.UseCourt), "court-selective", keys.ES256},
+		{keys.UseProtection, "protection", ""}, {keys.SelectiveOf(keys.UseProtection), "protection-selective", keys.ES256},
+		{keys.UseNotary, "notary", ""}, {keys.SelectiveOf(keys.UseNotary), "notary-selective", keys.ES256},
+		{keys.UseConsulate, "consulate", ""},
+		{keys.UseWitness, "witness", ""},
+		{keys.UseHumanitarian, "humanitarian", ""}, {keys.SelectiveOf(keys.UseHumanitarian), "humanitarian-selective", keys.ES256},
+	},
 	verifierRole: {{keys.UseHub, "key", ""}},
 	anchorName:   {{keys.UseAnchor, "key", ""}},
+}
+
+// everyOffice are the offices whose guardianships a national register keeps: what
+// an import needs keys for, and the demonstration.
+var everyOffice = []string{keys.UseCourt, keys.UseProtection, keys.UseNotary, keys.UseHumanitarian}
+
+// officesEnv names the offices of an issuer where --offices does not.
+const officesEnv = "KINPASS_OFFICES"
+
+// checkOffices refuses what is no role that an issuer can hold keys for.
+func checkOffices(offices []string) error {
+	for _, o := range offices {
+		if !slices.Contains(keys.RoleUses(), o) {
+			return usage{errors.New("--offices takes " + strings.Join(keys.RoleUses(), ", "))}
+		}
+	}
+	return nil
 }
 
 const anchorName = "anchor"
@@ -177,8 +203,8 @@ func (h *home) lock() (unlock func(), err error) {
 }
 
 // ensureRing opens a role's ring and makes what is missing: the file, a first
-// signing key of each use, the secrets.
-func (h *home) ensureRing(role, alg string) (*keys.Ring, error) {
+// signing key of each use, those of these offices among them, the secrets.
+func (h *home) ensureRing(role, alg string, offices ...string) (*keys.Ring, error) {
 	unlock, err := h.lock()
 	if err != nil {
 		return nil, err
@@ -193,7 +219,7 @@ func (h *home) ensureRing(role, alg string) (*keys.Ring, error) {
 		r, changed = &keys.Ring{}, true
 	}
 	for _, kind := range signingOf[role] {
-		if len(r.Of(kind.use)) > 0 {
+		if office := keys.RoleOf(kind.use); len(r.Of(kind.use)) > 0 || office != "" && !slices.Contains(offices, office) {
 			continue
 		}
 		// The first key has no beginning that matters: a registry's first import

@@ -19,6 +19,7 @@ import (
 
 func newImport(h *home) *cobra.Command {
 	var births, guardianships, refused, at, operator, approver, public, alg string
+	var offices []string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "import --births FILE.jsonl --guardianships FILE.jsonl",
@@ -26,6 +27,10 @@ func newImport(h *home) *cobra.Command {
 		Long: `Reads one registration per line, checks and registers each and issues its paper
 credential. A line that breaks a rule is refused and written to --refused with
 the field and the rule; a line that looks like a record that exists is held.
+
+A guardianship is signed with the key of the office that its legal basis is of:
+a court order with the court's. Keys for the offices named by --offices are made
+if they are missing; put them on the trust list (kinpass trust add --roles).
 
 The import can be stopped at any moment, also by a power cut, and run again with
 the same files: what was done is not done twice. One operator and one approver,
@@ -40,6 +45,9 @@ held is the number of lines, notIssued is part of accepted.`,
 			}
 			when, err := parseAt(at)
 			if err != nil {
+				return err
+			}
+			if err := checkOffices(offices); err != nil {
 				return err
 			}
 			if operator == approver {
@@ -75,7 +83,7 @@ held is the number of lines, notIssued is part of accepted.`,
 				cfg.Refused = out
 			}
 			ctx := c.Context()
-			i, closeDB, err := h.newIssuer(ctx, issuerOptions{public: public, alg: alg, clock: func() time.Time { return when }})
+			i, closeDB, err := h.newIssuer(ctx, issuerOptions{public: public, alg: alg, offices: offices, clock: func() time.Time { return when }})
 			if err != nil {
 				return err
 			}
@@ -122,6 +130,7 @@ held is the number of lines, notIssued is part of accepted.`,
 	f.StringVar(&approver, "approver", "import-approver", "who approved the batch")
 	f.StringVar(&public, "public", "", "the issuer's public address, which decides its did:web (default that of the last run on this data directory, at first "+defaultPublic+")")
 	f.StringVar(&alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
+	f.StringSliceVar(&offices, "offices", everyOffice, "offices whose guardianships are imported; their keys are made if they are missing")
 	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -29,8 +30,13 @@ A key signs from --from on. To rotate, make a key with a later --from, let
 valid key signs, the older ones stay published until their --until.
 
 An issuer has a second kind of key, --use selective: it signs the credentials
-that guardians show in parts (ecdsa-sd-2023) and is always ES256.`,
-		Example:   "  kinpass keys new issuer --from 2027-01-01\n  kinpass keys new issuer --alg ES256\n  kinpass keys new issuer --use selective --from 2027-01-01",
+that guardians show in parts (ecdsa-sd-2023) and is always ES256.
+
+An issuer that keeps the records of a court, a notary or another office has keys
+for that office, --use court: what such a person decides is signed as that
+office's. With it comes the office's own selective key. Both are labelled so in
+the issuer's DID document; whether they are believed is for "kinpass trust add".`,
+		Example:   "  kinpass keys new issuer --from 2027-01-01\n  kinpass keys new issuer --alg ES256\n  kinpass keys new issuer --use selective --from 2027-01-01\n  kinpass keys new issuer --use court",
 		ValidArgs: []string{issuerRole, verifierRole, anchorName},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -55,7 +61,7 @@ that guardians show in parts (ecdsa-sd-2023) and is always ES256.`,
 			if use != "" {
 				at := slices.IndexFunc(signingOf[role], func(s signing) bool { return s.use == use })
 				if at < 0 {
-					return usage{errors.New("--use is credentials or selective, for an issuer")}
+					return usage{errors.New("--use is for an issuer: credentials, selective, or one of " + strings.Join(keys.RoleUses(), ", "))}
 				}
 				kind = signingOf[role][at]
 			}
@@ -90,6 +96,9 @@ that guardians show in parts (ecdsa-sd-2023) and is always ES256.`,
 			if err := r.Add(k); err != nil {
 				return err
 			}
+			if err := addSelective(r, role, k); err != nil {
+				return err
+			}
 			for _, s := range secretsOf[role] {
 				if _, err := r.EnsureSecret(s); err != nil {
 					return err
@@ -108,7 +117,7 @@ that guardians show in parts (ecdsa-sd-2023) and is always ES256.`,
 		},
 	}
 	make.Flags().StringVar(&alg, "alg", "", "EdDSA (Ed25519, the default) or ES256 (P-256)")
-	make.Flags().StringVar(&use, "use", "", "what an issuer's key signs: credentials (default) or selective")
+	make.Flags().StringVar(&use, "use", "", "what an issuer's key signs: credentials (default), selective, or the office that it signs for")
 	make.Flags().StringVar(&name, "name", "", "name of the key: the fragment of its identifier (default key-N or selective-N)")
 	make.Flags().StringVar(&from, "from", "", "RFC 3339 time from which it signs (default now)")
 	make.Flags().StringVar(&until, "until", "", "RFC 3339 time at which it stops signing (default none)")
@@ -158,6 +167,25 @@ that guardians show in parts (ecdsa-sd-2023) and is always ES256.`,
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.AddCommand(make, list)
 	return c
+}
+
+// addSelective makes the selective key of an office with the office's first key,
+// so that its guardianships can be had in parts as well.
+func addSelective(r *keys.Ring, role string, first *keys.Key) error {
+	if keys.RoleOf(first.Use) == "" || keys.Selective(first.Use) {
+		return nil
+	}
+	for _, kind := range signingOf[role] {
+		if kind.use != keys.SelectiveOf(first.Use) || len(r.Of(kind.use)) > 0 {
+			continue
+		}
+		k, err := keys.New(kind.name(r), kind.use, kind.alg, first.NotBefore, first.NotAfter)
+		if err != nil {
+			return err
+		}
+		return r.Add(k)
+	}
+	return nil
 }
 
 func keyName(s string) bool {

@@ -33,10 +33,11 @@ import (
 const defaultPublic = "http://localhost:8080"
 
 type issuerOptions struct {
-	public string
-	alg    string
-	clock  func() time.Time
-	log    *slog.Logger
+	public  string
+	alg     string
+	offices []string // whose keys are made if they are missing
+	clock   func() time.Time
+	log     *slog.Logger
 }
 
 // newIssuer opens the issuer's keys and database. The function that comes back
@@ -52,7 +53,7 @@ func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, 
 	if o.clock == nil {
 		o.clock = now
 	}
-	r, err := h.ensureRing(issuerRole, o.alg)
+	r, err := h.ensureRing(issuerRole, o.alg, o.offices...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -240,6 +241,7 @@ type options struct {
 	proxies   []string
 	private   []string
 	alg       string
+	offices   []string // of an issuer: whose keys are made if they are missing
 	verbose   bool
 	loopback  bool // issuers on this machine may be called
 	clock     func() time.Time
@@ -340,7 +342,7 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 
 // build makes the role itself and adds its routes.
 func (h *home) build(r *running, s *serve.Server, o options) error {
-	ring, err := h.ensureRing(r.role, o.alg)
+	ring, err := h.ensureRing(r.role, o.alg, o.offices...)
 	if err != nil {
 		return err
 	}
@@ -426,6 +428,12 @@ Put a reverse proxy with TLS in front of it and name the outside address with
 			if o.alg != keys.EdDSA && o.alg != keys.ES256 {
 				return usage{errors.New("--alg must be EdDSA or ES256")}
 			}
+			if env := os.Getenv(officesEnv); env != "" && !c.Flags().Changed("offices") {
+				o.offices = strings.Split(env, ",")
+			}
+			if err := checkOffices(o.offices); err != nil {
+				return err
+			}
 			r, err := h.start(c.Context(), args[0], o)
 			if err != nil {
 				return err
@@ -446,6 +454,7 @@ Put a reverse proxy with TLS in front of it and name the outside address with
 	f.StringArrayVar(&o.proxies, "trusted-proxy", nil, "network whose X-Forwarded-For is believed (can be repeated)")
 	f.StringArrayVar(&o.private, "private-network", nil, "verifier: network that is not public and yet called for status lists (can be repeated)")
 	f.StringVar(&o.alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
+	f.StringSliceVar(&o.offices, "offices", nil, "issuer: offices whose records it keeps, such as court,notary; their keys are made if they are missing (default $"+officesEnv+")")
 	f.BoolVar(&o.loopback, "allow-loopback", false, "issuers on this machine may be called, over http")
 	f.BoolVar(&o.verbose, "verbose", false, "log every request")
 	return c

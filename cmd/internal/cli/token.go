@@ -13,7 +13,7 @@ import (
 
 // tokenRoles says which roles a token of each service can have.
 var tokenRoles = map[string][]string{
-	issuerRole:   {"registrar", "court", "protectionAuthority", "auditor"},
+	issuerRole:   append(slices.Clone(trustRoles), "auditor"),
 	walletRole:   {"guardian"},
 	verifierRole: {"officer", "auditor"},
 }
@@ -28,7 +28,8 @@ func newToken(h *home) *cobra.Command {
 		Short: "Make a token and print it once",
 		Long: `Makes an API token. It is printed once and stored only as a hash.
 
-  --service issuer    roles registrar, court, protectionAuthority, auditor
+  --service issuer    roles registrar, court, protectionAuthority, notary, consulate,
+                      witness, humanitarianOrganisation, auditor
   --service wallet    role guardian
   --service verifier  roles officer, auditor
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,13 +23,6 @@ import (
 )
 
 const trustFile = "trust.jws"
-
-// trustTypes are the credential types that an issuer of each role signs.
-var trustTypes = map[string][]string{
-	vc.RoleRegistrar:  {vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList},
-	vc.RoleCourt:      {vc.TypeGuardianship, vc.TypeStatusList},
-	vc.RoleProtection: {vc.TypeGuardianship, vc.TypeStatusList},
-}
 
 // trustTerm is how long a trust list is good before the next one is due.
 const trustTerm = 30 * 24 * time.Hour
@@ -127,18 +121,42 @@ wallets need DATA/anchor.json, which holds only public keys.`,
 		},
 	}
 	var docFile, name, country, shelf, role, from, until string
+	var labelled, keyRoles, bases, mayRevoke []string
+	var consentStatus bool
 	add := &cobra.Command{
 		Use:   "add DID",
 		Short: "Put an issuer on the list, or the keys it has gained",
 		Long: `Reads the issuer's DID document (from --document, or over the network for
-did:web) and puts its keys on the list with the given role. Compare the
-document with its owner by another way first: this act is what trust rests on.`,
-		Example: "  kinpass trust add did:web:registry.example --role registrar --name \"Civil registry\"",
-		Args:    cobra.ExactArgs(1),
+did:web) and puts its keys on the list. Compare the document with its owner by
+another way first: this act is what trust rests on.
+
+--role is for the keys that the document labels for no role. A key that it
+labels for a role, as of a court whose register the issuer keeps, comes onto the
+list if --role or --roles names that role, and is passed by otherwise. Without
+--role and with --roles, only labelled keys come onto the list. --key-role gives
+one key its role by name.`,
+		Example: `  kinpass trust add did:web:registry.example --role registrar --roles court,notary --consent-status --name "Civil registry"
+  kinpass trust add did:web:consulate.example --role consulate
+  kinpass trust add did:web:court.example --role court --may-revoke did:web:registry.example
+  kinpass trust add did:web:registry.example --key-role key-7=court --bases court=courtOrder,kafala`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			types, ok := trustTypes[role]
-			if !ok {
-				return usage{errors.New("--role must be registrar, court or protectionAuthority")}
+			e := trust.Entry{Name: name, Country: country, Labelled: labelled, MayRevoke: mayRevoke}
+			e.Role = role
+			if !c.Flags().Changed("role") && len(labelled)+len(keyRoles) > 0 {
+				e.Role = ""
+			}
+			e.Types = trust.DefaultTypes(e.Role)
+			for _, r := range append([]string{role}, labelled...) {
+				if len(trust.DefaultTypes(r)) == 0 {
+					return usage{errors.New("a role is one of " + strings.Join(trustRoles, ", "))}
+				}
+			}
+			if err := readRoles(&e, keyRoles, bases); err != nil {
+				return err
+			}
+			if c.Flags().Changed("consent-status") {
+				e.ConsentStatus = &consentStatus
 			}
 			// A year back, so that what the office issued before it came onto the
 			// list is good too.
@@ -169,13 +187,14 @@ document with its owner by another way first: this act is what trust rests on.`,
 			if u, err := url.Parse(shelf); err != nil || u.Host == "" {
 				return usage{errors.New("--shelf takes the address of the issuer's published files")}
 			}
+			e.Document, e.Shelf, e.From, e.Until = doc, strings.TrimRight(shelf, "/"), nb, na
 			l, err := h.editTrust(func(l *vc.TrustList) error {
-				return trust.AddIssuer(l, trust.Entry{Document: doc, Name: name, Country: country, Shelf: strings.TrimRight(shelf, "/"), Role: role, Types: types, From: nb, Until: na})
+				return trust.AddIssuer(l, e)
 			})
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "trust list %d: %s may sign as %s\n", l.Sequence, args[0], role)
+			fmt.Fprintf(c.OutOrStdout(), "trust list %d: %s may sign as %s\n", l.Sequence, args[0], strings.Join(rolesOf(l, args[0]), ", "))
 			return nil
 		},
 	}
@@ -183,7 +202,12 @@ document with its owner by another way first: this act is what trust rests on.`,
 	add.Flags().StringVar(&name, "name", "", "name shown to officers")
 	add.Flags().StringVar(&country, "country", "", "ISO 3166-1 alpha-3 code")
 	add.Flags().StringVar(&shelf, "shelf", "", "address of its published files (default: from the did:web)")
-	add.Flags().StringVar(&role, "role", vc.RoleRegistrar, "registrar, court or protectionAuthority")
+	add.Flags().StringVar(&role, "role", vc.RoleRegistrar, "role of the keys without a label: "+strings.Join(trustRoles, ", "))
+	add.Flags().StringSliceVar(&labelled, "roles", nil, "roles whose labelled keys are accepted too")
+	add.Flags().StringArrayVar(&keyRoles, "key-role", nil, "NAME=ROLE: role of one key, by its name in the document (can be repeated)")
+	add.Flags().StringArrayVar(&bases, "bases", nil, "ROLE=BASIS,BASIS: legal bases that its keys may sign (default those of the role; can be repeated)")
+	add.Flags().BoolVar(&consentStatus, "consent-status", false, "it hosts the status of travel consents for the children whose births it signs")
+	add.Flags().StringSliceVar(&mayRevoke, "may-revoke", nil, "DIDs of issuers whose status lists this authority may override")
 	add.Flags().StringVar(&from, "from", "", "RFC 3339 time from which its keys are believed (default a year ago)")
 	add.Flags().StringVar(&until, "until", "", "RFC 3339 time at which that ends (default none)")
 
@@ -239,9 +263,10 @@ document with its owner by another way first: this act is what trust rests on.`,
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintf(w, "trust list %d, issued %s, next due %s\n", l.Sequence, l.IssuedAt.Format(time.RFC3339), l.Next.Format(time.RFC3339))
-			fmt.Fprintln(w, "KEY\tROLE\tFROM\tUNTIL\tCUT OFF")
+			fmt.Fprintln(w, "KEY\tROLE\tFROM\tUNTIL\tCUT OFF\tSIGNS\tBASES")
 			row := func(k vc.TrustKey) {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Role, stamp(k.NotBefore), stamp(k.NotAfter), stamp(k.CutOff))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Role, stamp(k.NotBefore), stamp(k.NotAfter), stamp(k.CutOff),
+					listed(k.Types), listed(k.Bases))
 			}
 			for _, i := range l.Issuers {
 				for _, k := range i.Keys {
@@ -251,7 +276,18 @@ document with its owner by another way first: this act is what trust rests on.`,
 			for _, k := range l.Hubs {
 				row(k)
 			}
-			return w.Flush()
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			for _, i := range l.Issuers {
+				if i.ConsentStatus {
+					fmt.Fprintf(c.OutOrStdout(), "%s hosts the status of travel consents\n", i.DID)
+				}
+				for _, id := range i.MayRevoke {
+					fmt.Fprintf(c.OutOrStdout(), "%s may override the status lists of %s\n", i.DID, id)
+				}
+			}
+			return nil
 		},
 	}
 	show.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -287,6 +323,56 @@ func (h *home) trustEdit(verb string, act func(*vc.TrustList, string, time.Time)
 		fmt.Fprintf(c.OutOrStdout(), "trust list %d: %s %s\n", l.Sequence, args[0], verb)
 		return nil
 	}
+}
+
+// trustRoles are the roles that keys of an issuer can have.
+var trustRoles = append([]string{vc.RoleRegistrar}, keys.RoleUses()...)
+
+// readRoles reads what --key-role and --bases say.
+func readRoles(e *trust.Entry, keyRoles, bases []string) error {
+	e.KeyRoles, e.Bases = map[string]string{}, map[string][]string{}
+	for _, s := range keyRoles {
+		name, role, _ := strings.Cut(s, "=")
+		if name == "" || len(trust.DefaultTypes(role)) == 0 {
+			return usage{errors.New("--key-role takes NAME=ROLE, a role being one of " + strings.Join(trustRoles, ", "))}
+		}
+		if _, twice := e.KeyRoles[name]; twice {
+			return usage{errors.New("--key-role names a key twice")}
+		}
+		e.KeyRoles[name] = role
+	}
+	for _, s := range bases {
+		role, list, ok := strings.Cut(s, "=")
+		if !ok || list == "" || len(trust.DefaultTypes(role)) == 0 {
+			return usage{errors.New("--bases takes ROLE=BASIS,BASIS, a role being one of " + strings.Join(trustRoles, ", "))}
+		}
+		e.Bases[role] = append(e.Bases[role], strings.Split(list, ",")...)
+	}
+	return nil
+}
+
+// rolesOf lists the roles that the keys of an issuer have.
+func rolesOf(l *vc.TrustList, id string) []string {
+	var out []string
+	for _, i := range l.Issuers {
+		if i.DID != id {
+			continue
+		}
+		for _, k := range i.Keys {
+			if !slices.Contains(out, k.Role) {
+				out = append(out, k.Role)
+			}
+		}
+	}
+	return out
+}
+
+// listed writes a list into one cell of a table.
+func listed(s []string) string {
+	if len(s) == 0 {
+		return "-"
+	}
+	return strings.Join(s, ",")
 }
 
 func stamp(t time.Time) string {
