@@ -61,7 +61,7 @@ the issuer's DID document; whether they are believed is for "kinpass trust add".
 			if use != "" {
 				at := slices.IndexFunc(signingOf[role], func(s signing) bool { return s.use == use })
 				if at < 0 {
-					return usage{errors.New("--use is for an issuer: credentials, selective, or one of " + strings.Join(keys.RoleUses(), ", "))}
+					return usage{errors.New("--use is credentials or selective, for an issuer, or an office that it signs for: " + strings.Join(keys.RoleUses(), ", "))}
 				}
 				kind = signingOf[role][at]
 			}

@@ -309,7 +309,8 @@ func TestThirdPartyReadsDerived(t *testing.T) {
 		}
 	}
 
-	// The trust list has both keys; the document publishes this one as a
+	// The trust list has both keys of the register, and those of the offices
+	// whose records it keeps in their roles; the document publishes this one as a
 	// Multikey, the key set as a JWK.
 	list, err := d.home.openTrust()
 	if err != nil {
@@ -317,7 +318,14 @@ func TestThirdPartyReadsDerived(t *testing.T) {
 	}
 	var listed []string
 	for _, k := range list.Issuers[0].Keys {
-		listed = append(listed, k.ID)
+		if k.Role == vc.RoleRegistrar {
+			listed = append(listed, k.ID)
+		} else if m := doc.Method(k.ID); m == nil || m.Role != k.Role || !slices.Contains(everyOffice, k.Role) {
+			t.Errorf("%s is %s on the trust list", k.ID, k.Role)
+		}
+	}
+	if n := len(list.Issuers[0].Keys); n != 2+2*len(everyOffice) {
+		t.Errorf("%d keys on the trust list", n)
 	}
 	id := d.issuer.issuer.DID()
 	if !slices.Equal(listed, []string{id + "#key-1", id + "#selective-1"}) {
