@@ -237,3 +237,33 @@ func (c *Client) ReadReissue(ctx context.Context, request string) (Reissue, erro
 	err := c.Do(ctx, http.MethodPost, "/reissue-requests", map[string]string{"request": request}, &r)
 	return r, err
 }
+
+// ConsentStatus is a place in an issuer's status lists for one guardian's travel
+// consent.
+type ConsentStatus struct {
+	Status     []StatusEntry `json:"credentialStatus"` // for the consent, as it is
+	ValidUntil time.Time     `json:"validUntil"`       // the consent must end by then
+}
+
+// StatusEntry is a BitstringStatusListEntry (Bitstring Status List 1.0, section
+// 2.1).
+type StatusEntry struct {
+	Type    string `json:"type"`
+	Purpose string `json:"statusPurpose"`
+	Index   string `json:"statusListIndex"`
+	List    string `json:"statusListCredential"`
+}
+
+// ReserveConsent gives a guardian a place in the status lists. request is the
+// compact kinpass-consent-status+jwt with act reserve; no token is needed.
+func (c *Client) ReserveConsent(ctx context.Context, request string) (ConsentStatus, error) {
+	var out ConsentStatus
+	err := c.Do(ctx, http.MethodPost, "/consent-status", map[string]string{"request": request}, &out)
+	return out, err
+}
+
+// WithdrawConsent revokes a consent. request is the compact
+// kinpass-consent-status+jwt with act withdraw, by the key that reserved.
+func (c *Client) WithdrawConsent(ctx context.Context, request string) error {
+	return c.Do(ctx, http.MethodPost, "/consent-status/withdraw", map[string]string{"request": request}, nil)
+}

@@ -56,6 +56,8 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/offers", h.makeOffer, staff)
 	e.POST("/reissue-requests", h.reissue, s.Limit(120, time.Minute), staff)
 	e.GET("/offers/:id", h.readOffer, s.Limit(300, time.Minute))
+	e.POST("/consent-status", h.reserveConsent, s.Limit(300, time.Minute))
+	e.POST("/consent-status/withdraw", h.withdrawConsent, s.Limit(300, time.Minute))
 	h.openid(s)
 	h.shelf(s)
 }
@@ -350,6 +352,39 @@ func (h routes) reissue(c echo.Context) error {
 		return err
 	}
 	return serve.JSON(c, http.StatusOK, out)
+}
+
+// readRequest reads the body {"request": JWS} of a guardian's wallet.
+func readRequest(c echo.Context) (string, error) {
+	var body struct {
+		Request string `json:"request"`
+	}
+	err := readJSON(c, &body)
+	return body.Request, err
+}
+
+func (h routes) reserveConsent(c echo.Context) error {
+	request, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	out, err := h.ReserveConsent(c.Request().Context(), request)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusCreated, out)
+}
+
+func (h routes) withdrawConsent(c echo.Context) error {
+	request, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	if err := h.WithdrawConsent(c.Request().Context(), request); err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.NoContent(http.StatusNoContent)
 }
 
 func (h routes) readOffer(c echo.Context) error {

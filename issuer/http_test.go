@@ -44,7 +44,7 @@ func TestRoutesAskForToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public := []string{"GET /.well-known/", "GET /offers/", "POST /token", "POST /nonce", "POST /credential", "GET /status",
+	public := []string{"GET /.well-known/", "GET /offers/", "POST /consent-status", "POST /token", "POST /nonce", "POST /credential", "GET /status",
 		"GET /trust-list", "GET /schemas/", "GET /vct/", "GET /context/", "GET /healthz", "GET /readyz", "GET /metrics"}
 	bodies := map[string]string{"/births": "{}", "/guardianships": "{}", "/births/{id}/corrections": "{}", "/guardianships/{id}/corrections": "{}",
 		"/births/{id}/release": `{"decision":"issue"}`, "/guardianships/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`,

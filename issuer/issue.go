@@ -574,10 +574,6 @@ func (i *Issuer) credential(d *draft, subject any, schema string) ([]byte, *unsi
 	if err != nil {
 		return nil, nil, err
 	}
-	index := strconv.FormatInt(d.place.index, 10)
-	entry := func(purpose string) vc.StatusEntry {
-		return vc.StatusEntry{Type: "BitstringStatusListEntry", Purpose: purpose, Index: index, List: i.listURL(purpose, d.place.list)}
-	}
 	payload, err := encode(vc.Credential{
 		Context:   []string{vc.ContextV2, vc.ContextKinpass},
 		ID:        "urn:uuid:" + d.info.ID,
@@ -586,7 +582,7 @@ func (i *Issuer) credential(d *draft, subject any, schema string) ([]byte, *unsi
 		ValidFrom: d.info.ValidFrom,
 		ValidTo:   d.info.ValidUntil,
 		Subject:   body,
-		Status:    []vc.StatusEntry{entry(vc.PurposeRevocation), entry(vc.PurposeSuspension)},
+		Status:    i.statusEntries(d.place),
 		Schema:    &vc.Schema{ID: schema, Type: "JsonSchema"},
 	})
 	if err != nil {
@@ -594,6 +590,17 @@ func (i *Issuer) credential(d *draft, subject any, schema string) ([]byte, *unsi
 	}
 	u, err := prepare(d.info.Profile, payload)
 	return payload, u, err
+}
+
+// statusEntries are the references to a place in the two bitstring lists
+// (Bitstring Status List 1.0, section 2.1).
+func (i *Issuer) statusEntries(p place) []vc.StatusEntry {
+	var out []vc.StatusEntry
+	for _, purpose := range purposes {
+		out = append(out, vc.StatusEntry{Type: "BitstringStatusListEntry", Purpose: purpose,
+			Index: strconv.FormatInt(p.index, 10), List: i.listURL(purpose, p.list)})
+	}
+	return out
 }
 
 // sdJWT writes an SD-JWT VC: payload and disclosures, which both have to be

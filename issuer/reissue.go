@@ -94,23 +94,14 @@ func (i *Issuer) Reissue(c Caller, request string) (ReissueSummary, error) {
 // openReissue checks the signature of a request by the holder key that it
 // names.
 func openReissue(request string) (payload []byte, holder string, err error) {
-	s, err := vc.SplitJWS(request)
-	if err != nil || s.Header.Typ != vc.TypReissue || s.Header.Jwk != nil {
-		return nil, "", ErrReissue.With(err)
-	}
-	holder = did.Base(s.Header.Kid)
-	if s.Header.Kid != did.KeyID(holder) {
-		return nil, "", ErrReissue
-	}
-	pub, err := did.ParseKey(holder)
+	payload, holder, err = signedByHolder(request, vc.TypReissue)
 	if err != nil {
 		return nil, "", ErrReissue.With(err)
 	}
-	if _, ok := pub.(ed25519.PublicKey); !ok {
-		return nil, "", ErrReissue // holder keys of wallets are Ed25519
-	}
-	if payload, err = s.Verify(pub); err != nil {
+	if pub, err := did.ParseKey(holder); err != nil {
 		return nil, "", ErrReissue.With(err)
+	} else if _, ok := pub.(ed25519.PublicKey); !ok {
+		return nil, "", ErrReissue // holder keys of wallets are Ed25519
 	}
 	return payload, holder, nil
 }

@@ -72,7 +72,7 @@ func (s *Store) replaceVersion(ctx context.Context, tx *sql.Tx, v version) error
 		cut = append(cut, v.stand...)
 	}
 	for _, r := range cut {
-		if _, err := s.mark(ctx, tx, r.ID, StatusRevoked, actRevoked); err != nil {
+		if err := s.mark(ctx, tx, r.ID, StatusRevoked, actRevoked); err != nil {
 			return err
 		}
 	}

@@ -200,7 +200,7 @@ func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, r row, o order) error 
 		r.ID, status, suspendedBy, store.Micros(at)); err != nil {
 		return err
 	}
-	if _, err := s.mark(ctx, tx, r.ID, status, o.act); err != nil {
+	if err := s.mark(ctx, tx, r.ID, status, o.act); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO status_acts (record_kind, record, act, reason, cause, caller_id, caller_name, caller_role, approver_id, approver_name, at)
@@ -209,17 +209,34 @@ func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, r row, o order) error 
 	return err
 }
 
-// mark gives every copy of a record this status, except those that are revoked:
-// revocation is final. It gives how many it changed.
-func (s *Store) mark(ctx context.Context, tx *sql.Tx, record, status, act string) (int, error) {
-	rs, err := tx.QueryContext(ctx, `UPDATE credentials SET status = $2 WHERE record = $1 AND status <> $2 AND status <> $3 RETURNING id, list, idx`,
-		record, status, StatusRevoked)
+// mark gives every copy of a record this status, and every consent that was begun
+// by it: a guardian who lost the mandate cannot go on consenting. What is revoked
+// stays so: revocation is final.
+func (s *Store) mark(ctx context.Context, tx *sql.Tx, record, status, act string) error {
+	for _, table := range []string{"credentials", "consent_places"} {
+		if err := s.markIn(ctx, tx, marking{table, "record", record, status, act}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// marking says which rows with a place in the status lists get which status.
+type marking struct {
+	table, by, value string // rows of table whose column by has the value
+	status, act      string
+}
+
+// markIn gives rows a status, except those that are revoked.
+func (s *Store) markIn(ctx context.Context, tx *sql.Tx, m marking) error {
+	rs, err := tx.QueryContext(ctx, `UPDATE `+m.table+` SET status = $2 WHERE `+m.by+` = $1 AND status <> $2 AND status <> $3 RETURNING id, list, idx`,
+		m.value, m.status, StatusRevoked)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer rs.Close()
 	purpose, value := vc.PurposeSuspension, 0
-	switch status {
+	switch m.status {
 	case StatusRevoked:
 		purpose, value = vc.PurposeRevocation, 1
 	case StatusSuspended:
@@ -232,25 +249,25 @@ func (s *Store) mark(ctx context.Context, tx *sql.Tx, record, status, act string
 		var id string
 		var list, idx int64
 		if err := rs.Scan(&id, &list, &idx); err != nil {
-			return 0, err
+			return err
 		}
 		lists[list] = true
 		changes = append(changes, []any{list, idx, purpose, value, store.Micros(at)})
 		salt := make([]byte, 32)
 		rand.Read(salt) // never fails (crypto/rand)
-		hash, err := statusCommitment(salt, id, act, at)
+		hash, err := statusCommitment(salt, id, m.act, at)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		commitments = append(commitments, []any{id, act, salt, hash, store.Micros(at)})
+		commitments = append(commitments, []any{id, m.act, salt, hash, store.Micros(at)})
 	}
 	if err := rs.Err(); err != nil {
-		return 0, err
+		return err
 	}
 	if err := s.changed(ctx, tx, changes, lists); err != nil {
-		return 0, err
+		return err
 	}
-	return len(changes), s.insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments)
+	return s.insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments)
 }
 
 // statusCommitment is the ledger's hash of one change of one credential, made

@@ -24,6 +24,9 @@ const (
 	TypProof        = "openid4vci-proof+jwt"
 	TypDPoP         = "dpop+jwt"
 	TypReissue      = "kinpass-reissue+jwt"
+	// TypConsentStatus is a guardian's request to reserve or withdraw the status
+	// of a travel consent.
+	TypConsentStatus = "kinpass-consent-status+jwt"
 )
 
 // Errors of verification. They never repeat what was verified.

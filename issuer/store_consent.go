@@ -1,0 +1,145 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/store"
+)
+
+// Kinds of commitment that are about consents.
+const (
+	actReserved  = "reserved"
+	actWithdrawn = "withdrawn"
+)
+
+// consenting gives the id of the guardianship by which a holder may consent to
+// travel, or ErrNoSuchGuardianship: for a credential that is not there, not the
+// holder's, not in force or without the power, all in the same words.
+func (s *Store) consenting(ctx context.Context, q reader, credential, holder string) (string, error) {
+	cs, err := s.copies(ctx, q, `WHERE id = $1 AND holder = $2`, credential, holder)
+	if err != nil {
+		return "", err
+	}
+	if len(cs) == 0 {
+		return "", ErrNoSuchGuardianship
+	}
+	g, err := s.record(ctx, q, KindGuardianship, cs[0].Record)
+	if err != nil {
+		return "", err
+	}
+	ward, err := s.record(ctx, q, KindBirth, g.Birth)
+	if err != nil {
+		return "", err
+	}
+	switch may, err := mayConsent(cs[0], g, ward, s.now()); {
+	case err != nil:
+		return "", err
+	case !may:
+		return "", ErrNoSuchGuardianship
+	}
+	return g.ID, nil
+}
+
+// reserveConsent stores a place for a consent, and the commitment to it, if the
+// holder may consent by the credential, in one transaction with that check: no
+// place is reserved beside a revocation and missed by it. A request that is
+// repeated gets the place that it got.
+func (s *Store) reserveConsent(ctx context.Context, credential string, want consentPlace) (got consentPlace, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		record, err := s.consenting(ctx, tx, credential, want.holder)
+		if err != nil {
+			return err
+		}
+		old, err := s.consentPlaces(ctx, tx, `WHERE request = $1`, want.request)
+		if err != nil {
+			return err
+		}
+		if len(old) > 0 {
+			if got = old[0]; got.record != record {
+				return ErrConsentReused
+			}
+			return nil
+		}
+		now := s.now()
+		var today int
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM consent_places WHERE record = $1 AND holder = $2 AND created > $3`,
+			record, want.holder, store.Micros(now.Add(-24*time.Hour))).Scan(&today); err != nil {
+			return err
+		}
+		if today >= consentsPerDay {
+			return ErrConsentLimit
+		}
+		got = want
+		got.record = record
+		if _, err := tx.ExecContext(ctx, `INSERT INTO consent_places (id, request, record, holder, list, idx, status, valid_until, created)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, got.id, got.request, got.record, got.holder, got.place.list, got.place.index,
+			got.status, store.Micros(got.until), store.Micros(now)); err != nil {
+			return err
+		}
+		return s.commitPlace(ctx, tx, got, now)
+	})
+	return got, err
+}
+
+// commitPlace commits to a place that was reserved: the issuer cannot say later
+// that it gave out another.
+func (s *Store) commitPlace(ctx context.Context, tx *sql.Tx, p consentPlace, at time.Time) error {
+	entry, err := json.Marshal(struct {
+		Place string    `json:"place"`
+		Act   string    `json:"act"`
+		List  int64     `json:"list"`
+		Index int64     `json:"index"`
+		At    time.Time `json:"at"`
+	}{"urn:uuid:" + p.id, actReserved, p.place.list, p.place.index, store.Time(store.Micros(at))})
+	if err != nil {
+		return err
+	}
+	salt := make([]byte, 32)
+	rand.Read(salt) // never fails (crypto/rand)
+	_, err = tx.ExecContext(ctx, `INSERT INTO commitments (credential_id, kind, salt, hash, created) VALUES ($1, $2, $3, $4, $5)`,
+		p.id, actReserved, salt, commitment(salt, entry), store.Micros(at))
+	return err
+}
+
+// withdrawConsent revokes the consent at a place that the holder reserved. It is
+// ErrNoSuchConsent for any other place.
+func (s *Store) withdrawConsent(ctx context.Context, p place, holder string) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		ps, err := s.consentPlaces(ctx, tx, `WHERE list = $1 AND idx = $2 AND holder = $3`, p.list, p.index, holder)
+		if err != nil {
+			return err
+		}
+		if len(ps) == 0 {
+			return ErrNoSuchConsent
+		}
+		// What fell with its guardianship was not withdrawn, but the guardian
+		// said so too: the row keeps both.
+		if _, err := tx.ExecContext(ctx, `UPDATE consent_places SET withdrawn = $2 WHERE id = $1 AND withdrawn = 0`, ps[0].id, store.Micros(s.now())); err != nil {
+			return err
+		}
+		return s.markIn(ctx, tx, marking{"consent_places", "id", ps[0].id, StatusRevoked, actWithdrawn})
+	})
+}
+
+func (s *Store) consentPlaces(ctx context.Context, q reader, where string, args ...any) ([]consentPlace, error) {
+	rs, err := q.QueryContext(ctx, `SELECT id, request, record, holder, list, idx, status, valid_until FROM consent_places `+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.Close()
+	var out []consentPlace
+	for rs.Next() {
+		var p consentPlace
+		var until int64
+		if err := rs.Scan(&p.id, &p.request, &p.record, &p.holder, &p.place.list, &p.place.index, &p.status, &until); err != nil {
+			return nil, err
+		}
+		p.until = store.Time(until)
+		out = append(out, p)
+	}
+	return out, rs.Err()
+}
