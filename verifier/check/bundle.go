@@ -44,6 +44,17 @@ type BundlePayload struct {
 	CreatedAt   time.Time `json:"createdAt"`
 	TrustList   string    `json:"trustList"`
 	StatusLists []string  `json:"statusLists"`
+
+	// Policies are the countries' policies as package policy reads them, in
+	// the order in which the hub was given them. A bundle without any leaves
+	// every country with the policy for all.
+	Policies []json.RawMessage `json:"policies,omitempty"`
+	// Overrides are status lists of authorities that speak over lists of
+	// others: signed like those in StatusLists, each under its own address,
+	// with the address of the list that it is about as credentialSubject.id,
+	// followed by #list. What one calls revoked or suspended is, whatever the
+	// issuer publishes; it never makes anything valid.
+	Overrides []string `json:"overrides,omitempty"`
 }
 
 // Sign makes the bundle file. The signer's KID must be the identifier of a hub
@@ -80,9 +91,17 @@ type Bundle struct {
 	// were to answer is answered STATUS_UNKNOWN.
 	RefusedLists int
 
-	keys   map[string]*issuerKey // by JWS kid
-	lists  map[listName]*statusList
-	states map[string]bool // DIDs that hold a role of the State
+	keys     map[string]*issuerKey // by JWS kid
+	lists    map[listName]*statusList
+	over     map[listName][]override
+	states   map[string]bool // DIDs that hold a role of the State
+	consents map[string]bool // DIDs that host the status of travel consents
+}
+
+// override is what one authority says over another issuer's list.
+type override struct {
+	by string // the authority's DID
+	*statusList
 }
 
 // issuerKey is a key of the trust list, ready to verify with.
@@ -97,6 +116,8 @@ type issuerKey struct {
 type listName struct{ issuer, address string }
 
 type statusList struct {
+	issuer  string // who signed it
+	address string
 	purpose string
 	from    time.Time // the signed validFrom: how old the answers are
 	until   time.Time
@@ -146,15 +167,17 @@ func Open(data []byte, anchors []crypto.PublicKey) (*Bundle, error) {
 	// A hub key with a cut-off signs nothing any more: whoever stole it can
 	// write any date, and making a new bundle costs nothing.
 	if p.ID == "" || len(p.ID) > 64 || p.Sequence < 1 || p.CreatedAt.IsZero() ||
-		!hub.ValidAt(p.CreatedAt) || !hub.CutOff.IsZero() || len(p.StatusLists) > maxLists {
+		!hub.ValidAt(p.CreatedAt) || !hub.CutOff.IsZero() || len(p.StatusLists)+len(p.Overrides) > maxLists {
 		return nil, ErrBundle
 	}
 	b := &Bundle{ID: p.ID, Sequence: p.Sequence, CreatedAt: p.CreatedAt, Trust: trust,
-		keys: map[string]*issuerKey{}, lists: map[listName]*statusList{}, states: map[string]bool{}}
+		keys: map[string]*issuerKey{}, lists: map[listName]*statusList{}, over: map[listName][]override{},
+		states: map[string]bool{}, consents: map[string]bool{}}
 	if err := b.addKeys(); err != nil {
 		return nil, err
 	}
-	b.addLists(p.StatusLists)
+	total := b.addLists(p.StatusLists)
+	b.addOverrides(p.Overrides, total)
 	return b, nil
 }
 
@@ -185,6 +208,7 @@ func hubKey(l *vc.TrustList, kid string) (*vc.TrustKey, crypto.PublicKey) {
 func (b *Bundle) addKeys() error {
 	for i := range b.Trust.Issuers {
 		is := &b.Trust.Issuers[i]
+		b.consents[is.DID] = b.consents[is.DID] || is.ConsentStatus
 		for j := range is.Keys {
 			k := &is.Keys[j]
 			if is.DID == "" || did.Base(k.ID) != is.DID || len(k.ID) <= len(is.DID)+1 {
@@ -211,45 +235,95 @@ func stateRole(role string) bool {
 	return role == vc.RoleRegistrar || role == vc.RoleCourt || role == vc.RoleProtection
 }
 
+// publishes reports whether a key may sign status lists: one that signs births
+// or guardianships, or that has a role of the State.
+func (k *issuerKey) publishes() bool {
+	return k.Role != vc.RoleHub && (stateRole(k.Role) || k.May(vc.TypeBirth) || k.May(vc.TypeGuardianship))
+}
+
 // addLists verifies and decodes the status lists. Of two lists with one
-// address the younger counts.
-func (b *Bundle) addLists(signed []string) {
+// address the younger counts. It gives the bytes of all.
+func (b *Bundle) addLists(signed []string) int64 {
 	total := int64(0)
 	for _, s := range signed {
-		name, l := b.readList(s)
-		if l == nil || total+l.bits.Len()/8 > maxListsTotal {
+		l, about := b.readList(s)
+		if l == nil || about != l.address || total+l.bits.Len()/8 > maxListsTotal {
 			b.RefusedLists++
 			continue
 		}
+		name := listName{l.issuer, l.address}
 		if have := b.lists[name]; have != nil && !have.from.Before(l.from) {
 			continue
 		}
 		total += l.bits.Len() / 8
 		b.lists[name] = l
 	}
+	return total
 }
 
-// readList gives nil for a list that must not answer anything.
-func (b *Bundle) readList(signed string) (listName, *statusList) {
+// addOverrides verifies and decodes the lists of authorities over lists of
+// others. The trust list says whose they may override (settled question 27);
+// an authority that lifts a suspension publishes a younger list.
+func (b *Bundle) addOverrides(signed []string, total int64) {
+	for _, s := range signed {
+		l, about := b.readList(s)
+		if l == nil || about == l.address || total+l.bits.Len()/8 > maxListsTotal {
+			b.RefusedLists++
+			continue
+		}
+		var may []string
+		for i := range b.Trust.Issuers {
+			if b.Trust.Issuers[i].DID == l.issuer {
+				may = append(may, b.Trust.Issuers[i].MayRevoke...)
+			}
+		}
+		if len(may) == 0 {
+			b.RefusedLists++
+			continue
+		}
+		total += l.bits.Len() / 8
+		for _, issuer := range may {
+			b.override(listName{issuer, about}, l)
+		}
+	}
+}
+
+// override keeps the youngest list of each authority over one list.
+func (b *Bundle) override(name listName, l *statusList) {
+	for i, have := range b.over[name] {
+		if have.by == l.issuer && have.purpose == l.purpose {
+			if have.from.Before(l.from) {
+				b.over[name][i].statusList = l
+			}
+			return
+		}
+	}
+	b.over[name] = append(b.over[name], override{l.issuer, l})
+}
+
+// readList reads a list and the address of the list that it is about, which is
+// its own unless it is an override. It gives nil for a list that must not
+// answer anything.
+func (b *Bundle) readList(signed string) (l *statusList, about string) {
 	// base64url within base64url, and gzip at its worst: twice the bytes.
 	v, err := vc.SplitLargeJWS(signed, 2*maxList)
 	if err != nil || v.Header.Typ != vc.TypCredential {
-		return listName{}, nil
+		return nil, ""
 	}
 	key := b.keys[v.Header.Kid]
-	if key == nil || !stateRole(key.Role) {
-		return listName{}, nil
+	if key == nil || !key.publishes() {
+		return nil, ""
 	}
 	payload, err := v.Verify(key.public)
 	if err != nil {
-		return listName{}, nil
+		return nil, ""
 	}
 	c, err := vc.ParseCredential(payload)
 	if err != nil || !isExactly(c, vc.TypeStatusList) || c.Issuer != key.issuer || !key.ValidAt(c.ValidFrom) {
-		return listName{}, nil
+		return nil, ""
 	}
 	if !key.CutOff.IsZero() && !c.ValidFrom.Before(key.CutOff) {
-		return listName{}, nil
+		return nil, ""
 	}
 	var subject struct {
 		ID      string `json:"id"`
@@ -258,27 +332,28 @@ func (b *Bundle) readList(signed string) (listName, *statusList) {
 		Encoded string `json:"encodedList"`
 	}
 	if err := json.Unmarshal(c.Subject, &subject); err != nil || subject.Type != "BitstringStatusList" {
-		return listName{}, nil
+		return nil, ""
 	}
 	if subject.Purpose != vc.PurposeRevocation && subject.Purpose != vc.PurposeSuspension {
-		return listName{}, nil
+		return nil, ""
 	}
-	address, _, _ := strings.Cut(subject.ID, "#")
-	if c.ID != "" {
-		if address != "" && address != c.ID {
-			return listName{}, nil
-		}
-		address = c.ID
+	about, _, _ = strings.Cut(subject.ID, "#")
+	address := c.ID
+	switch {
+	case about == "":
+		about = address
+	case address == "":
+		address = about
 	}
 	if address == "" {
-		return listName{}, nil
+		return nil, ""
 	}
 	bits, err := status.Decode(subject.Encoded, maxList)
 	if err != nil {
-		return listName{}, nil
+		return nil, ""
 	}
-	return listName{c.Issuer, address}, &statusList{
-		purpose: subject.Purpose, from: c.ValidFrom, until: c.ValidTo, cut: !key.CutOff.IsZero(), bits: bits}
+	return &statusList{issuer: c.Issuer, address: address,
+		purpose: subject.Purpose, from: c.ValidFrom, until: c.ValidTo, cut: !key.CutOff.IsZero(), bits: bits}, about
 }
 
 // isExactly reports whether a credential has the type t and no other beside
@@ -316,44 +391,51 @@ func (b *Bundle) answers(issuer string, entries []vc.StatusEntry, now time.Time)
 	var asked [2]bool
 	for i := range entries {
 		e := &entries[i]
-		q := 0
 		switch e.Purpose {
 		case vc.PurposeRevocation:
+			asked[0] = true
 		case vc.PurposeSuspension:
-			q = 1
+			asked[1] = true
 		default:
 			continue // another purpose neither proves nor spoils anything
 		}
-		asked[q] = true
-		l := b.lists[listName{issuer, e.List}]
-		if l == nil || l.purpose != e.Purpose {
-			a.unknown = true
-			continue
-		}
-		index, err := status.ParseIndex(e.Index)
-		if err != nil {
-			a.unknown = true
-			continue
-		}
-		set, err := l.bits.Get(index)
-		if err != nil {
-			a.unknown = true
-			continue
-		}
-		age := now.Sub(l.from)
-		if age < -clockSlack || age > oldStatus || (!l.until.IsZero() && !now.Before(l.until)) || l.cut {
-			a.unknown = true
-		}
-		a.age, a.used = max(a.age, age), true
-		if set && q == 0 {
-			a.revoked = true
-		}
-		if set && q == 1 {
-			a.suspended = true
-		}
+		b.ask(&a, issuer, e, now)
 	}
 	if !asked[0] || !asked[1] {
 		a.unknown = true
 	}
 	return a
+}
+
+// ask puts one entry's answer to the others of the credential.
+func (b *Bundle) ask(a *answer, issuer string, e *vc.StatusEntry, now time.Time) {
+	index, err := status.ParseIndex(e.Index)
+	if err != nil {
+		a.unknown = true
+		return
+	}
+	name := listName{issuer, e.List}
+	set := false
+	for _, o := range b.over[name] {
+		bit, err := o.bits.Get(index)
+		set = set || err == nil && bit && o.purpose == e.Purpose
+	}
+	if l := b.lists[name]; l == nil || l.purpose != e.Purpose {
+		a.unknown = true
+	} else if bit, err := l.bits.Get(index); err != nil {
+		a.unknown = true
+	} else {
+		age := now.Sub(l.from)
+		if age < -clockSlack || age > oldStatus || (!l.until.IsZero() && !now.Before(l.until)) || l.cut {
+			a.unknown = true
+		}
+		a.age, a.used = max(a.age, age), true
+		set = set || bit
+	}
+	if set && e.Purpose == vc.PurposeRevocation {
+		a.revoked = true
+	}
+	if set && e.Purpose == vc.PurposeSuspension {
+		a.suspended = true
+	}
 }

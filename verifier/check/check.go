@@ -68,11 +68,29 @@ var ErrFacts = fault.New(fault.Invalid, "facts-invalid", "the officer's input ca
 // Words for Facts.Confirm and Facts.Deny.
 const (
 	Portrait = "portrait" // the child looks like the photograph on the child's document
-	Document = "document" // the adult's document is that of the guardian named
+	Document = "document" // the adult's document is that of the adult named
+	Receiver = "receiver" // whoever takes the child in was reached and is who the consent names
 )
 
 // Confirmable lists the words that Facts.Confirm and Facts.Deny take.
-var Confirmable = []string{Portrait, Document}
+var Confirmable = []string{Portrait, Document, Receiver}
+
+// Words for Facts.Company: who the officer sees with the child.
+const (
+	CompanyAlone      = "alone"
+	CompanyGuardian   = "guardian"
+	CompanyThirdParty = "thirdParty"
+	CompanyGroup      = "group"
+)
+
+// Companies lists the words that Facts.Company takes.
+var Companies = []string{CompanyAlone, CompanyGuardian, CompanyThirdParty, CompanyGroup}
+
+// Words for Facts.Direction.
+const (
+	DirectionExit  = "exit"
+	DirectionEntry = "entry"
+)
 
 // Facts are what the officer sees, asks and types. All may be empty; what is
 // unknown makes the stricter rule apply. The zero Facts is usable.
@@ -93,9 +111,20 @@ type Facts struct {
 	Date        vc.Date // day of travel; none means the day of the check (UTC)
 	ReturnBy    vc.Date // day of the planned return; none means unknown
 
-	// Codes of three letters, checked for their form. The rules of this
-	// version are the same for all; country policies will ask them.
-	ChildNationality, Residence, CompanionResidence string
+	// Codes of three letters, for country policies. They are nobody's to guess:
+	// unknown makes the stricter rule apply.
+	ChildNationality, Residence, CompanionNationality, CompanionResidence string
+
+	// ResidenceProof is the day on which a consulate certified that the child
+	// lives abroad, none if no such certificate was shown.
+	ResidenceProof vc.Date
+
+	// Company is who is with the child, of Companies; "" derives it from the
+	// papers.
+	Company string
+	// Direction is the side of the border on which this post is: exit, entry,
+	// or "" when nobody said.
+	Direction string
 
 	Post    string // who checks; not used by any rule
 	Session string // one encounter at the counter; a presentation may be read again within it
@@ -126,6 +155,44 @@ type Decision struct {
 	// StatusAgeSeconds is the age of the oldest status list that was used for
 	// this presentation, by its signed date; -1 if none was used.
 	StatusAgeSeconds int64 `json:"statusAgeSeconds"`
+
+	// Policies says what the countries' policies answered, exit before entry;
+	// empty if nobody had to ask them.
+	Policies []PolicyAnswer `json:"policies"`
+	// Compare is what the officer compares by eye, nil where Child is nil.
+	Compare *Compare `json:"compare"`
+	// Ask names facts that nobody entered and that could change the outcome,
+	// by their names in the officer's input (such as residence).
+	Ask []string `json:"ask"`
+}
+
+// PolicyAnswer is what one country's policy said. Colour is info if the policy
+// does not speak about this child.
+type PolicyAnswer struct {
+	ID        string   `json:"id"`
+	Version   int      `json:"version"`
+	Label     string   `json:"label"`
+	Country   string   `json:"country"` // whose border, "" when it was not entered
+	Direction string   `json:"direction"`
+	Colour    Colour   `json:"colour"`
+	Codes     []string `json:"codes"`
+}
+
+// Compare is what a person compares and a machine cannot: the child with the
+// photograph on the child's own document, names as they are written in a
+// machine-readable zone, a twin who looks the same, and the adults.
+type Compare struct {
+	Portrait bool     `json:"portrait"` // the record binds a photograph
+	Names    []string `json:"names"`
+	Twins    int      `json:"twins"` // children of one birth, 0 if not several
+	Adults   []Adult  `json:"adults"`
+}
+
+// Adult is one adult whom the papers take to be with the child. Role is what
+// the papers call them, such as mother, teacher or delegate.
+type Adult struct {
+	Names []string `json:"names"`
+	Role  string   `json:"role"`
 }
 
 // Reason is one finding. Text and Next hold no person's data.
@@ -171,54 +238,6 @@ func (d Decision) Codes() []string {
 	return out
 }
 
-// History is what a post remembers from one check to the next: the nonces of
-// presentations that are still fresh. It is a value: Check never changes the
-// one it was given. The zero History remembers nothing.
-type History struct {
-	Seen []Seen `json:"seen"`
-}
-
-// Seen is one presentation that was checked. Hash is SHA-256 of its holder and
-// nonce in hexadecimal digits, so that it tells nothing of either.
-type Seen struct {
-	Hash    string    `json:"hash"`
-	Session string    `json:"session"`
-	Until   time.Time `json:"until"` // when it may be forgotten
-}
-
-// usedElsewhere reports whether hash was seen in another session. A check
-// without a session is a session of its own.
-func (h History) usedElsewhere(hash, session string, now time.Time) bool {
-	for i := range h.Seen {
-		s := &h.Seen[i]
-		if s.Hash == hash && now.Before(s.Until) && (session == "" || s.Session != session) {
-			return true
-		}
-	}
-	return false
-}
-
-// with gives a history that also remembers these, and has forgotten what is
-// no longer fresh.
-func (h History) with(new []Seen, now time.Time) History {
-	out := History{Seen: make([]Seen, 0, len(h.Seen)+len(new))}
-	for _, s := range h.Seen {
-		if now.Before(s.Until) {
-			out.Seen = append(out.Seen, s)
-		}
-	}
-	for _, s := range new {
-		known := false
-		for _, o := range out.Seen {
-			known = known || o.Hash == s.Hash && o.Session == s.Session
-		}
-		if !known {
-			out.Seen = append(out.Seen, s)
-		}
-	}
-	return out
-}
-
 // Check decides. presentation is the text of a KP1 code or a compact vp+jwt.
 // The History that comes back is the one to pass in next time; it is h itself
 // when there is an error. Errors are ErrNoBundle and ErrFacts; whatever is
@@ -230,16 +249,22 @@ func Check(presentation string, b *Bundle, f Facts, h History, now time.Time) (D
 	if err := f.check(); err != nil {
 		return Decision{}, h, err
 	}
-	e := &exam{bundle: b, facts: f, now: now, day: f.Date}
+	e := newExam(b, f, h, now)
+	e.read(presentation)
+	for _, o := range f.Others {
+		e.read(o)
+	}
+	e.judge()
+	d := e.decide()
+	return d, h.with(e.remember(d.Colour), now), nil
+}
+
+func newExam(b *Bundle, f Facts, h History, now time.Time) *exam {
+	e := &exam{bundle: b, facts: f, history: h, now: now, day: f.Date}
 	if e.day.IsZero() {
 		e.day = vc.DateOf(now)
 	}
-	e.read(presentation, h)
-	for _, o := range f.Others {
-		e.read(o, h)
-	}
-	e.judge()
-	return e.decide(), h.with(e.seen, now), nil
+	return e
 }
 
 // maxOthers bounds the presentations of one session.
@@ -248,15 +273,21 @@ const maxOthers = 8
 func (f *Facts) check() error {
 	for _, words := range [][]string{f.Confirm, f.Deny} {
 		for _, w := range words {
-			if w != Portrait && w != Document {
-				return ErrFacts.WithFields(fault.Field{Path: "/confirm", Rule: "is portrait or document"})
+			if !contains(Confirmable, w) {
+				return ErrFacts.WithFields(fault.Field{Path: "/confirm", Rule: "is portrait, document or receiver"})
 			}
 		}
 	}
-	for _, c := range []string{f.Exit, f.Entry, f.ChildNationality, f.Residence, f.CompanionResidence} {
+	for _, c := range []string{f.Exit, f.Entry, f.ChildNationality, f.Residence, f.CompanionNationality, f.CompanionResidence} {
 		if c != "" && !country(c) {
 			return ErrFacts.WithFields(fault.Field{Path: "/country", Rule: "is three capital letters"})
 		}
+	}
+	if f.Company != "" && !contains(Companies, f.Company) {
+		return ErrFacts.WithFields(fault.Field{Path: "/company", Rule: "is alone, guardian, thirdParty or group"})
+	}
+	if f.Direction != "" && f.Direction != DirectionExit && f.Direction != DirectionEntry {
+		return ErrFacts.WithFields(fault.Field{Path: "/direction", Rule: "is exit or entry"})
 	}
 	if len(f.Others) > maxOthers || len(f.AdultDocuments) > maxOthers {
 		return ErrFacts.WithFields(fault.Field{Path: "/others", Rule: "too many"})
@@ -290,7 +321,8 @@ func (f *Facts) confirmed(what string) bool { return contains(f.Confirm, what) &
 
 // decide asks every rule and puts the findings together.
 func (e *exam) decide() Decision {
-	d := Decision{Reasons: make([]Reason, 0, 4), Lines: make([]string, 0, 3), Child: e.child(), StatusAgeSeconds: -1}
+	d := Decision{Reasons: make([]Reason, 0, 4), Lines: make([]string, 0, 3), Child: e.child(), StatusAgeSeconds: -1,
+		Policies: []PolicyAnswer{}, Compare: e.compared(), Ask: []string{}}
 	d.Bundle = BundleInfo{ID: e.bundle.ID, AgeSeconds: max(0, int64(e.now.Sub(e.bundle.CreatedAt)/time.Second))}
 	if e.statusUsed {
 		d.StatusAgeSeconds = int64(e.statusAge / time.Second)

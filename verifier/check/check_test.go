@@ -258,7 +258,8 @@ func TestDecisionJSON(t *testing.T) {
 	}
 	want := `{"colour":"green","reasons":[{"code":"OK","colour":"green","text":"Papers and mandate are in order.","next":"Let them pass. Still observe the child."}],` +
 		`"lines":["Papers and mandate are in order."],"next":"Let them pass. Still observe the child.",` +
-		`"child":{"names":["OKELLO\u003c\u003cAMINA"],"birthDate":"2018-05-04","sex":2},"bundle":{"id":"bundle-1","ageSeconds":3600},"statusAgeSeconds":3600}`
+		`"child":{"names":["OKELLO\u003c\u003cAMINA"],"birthDate":"2018-05-04","sex":2},"bundle":{"id":"bundle-1","ageSeconds":3600},"statusAgeSeconds":3600,` +
+		`"policies":[],"compare":{"portrait":true,"names":["OKELLO\u003c\u003cAMINA"],"twins":0,"adults":[{"names":["ERIKSSON\u003c\u003cANNA\u003cMARIA"],"role":"mother"}]},"ask":[]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

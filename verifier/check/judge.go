@@ -240,8 +240,9 @@ func sameGuardian(a, b *vc.Guardian, sameRole bool) bool {
 	return !compared && sameRole
 }
 
-// child gives what verified birth credentials say, or nil.
-func (e *exam) child() *Child {
+// record gives the birth that the papers are about, the highest version of it;
+// nil if there is none, or if there are births of several children.
+func (e *exam) record() *vc.Birth {
 	var best *vc.Birth
 	for _, c := range e.births {
 		switch {
@@ -252,13 +253,16 @@ func (e *exam) child() *Child {
 			return nil
 		}
 	}
+	return best
+}
+
+// child gives what verified birth credentials say, or nil.
+func (e *exam) child() *Child {
+	best := e.record()
 	if best == nil {
 		return nil
 	}
-	c := &Child{Names: shownNames(best), Sex: best.Sex}
-	if c.Names == nil {
-		c.Names = []string{}
-	}
+	c := &Child{Names: shownNames(best.Names), Sex: best.Sex}
 	if earliest, latest, ok := best.BirthDate.Span(); ok {
 		c.BirthDate = best.BirthDate.Value
 		if best.BirthDate.Precision == "range" || best.BirthDate.Precision == "unknown" || c.BirthDate == "" {
@@ -266,4 +270,47 @@ func (e *exam) child() *Child {
 		}
 	}
 	return c
+}
+
+// compared gives what the officer compares by eye, or nil.
+func (e *exam) compared() *Compare {
+	b := e.record()
+	if b == nil {
+		return nil
+	}
+	c := &Compare{Portrait: b.Portrait != nil, Names: shownNames(b.Names), Adults: []Adult{}}
+	if b.MultipleBirth != nil && b.MultipleBirth.Plurality > 1 {
+		c.Twins = b.MultipleBirth.Plurality
+	}
+	for _, p := range e.persons {
+		c.Adults = append(c.Adults, p.adult())
+	}
+	return c
+}
+
+// adult tells how the papers name a person. Only letters of a role reach a
+// screen.
+func (p *person) adult() Adult {
+	a := Adult{Names: []string{}}
+	for _, c := range p.mandates {
+		for _, n := range shownNames(c.mandate.Guardian.Names) {
+			if !contains(a.Names, n) {
+				a.Names = append(a.Names, n)
+			}
+		}
+		if a.Role == "" {
+			a.Role = letters(c.mandate.Role)
+		}
+	}
+	return a
+}
+
+// letters gives s if it is one word of letters, and "" otherwise.
+func letters(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i] | 0x20; c < 'a' || c > 'z' {
+			return ""
+		}
+	}
+	return s[:min(len(s), 32)]
 }

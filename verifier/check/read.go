@@ -1,8 +1,6 @@
 package check
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"strings"
 	"time"
@@ -27,10 +25,11 @@ const (
 // exam is one check while it is going on: what was read, and what follows from
 // it. The rules only look at it.
 type exam struct {
-	bundle *Bundle
-	facts  Facts
-	now    time.Time
-	day    vc.Date // of travel
+	bundle  *Bundle
+	facts   Facts
+	history History // of this post, before this check
+	now     time.Time
+	day     vc.Date // of travel
 
 	// What reading found.
 	unreadable bool // a text that is not ours, or was not scanned whole
@@ -44,6 +43,8 @@ type exam struct {
 	holders    []string
 	creds      []*credential
 	seen       []Seen
+	shown      string                     // the first presentation, as it is remembered; "" for paper
+	together   map[string]map[string]bool // adults to the children whom they bring, of one group
 
 	// What follows.
 	births, mandates []*credential // with a subject that could be read
@@ -78,7 +79,7 @@ type credential struct {
 }
 
 // read takes one text apart.
-func (e *exam) read(text string, h History) {
+func (e *exam) read(text string) {
 	text = strings.TrimSpace(text)
 	switch {
 	case strings.HasPrefix(text, "KP1:"):
@@ -89,7 +90,7 @@ func (e *exam) read(text string, h History) {
 		case err != nil:
 			e.unreadable = true
 		case p.Presentation != "":
-			e.readPresentation(p.Presentation, h)
+			e.readPresentation(p.Presentation)
 		default:
 			e.readPaper(p.Credentials)
 		}
@@ -103,7 +104,7 @@ func (e *exam) read(text string, h History) {
 		case err != nil:
 			e.unreadable = true
 		case v.Header.Typ == vc.TypPresentation:
-			e.readPresentation(text, h)
+			e.readPresentation(text)
 		case v.Header.Typ == vc.TypCredential:
 			// A credential that nobody presents: whoever copied it can show it.
 			e.unbound = true
@@ -133,7 +134,7 @@ func (e *exam) readPaper(jwts []string) {
 
 // readPresentation reads a vp+jwt. The key is the did:key in the header's kid;
 // nothing of the payload is looked at before the signature held.
-func (e *exam) readPresentation(compact string, h History) {
+func (e *exam) readPresentation(compact string) {
 	v, err := vc.SplitJWS(compact)
 	if err != nil || v.Header.Typ != vc.TypPresentation {
 		e.forged = true
@@ -161,7 +162,7 @@ func (e *exam) readPresentation(compact string, h History) {
 	if !contains(e.holders, holder) {
 		e.holders = append(e.holders, holder)
 	}
-	e.freshness(p, holder, h)
+	e.freshness(p, holder)
 	for i := range p.Credentials {
 		jwt, ok := p.Credentials[i].JWT()
 		if !ok {
@@ -173,7 +174,7 @@ func (e *exam) readPresentation(compact string, h History) {
 }
 
 // freshness judges who signed, for whom and when.
-func (e *exam) freshness(p *vc.Presentation, holder string, h History) {
+func (e *exam) freshness(p *vc.Presentation, holder string) {
 	now := e.now.Unix()
 	switch {
 	case p.Holder != holder,
@@ -186,9 +187,11 @@ func (e *exam) freshness(p *vc.Presentation, holder string, h History) {
 		return
 	}
 	e.early = e.early || p.IssuedAt > now+slack
-	sum := sha256.Sum256([]byte("kinpass/nonce/v1\x00" + holder + "\x00" + p.Nonce))
-	hash := hex.EncodeToString(sum[:])
-	e.repeated = e.repeated || h.usedElsewhere(hash, e.facts.Session, e.now)
+	hash := token("nonce", holder, p.Nonce)
+	if e.shown == "" {
+		e.shown = hash
+	}
+	e.repeated = e.repeated || e.history.usedElsewhere(hash, e.facts.Session, e.now)
 	// Fresh only far in the future: not worth remembering, and amber anyway.
 	if until := time.Unix(p.Expires+slack, 0).UTC(); until.Sub(e.now) <= maxRemembered {
 		e.seen = append(e.seen, Seen{Hash: hash, Session: e.facts.Session, Until: until})
@@ -311,7 +314,7 @@ func hasNull(b []byte) bool {
 }
 
 func completeBirth(b *vc.Birth) bool {
-	if !childRef(b.ChildRef) || b.RecordVersion < 1 || len(shownNames(b)) == 0 || !oneOf(b.Sex, 0, 1, 2, 9) {
+	if !childRef(b.ChildRef) || b.RecordVersion < 1 || len(shownNames(b.Names)) == 0 || !oneOf(b.Sex, 0, 1, 2, 9) {
 		return false
 	}
 	if b.Portrait != nil {
@@ -378,11 +381,11 @@ func childRef(s string) bool {
 // shownNames gives the names that an officer compares: the legal ones, else
 // those in use, else any. Only the characters of a machine-readable zone reach
 // a screen.
-func shownNames(b *vc.Birth) []string {
-	for _, kind := range []string{"legal", "usual", ""} {
-		var out []string
-		for i := range b.Names {
-			n := &b.Names[i]
+func shownNames(names []vc.Name) []string {
+	out := []string{}
+	for _, kind := range [...]string{"legal", "usual", ""} {
+		for i := range names {
+			n := &names[i]
 			if n.MRZ == nil || kind != "" && n.Kind != kind || !zoneName(n.MRZ.Primary) || !zoneName(n.MRZ.Secondary) {
 				continue
 			}
@@ -395,10 +398,10 @@ func shownNames(b *vc.Birth) []string {
 			}
 		}
 		if len(out) > 0 {
-			return out
+			break
 		}
 	}
-	return nil
+	return out
 }
 
 func zoneName(s string) bool {

@@ -1,0 +1,120 @@
+package check
+
+import (
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+)
+
+// maxGroup bounds the presentations of one group: a class and its teachers.
+const maxGroup = 60
+
+// CheckGroup decides about many children at one encounter, such as a class
+// with its teacher. Presentations are brought together by the child whom their
+// verified birth credential names, so that a second holder of the same child
+// joins that child; a presentation without one stands alone. There is one
+// Decision for each child, in the order in which they first appeared, and the
+// children whom one adult brings are counted together. f.Others are
+// presentations like the rest. Errors are those of Check.
+func CheckGroup(presentations []string, b *Bundle, f Facts, h History, now time.Time) ([]Decision, History, error) {
+	if b == nil || b.Trust == nil {
+		return nil, h, ErrNoBundle
+	}
+	if err := f.check(); err != nil {
+		return nil, h, err
+	}
+	shown := append(append(make([]string, 0, len(presentations)+len(f.Others)), presentations...), f.Others...)
+	if len(shown) == 0 || len(shown) > maxGroup {
+		return nil, h, ErrFacts.WithFields(fault.Field{Path: "/presentations", Rule: "is 1 to 60"})
+	}
+	f.Others = nil
+	var exams []*exam
+	of := map[string]*exam{} // by the child
+	for _, text := range shown {
+		e := newExam(b, f, h, now)
+		e.read(text)
+		ref := e.onlyChild()
+		if first := of[ref]; first != nil && ref != "" {
+			first.read(text)
+			continue
+		}
+		of[ref] = e
+		exams = append(exams, e)
+	}
+	brought := map[string]map[string]bool{} // adult to children
+	for _, e := range exams {
+		e.judge()
+		for _, c := range e.bringing() {
+			if brought[c.Adult] == nil {
+				brought[c.Adult] = map[string]bool{}
+			}
+			brought[c.Adult][c.Child] = true
+		}
+	}
+	out := make([]Decision, 0, len(exams))
+	var more History
+	for _, e := range exams {
+		e.together = brought
+		d := e.decide()
+		out = append(out, d)
+		r := e.remember(d.Colour)
+		more.Seen = append(more.Seen, r.Seen...)
+		more.Crossings = append(more.Crossings, r.Crossings...)
+		more.Children = append(more.Children, r.Children...)
+		more.Failures = append(more.Failures, r.Failures...)
+	}
+	return out, h.with(more, now), nil
+}
+
+// onlyChild gives the child of the verified birth credentials, "" if there is
+// none or there are several.
+func (e *exam) onlyChild() string {
+	ref := ""
+	for _, c := range e.creds {
+		if c.birth == nil || c.cutOff {
+			continue
+		}
+		if ref != "" && ref != c.birth.ChildRef {
+			return ""
+		}
+		ref = c.birth.ChildRef
+	}
+	return ref
+}
+
+// bringing tells, for each holder who is no guardian of the child, that they
+// bring it, in the form in which a post remembers it. A journey with a group is
+// not counted: its guardians agreed to it.
+func (e *exam) bringing() []Brought {
+	ref := e.onlyChild()
+	if ref == "" || e.ofAge {
+		return nil
+	}
+	var out []Brought
+	for _, holder := range e.holders {
+		if !e.isGuardian(holder) {
+			out = append(out, Brought{Adult: token("brought-by", e.facts.Session, holder), Child: token("brought", e.facts.Session, ref),
+				Session: e.facts.Session, Until: e.now.Add(keepChildren).UTC()})
+		}
+	}
+	return out
+}
+
+// isGuardian reports whether a holder's own mandate for this child was shown.
+func (e *exam) isGuardian(holder string) bool {
+	for _, c := range e.wards {
+		if c.mandate.ID == holder {
+			return true
+		}
+	}
+	return false
+}
+
+// remember gives what this check adds to the history of the post.
+func (e *exam) remember(Colour) History {
+	more := History{Seen: e.seen}
+	if e.facts.Session != "" {
+		more.Children = e.bringing()
+	}
+	return more
+}
