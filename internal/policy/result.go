@@ -24,6 +24,7 @@ type Result struct {
 	Findings []Finding // in the order of the officer's table, no code twice
 	// Ask names facts of the Situation that nobody knows and that would change
 	// the findings, by the officer's input: childNationality, residence,
-	// companionNationality, companionResidence, residenceProof, returnBy.
+	// companionNationality, companionResidence, residenceProof, returnBy,
+	// adultDocument (for the age of an adult), exit or entry (the other country).
 	Ask []string
 }

@@ -55,6 +55,8 @@ type Situation struct {
 	// different people.
 	Guardians int
 	Here      int
+	// Assumed: Guardians is the default of two, because no mandate names a number.
+	Assumed bool
 	// Sole: one of those here decides alone. Independent: one of those here may
 	// act without the others.
 	Sole, Independent bool
@@ -69,8 +71,8 @@ type Situation struct {
 
 	// Parents are the parents as the birth credential names them.
 	Parents []Parent
-	// Known reports whether a birth credential was shown, so that Parents is
-	// what the register says.
+	// BirthShown reports whether a birth credential was shown, so that Parents
+	// is what the register says.
 	BirthShown bool
 
 	// Consents are those that hold: verified, in force, for this child, this
@@ -110,7 +112,7 @@ const (
 // Parent is one parent of the birth credential.
 type Parent struct {
 	Role   string // mother, father or parent
-	Status string // known, unknown, undeclared, withheld or deceased
+	Status string // known, unknown, undeclared, withheld, deceased or powerRemoved
 }
 
 // Consent is one consent that holds.
