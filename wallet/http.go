@@ -45,6 +45,12 @@ func Routes(s *serve.Server, w *Wallet) {
 	e.POST("/wallet/renewals", h.renew, s.Limit(30, time.Minute), guardian)
 	e.POST("/wallet/legacy", h.importLegacy, s.Limit(10, time.Minute), guardian)
 	e.POST("/wallet/legacy/:id/reissue", h.reissue, s.Limit(30, time.Minute), guardian)
+	e.POST("/wallet/consents", h.draftConsent, s.Limit(60, time.Minute), guardian)
+	e.GET("/wallet/consents", h.consents, guardian)
+	e.GET("/wallet/consents/:id", h.consent, guardian)
+	e.POST("/wallet/consents/:id/sign", h.signConsent, s.Limit(60, time.Minute), guardian)
+	e.POST("/wallet/consents/:id/withdraw", h.withdrawConsent, guardian)
+	e.GET("/wallet/key", h.key, s.Limit(60, time.Minute), guardian)
 	e.DELETE("/wallet", h.delete, guardian)
 }
 
@@ -177,6 +183,7 @@ func (h routes) present(c echo.Context) error {
 	var in struct {
 		Child       string   `json:"child"`
 		Credentials []string `json:"credentials"`
+		Consent     string   `json:"consent"`
 		Audience    string   `json:"audience"`
 		Nonce       string   `json:"nonce"`
 	}
@@ -208,6 +215,70 @@ func (h routes) present(c echo.Context) error {
 		Presentation
 		QR string `json:"qr"`
 	}{p, img.SVG()})
+}
+
+func (h routes) draftConsent(c echo.Context) error {
+	var in Draft
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	out, err := h.DraftConsent(c.Request().Context(), guardianOf(c), in)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusCreated, out)
+}
+
+func (h routes) consents(c echo.Context) error {
+	out, err := h.Consents(c.Request().Context(), guardianOf(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]any{"consents": out})
+}
+
+func (h routes) consent(c echo.Context) error {
+	out, err := h.Consent(c.Request().Context(), guardianOf(c), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) signConsent(c echo.Context) error {
+	var in struct {
+		Alone bool `json:"alone"`
+	}
+	if c.Request().ContentLength != 0 {
+		if err := readJSON(c, &in); err != nil {
+			return err
+		}
+	}
+	out, err := h.SignConsent(c.Request().Context(), guardianOf(c), c.Param("id"), in.Alone)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) withdrawConsent(c echo.Context) error {
+	if err := h.WithdrawConsent(c.Request().Context(), guardianOf(c), c.Param("id")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// key makes a wallet for who has none, so it takes nothing that it does not
+// know: a question that was mistaken leaves nothing behind.
+func (h routes) key(c echo.Context) error {
+	if c.Request().URL.RawQuery != "" {
+		return serve.ErrRequest
+	}
+	out, err := h.Key(c.Request().Context(), guardianOf(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]string{"did": out})
 }
 
 // disclose answers with a part of one credential.

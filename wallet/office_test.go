@@ -78,6 +78,8 @@ type office struct {
 	calls     map[string]int           // by path
 	lists     map[string]*status.List  // by purpose
 	next      int64                    // status index
+	reserved  map[string][]jsonObject  // status entries of consents, by holder and jti
+	owners    map[string]string        // did:key, by index of a consent
 	override  map[string]http.Handler  // by path, in place of ours
 	drop      map[string]int           // answers to lose, by path: the work is done
 	configs   []string                 // offered
@@ -124,7 +126,8 @@ func newOffice(t *testing.T, c *clock) *office {
 	}
 	o := &office{t: t, clock: c, key: k, p256: p256, configs: allConfigs, life: 365 * 24 * time.Hour,
 		offers: map[string]*deal{}, access: map[string]*deal{}, refresh: map[string]*deal{}, calls: map[string]int{},
-		lists: map[string]*status.List{}, override: map[string]http.Handler{}, drop: map[string]int{}, next: 4711}
+		lists: map[string]*status.List{}, override: map[string]http.Handler{}, drop: map[string]int{}, next: 4711,
+		reserved: map[string][]jsonObject{}, owners: map[string]string{}}
 	for _, p := range []string{vc.PurposeRevocation, vc.PurposeSuspension} {
 		if o.lists[p], err = status.New(status.MinSize); err != nil {
 			t.Fatal(err)
@@ -261,6 +264,8 @@ func (o *office) serve(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, 404, jsonObject{})
 	case strings.HasPrefix(r.URL.Path, "/status/"):
 		o.list(w, r)
+	case strings.HasPrefix(r.URL.Path, "/consent-status"):
+		o.consentStatus(w, r)
 	default:
 		answerJSON(w, 404, jsonObject{})
 	}

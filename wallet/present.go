@@ -25,15 +25,19 @@ var (
 // presentationLife is how long a shown presentation is fresh.
 const presentationLife = 5 * time.Minute
 
-// maxShown is how many guardianships one presentation may hold.
-const maxShown = 3
+const (
+	maxShown    = 3 // guardianships of the holder in one presentation
+	maxTogether = 8 // credentials in one presentation (KP1)
+)
 
 // Request says what to show. Credentials picks among the child's; none means
 // the best. Audience and Nonce repeat what a verifier asked for; without them
 // the presentation is for whichever border post scans it.
+// Consent adds a travel consent and what it rests on.
 type Request struct {
 	Child       string
 	Credentials []string
+	Consent     string
 	Audience    string
 	Nonce       string
 }
@@ -43,6 +47,8 @@ type Presentation struct {
 	KP1          string    `json:"kp1"`
 	Presentation string    `json:"presentation"` // compact vp+jwt
 	ExpiresAt    time.Time `json:"expiresAt"`
+
+	hint string // what to do if it is too large
 }
 
 // LogValue keeps a person's data out of every log.
@@ -50,7 +56,8 @@ func (p Presentation) LogValue() slog.Value { return slog.StringValue("presentat
 
 // Present signs a presentation of one child with the guardian's holder key. It
 // never holds credentials of two children, and never one that the guardian did
-// not accept.
+// not accept. What somebody else shared is shown with the consent that it was
+// shared with.
 func (w *Wallet) Present(ctx context.Context, g Guardian, r Request) (Presentation, error) {
 	if err := checkTerms(r); err != nil {
 		return Presentation{}, err
@@ -63,13 +70,43 @@ func (w *Wallet) Present(ctx context.Context, g Guardian, r Request) (Presentati
 	if err != nil {
 		return Presentation{}, err
 	}
-	now := w.cfg.Now()
-	birth, guards, err := pick(all, r, now)
+	agreed, err := w.consents(ctx, v)
 	if err != nil {
 		return Presentation{}, err
 	}
 	h, err := w.holderOf(ctx, v)
 	if err != nil {
+		return Presentation{}, err
+	}
+	return h.show(v, all, agreed, r, w.cfg.Now())
+}
+
+// show picks what a request asks for and signs it.
+func (h holder) show(v *vault, all []held, agreed []consentHeld, r Request, now time.Time) (Presentation, error) {
+	own := slices.ContainsFunc(all, func(c held) bool { return c.Child == r.Child })
+	consent, err := pickConsent(v, agreed, r, own, now)
+	if err != nil {
+		return Presentation{}, err
+	}
+	if !own {
+		if consent == nil {
+			return Presentation{}, ErrNoSuchChild
+		}
+		if len(r.Credentials) > 0 {
+			return Presentation{}, ErrNoSuchCredential // what was shared is shown whole
+		}
+		return h.present(append([]string{consent.Birth}, consent.evidence(nil)...), r, consent, now)
+	}
+	if consent != nil {
+		all = slices.DeleteFunc(slices.Clone(all), func(c held) bool {
+			return c.Child == r.Child && c.childRef() != consent.subject.ChildRef && !slices.Contains(r.Credentials, c.ID)
+		})
+	}
+	birth, guards, err := pick(all, r, now)
+	if err != nil {
+		if consent != nil && (err == ErrNoBorder || err == ErrNoSuchChild) {
+			err = ErrConsentEpoch
+		}
 		return Presentation{}, err
 	}
 	jwts := []string{birth.JWT}
@@ -79,7 +116,65 @@ func (w *Wallet) Present(ctx context.Context, g Guardian, r Request) (Presentati
 		}
 		jwts = append(jwts, x.JWT)
 	}
-	return h.present(jwts, r, now)
+	if consent != nil {
+		if birth.childRef() != consent.subject.ChildRef {
+			return Presentation{}, ErrConsentEpoch
+		}
+		jwts = append(jwts, consent.evidence(guards)...)
+	}
+	return h.present(jwts, r, consent, now)
+}
+
+// pickConsent finds the consent to show: the one that was asked for, or, for a
+// child whom the caller knows from shares only, the one that is good longest.
+func pickConsent(v *vault, agreed []consentHeld, r Request, own bool, now time.Time) (*consentHeld, error) {
+	var best *consentHeld
+	unusable := false
+	for i := range agreed {
+		c := &agreed[i]
+		if c.childID(v) != r.Child || (r.Consent != "" && c.ID != r.Consent) || (r.Consent == "" && (own || !c.Shared)) {
+			continue
+		}
+		switch {
+		case c.usable(now):
+			if best == nil || c.until().After(best.until()) {
+				best = c
+			}
+		case r.Consent == "":
+			unusable = true
+		case c.State != stateGood:
+			return nil, ErrNotUsable.WithHint("please contact the guardians or the office")
+		default:
+			return nil, ErrConsentState
+		}
+	}
+	switch {
+	case best != nil:
+		return best, nil
+	case r.Consent != "":
+		return nil, ErrNoSuchConsent
+	case unusable:
+		return nil, ErrNotUsable.WithHint("please contact the guardians or the office")
+	}
+	return nil, nil
+}
+
+// evidence gives what goes into a presentation beside the birth and the
+// holder's own guardianships: a witnessed consent alone, since the witness has
+// seen the rest; or else every grantor's consent and the guardianship that it
+// rests on.
+func (c *consentHeld) evidence(shown []*held) []string {
+	if c.Witnessed != "" {
+		return []string{c.Witnessed}
+	}
+	var guards, consents []string
+	for i, p := range c.Parties {
+		if !slices.ContainsFunc(shown, func(h *held) bool { return h.vc.ID == c.guards[i].vc.ID }) {
+			guards = append(guards, p.Guardianship)
+		}
+		consents = append(consents, p.Consent)
+	}
+	return append(guards, consents...)
 }
 
 // checkTerms holds a verifier's audience and nonce to what can stand in a
@@ -107,8 +202,19 @@ func visible(s string, limit int) bool {
 }
 
 // present writes and signs the vp+jwt (VC-JOSE-COSE 1.0, section 3.1.2) and
-// packs it.
-func (h holder) present(jwts []string, r Request, now time.Time) (Presentation, error) {
+// packs it. consent is the one that it holds, nil if there is none.
+func (h holder) present(jwts []string, r Request, consent *consentHeld, now time.Time) (Presentation, error) {
+	hint := ""
+	switch {
+	case consent == nil:
+	case consent.Witnessed == "":
+		hint = "have the consent witnessed by a notary, a consulate or a court: what they sign takes the place of what every guardian signed"
+	default:
+		hint = "show fewer guardianships, or show it online"
+	}
+	if len(jwts) > maxTogether {
+		return Presentation{}, tooLarge(qr.ErrTooLarge, hint)
+	}
 	p := vc.Presentation{
 		Context: []string{vc.ContextV2}, Type: []string{vc.TypePresentation}, Holder: h.DID,
 		Audience: vc.BorderAudience, Nonce: store.Random(16),
@@ -137,18 +243,21 @@ func (h holder) present(jwts []string, r Request, now time.Time) (Presentation, 
 	}
 	text, err := qr.Pack(qr.Packet{Presentation: signed})
 	if err != nil {
-		return Presentation{}, tooLarge(err)
+		return Presentation{}, tooLarge(err, hint)
 	}
-	return Presentation{KP1: text, Presentation: signed, ExpiresAt: time.Unix(p.Expires, 0).UTC()}, nil
+	return Presentation{KP1: text, Presentation: signed, ExpiresAt: time.Unix(p.Expires, 0).UTC(), hint: hint}, nil
 }
 
 // tooLarge keeps a refusal of the drawing, which says what to leave out, and
-// makes it one of the request.
-func tooLarge(err error) error {
+// makes it one of the request. hint, if there is one, says it better.
+func tooLarge(err error, hint string) error {
 	var f *fault.Fault
 	if errors.As(err, &f) && f.Is(qr.ErrTooLarge) {
 		c := *f
 		c.Kind = fault.Unprocessable
+		if hint != "" {
+			c.Hint = hint
+		}
 		return &c
 	}
 	return err
@@ -158,7 +267,7 @@ func tooLarge(err error) error {
 // out.
 func (p Presentation) Draw() (*qr.Image, error) {
 	img, err := qr.Draw(p.KP1, qr.Screen)
-	return img, tooLarge(err)
+	return img, tooLarge(err, p.hint)
 }
 
 // pick gives the birth and the guardianships to show: those that were asked

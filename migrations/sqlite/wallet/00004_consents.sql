@@ -1,0 +1,12 @@
+-- +goose Up
+-- Travel consents: those that a guardian gives and those that were shared with
+-- a companion. find_key names what a repeated request must find again.
+CREATE TABLE consents (
+  id       TEXT PRIMARY KEY,
+  guardian TEXT NOT NULL REFERENCES guardians (id),
+  find_key BLOB,
+  sealed   BLOB NOT NULL,
+  created  BIGINT NOT NULL,
+  UNIQUE (guardian, find_key)
+);
+CREATE INDEX consents_guardian ON consents (guardian);
