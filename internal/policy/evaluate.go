@@ -62,6 +62,7 @@ func (p *Policy) Evaluate(s Situation) Result {
 	worst := v.outcome()
 	r.Applies = speaks.known != No
 	r.Findings = worst.findings()
+	r.HighRisk = r.Applies && p.highRisk.holds(&v).known != No
 	if v.used == 0 || len(r.Findings) == 0 {
 		return r
 	}
@@ -434,7 +435,7 @@ func (v *view) needs(needs []need) outcome {
 				v.want(&out, is(v.s.CompanionNamed).and(v.companionAdult()), consentScope, Red)
 			}
 		case n.receiver != nil:
-			if v.alone() && !v.s.Receiver.has(n.receiver) {
+			if v.alone() && !v.s.Receiver.Verified && !v.s.Receiver.has(n.receiver) {
 				s := Amber
 				if v.s.Age < young {
 					s = Red

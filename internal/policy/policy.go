@@ -52,6 +52,7 @@ type Policy struct {
 	mayRelocate   bool
 	independentOK bool
 	missing       Severity
+	highRisk      condition // none: no route is
 }
 
 // rule is one row of required.
@@ -90,6 +91,7 @@ type document struct {
 	Abroad      *elsewhere `json:"residentAbroad,omitempty"`
 	Independent bool       `json:"independentSuffices,omitempty"`
 	OnMissing   string     `json:"onMissing"`
+	HighRiskIf  string     `json:"highRiskIf,omitempty"`
 	Cases       []Case     `json:"cases,omitempty"`
 }
 
@@ -272,6 +274,12 @@ func (l *loader) policy(d *document) *Policy {
 			l.number(p.term, 1, 120, "/consent/defaultValidityMonths")
 		}
 		p.mayRelocate = d.Consent.RelocationDefault
+	}
+	if d.HighRiskIf != "" {
+		var wrong string
+		if p.highRisk, wrong = parseCondition(d.HighRiskIf); wrong != "" {
+			l.refuse("/highRiskIf", wrong)
+		}
 	}
 	l.substitutes(d, p)
 	l.need(len(d.Required) > 0 && len(d.Required) <= maxRules, "/required", fmt.Sprintf("has 1 to %d rules", maxRules))

@@ -24,7 +24,7 @@ const plain = `{"policyId":"UTO-1","version":1,"label":"Utopia","country":"UTO",
 "substitutes":[{"parent":"deceased","proof":"deathStatus"},{"guardian":["legalGuardian"],"basis":["courtOrder"],"actsAs":"parents"}],
 "consent":{"defaultValidityMonths":24,"relocationDefault":false},
 "residentAbroad":{"proof":"consularResidence","proofMaxAgeMonths":24,"required":[{"if":"oneParent","need":[]},{"if":"aloneOrThirdParty","need":[{"consent":"allParents"}]}]},
-"independentSuffices":false,"onMissing":"RED",
+"independentSuffices":false,"onMissing":"RED","highRiskIf":"other(XXB)",
 "cases":[{"name":"both parents","travels":["mother","father"],"expect":{"colour":"green"}}]}`
 
 func TestParse(t *testing.T) {
@@ -120,6 +120,7 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown proof", `"deathStatus"`, `"hearsay"`, "/substitutes/0/proof"},
 		{"acting as nobody", `"actsAs":"parents"`, `"actsAs":"mother"`, "/substitutes/1/actsAs"},
 		{"both kinds of substitute", `{"parent":"deceased"`, `{"guardian":["kafil"],"parent":"deceased"`, "/substitutes/0"},
+		{"unknown risk", `"highRiskIf":"other(XXB)"`, `"highRiskIf":"nationality(XXB)"`, "/highRiskIf"},
 		{"endless term", `"defaultValidityMonths":24`, `"defaultValidityMonths":9999`, "/consent/defaultValidityMonths"},
 		{"unknown proof of residence", `"consularResidence"`, `"electricityBill"`, "/residentAbroad/proof"},
 		{"proof of any age", `"proofMaxAgeMonths":24`, `"proofMaxAgeMonths":0`, "/residentAbroad/proofMaxAgeMonths"},
@@ -198,7 +199,7 @@ func aunt() Situation {
 	day := vc.Date{Year: 2026, Month: 6, Day: 15}
 	return Situation{Direction: Exit, Country: "UTO", Other: "XXA", Day: day, ReturnBy: day.AddDays(10), Age: 9, ChildNationality: "UTO", Residence: "UTO",
 		CompanionNationality: "UTO", CompanionResidence: "UTO", Company: ThirdParty, CompanionNamed: true, CompanionAdult: Yes, CompanionParent: No,
-		Guardians: 2, Parents: []Parent{{"mother", "known"}, {"father", "known"}}, BirthShown: true, Receiver: Receiver{true, true, true, true}}
+		Guardians: 2, Parents: []Parent{{"mother", "known"}, {"father", "known"}}, BirthShown: true, Receiver: Receiver{Name: true, Address: true, Contact: true, Document: true}}
 }
 
 func codesOf(r Result) string {
@@ -270,6 +271,22 @@ func TestGeneric(t *testing.T) {
 	}
 	if got := codesOf(Generic().Evaluate(Situation{})); got != "CONSENT_MISSING! RECEIVER_UNVERIFIED!" {
 		t.Errorf("nothing known: %q", got)
+	}
+}
+
+func TestHighRisk(t *testing.T) {
+	p, err := Parse([]byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for other, want := range map[string]bool{"XXA": false, "XXB": true, "": true} {
+		s := aunt()
+		if s.Other = other; p.Evaluate(s).HighRisk != want {
+			t.Errorf("%q: %t", other, !want)
+		}
+		if Generic().Evaluate(s).HighRisk {
+			t.Error("a policy that names no risk sees one")
+		}
 	}
 }
 

@@ -27,4 +27,7 @@ type Result struct {
 	// companionNationality, companionResidence, residenceProof, returnBy,
 	// adultDocument (for the age of an adult), exit or entry (the other country).
 	Ask []string
+	// HighRisk: the policy holds this route for one on which a status that
+	// nobody can tell is red (domain handbook, section 3.4, row 12).
+	HighRisk bool
 }

@@ -133,4 +133,6 @@ type Consent struct {
 // Receiver is what is known about who awaits a child.
 type Receiver struct {
 	Name, Address, Contact, Document bool
+	// Verified: the officer spoke with them, which settles it.
+	Verified bool
 }
