@@ -40,6 +40,12 @@ var (
 	ErrListOlder   = fault.New(fault.Unprocessable, "status-list-older", "a status list is older than the one that was seen")
 	ErrFull        = fault.New(fault.Unprocessable, "bundle-full", "a status list does not fit into the bundle")
 	ErrListGone    = fault.New(fault.Unprocessable, "status-list-gone", "a status list is no longer on the issuer's index")
+	// ErrOverride: what an authority published is not a list over the list of
+	// an issuer whose lists the trust list lets it override.
+	ErrOverride = fault.New(fault.Unprocessable, "override-list-invalid", "an authority's list over another's cannot be used")
+	// ErrOverrideGone: an authority took such a list away, or may no longer
+	// publish it. What it revoked is revoked no more: nobody must miss that.
+	ErrOverrideGone = fault.New(fault.Unprocessable, "override-list-gone", "an authority's list over another's is no longer in the bundle")
 )
 
 // Bounds of a build. Sizes in bytes.
@@ -65,6 +71,8 @@ type Report struct {
 	CreatedAt time.Time `json:"createdAt"`
 	TrustList int64     `json:"trustListSequence"`
 	Lists     int       `json:"statusLists"`
+	Overrides int       `json:"overrides"` // lists of authorities over those of others
+	Policies  []string  `json:"policies"`  // as ID/version
 	Bytes     int       `json:"bytes"`
 	Problems  []Problem `json:"problems"`
 }
@@ -129,7 +137,11 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 	}
 	p := check.BundlePayload{ID: store.Random(16), Sequence: sequence, CreatedAt: now, TrustList: signed}
 	for _, l := range lists {
-		p.StatusLists = append(p.StatusLists, l.credential)
+		if l.over != "" {
+			p.Overrides = append(p.Overrides, l.credential)
+		} else {
+			p.StatusLists = append(p.StatusLists, l.credential)
+		}
 	}
 	file, err := p.Sign(hub)
 	if err != nil {
@@ -143,7 +155,7 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 		r.Problems = append(r.Problems, problem("", "", ErrList))
 	}
 	r.ID, r.Sequence, r.CreatedAt, r.TrustList = b.ID, b.Sequence, b.CreatedAt, list.Sequence
-	r.Lists, r.Bytes = len(lists), len(b.Bytes)
+	r.Lists, r.Overrides, r.Bytes = len(p.StatusLists), len(p.Overrides), len(b.Bytes)
 	return r, nil
 }
 
@@ -176,7 +188,7 @@ func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
 		return nil, err
 	}
 	pos, err := v.book.publish(ctx, edition{id: b.ID, hub: jws.Header.Kid, sequence: b.Sequence, created: b.CreatedAt, body: data,
-		trust: p.TrustList, list: b.Trust.Sequence, lists: ages(p.StatusLists, v.now()), vouched: vouched})
+		trust: p.TrustList, list: b.Trust.Sequence, lists: ages(slices.Concat(p.StatusLists, p.Overrides), v.now()), vouched: vouched})
 	if err != nil {
 		return nil, err
 	}
@@ -355,7 +367,7 @@ func (v *Verifier) collect(ctx context.Context, l *vc.TrustList, r *Report) ([]h
 	slots := make(chan struct{}, issuersAtRun)
 	for i := range l.Issuers {
 		is := &l.Issuers[i]
-		s := &shelf{issuer: is, fetch: v.fetch, clock: v.now, now: v.now()}
+		s := &shelf{issuer: is, trust: l, fetch: v.fetch, clock: v.now, now: v.now()}
 		shelves[i] = s
 		wg.Go(func() {
 			slots <- struct{}{}
@@ -383,14 +395,23 @@ func (v *Verifier) collect(ctx context.Context, l *vc.TrustList, r *Report) ([]h
 	var lists []held
 	listed := map[string]bool{}
 	room := maxBundle - 2*maxTrust
+	take := func(s *shelf, h held) {
+		if room -= len(h.credential) * 4 / 3; room < 0 || len(lists) == maxAll {
+			r.Problems = append(r.Problems, problem(s.issuer.DID, h.url, ErrFull))
+			return
+		}
+		listed[h.url] = true
+		lists = append(lists, h)
+	}
+	// What authorities revoked comes before what issuers say of themselves.
+	for _, s := range shelves {
+		for _, h := range s.overrides {
+			take(s, h)
+		}
+	}
 	for _, s := range shelves {
 		for _, h := range s.lists {
-			if room -= len(h.credential) * 4 / 3; room < 0 || len(lists) == maxAll {
-				r.Problems = append(r.Problems, problem(s.issuer.DID, h.url, ErrFull))
-				continue
-			}
-			listed[h.url] = true
-			lists = append(lists, h)
+			take(s, h)
 		}
 	}
 	slices.SortFunc(lists, func(a, b held) int { return strings.Compare(a.url, b.url) })
@@ -411,14 +432,16 @@ func (v *Verifier) collect(ctx context.Context, l *vc.TrustList, r *Report) ([]h
 
 // shelf is the reading of one issuer's published files.
 type shelf struct {
-	issuer   *vc.TrustIssuer
-	fetch    *fetcher
-	clock    func() time.Time
-	now      time.Time
-	offset   []time.Duration // of the issuer's clock from ours; at most one
-	mu       sync.Mutex
-	lists    []held
-	problems []Problem
+	issuer    *vc.TrustIssuer
+	trust     *vc.TrustList
+	fetch     *fetcher
+	clock     func() time.Time
+	now       time.Time
+	offset    []time.Duration // of the issuer's clock from ours; at most one
+	mu        sync.Mutex
+	lists     []held
+	overrides []held
+	problems  []Problem
 }
 
 // size is the number of bytes of the issuer's lists.
@@ -438,22 +461,37 @@ func (s *shelf) report(list string, err error) {
 	}
 }
 
-// read fetches the issuer's keys, index and lists. before holds its last good
-// lists.
+// read fetches the issuer's keys, index and lists, and those of an authority
+// over the lists of others. before holds its last good ones.
 func (s *shelf) read(ctx context.Context, before []held) {
 	// What was held is good only as far as today's trust list says so.
-	kept := map[string]held{}
+	kept, over := map[string]held{}, map[string]held{}
 	for _, h := range before {
+		if strings.HasPrefix(h.url, s.issuer.Shelf+overridesPath) {
+			h, err := s.openOverride(h.credential, h.url, false)
+			if err != nil {
+				s.report(h.url, ErrOverrideGone.With(err))
+				continue
+			}
+			over[h.url] = h
+			continue
+		}
 		if h, err := s.open(h.credential, h.url, false); err == nil {
 			kept[h.url] = h
 		}
+	}
+	defer func() {
+		slices.SortFunc(s.problems, func(a, b Problem) int { return strings.Compare(a.List, b.List) })
+	}()
+	err := s.matchKeys(ctx)
+	if len(s.issuer.MayRevoke) > 0 || len(over) > 0 {
+		s.readOverrides(ctx, over, err)
 	}
 	keepAll := func() {
 		for _, h := range kept {
 			s.lists = append(s.lists, h)
 		}
 	}
-	err := s.matchKeys(ctx)
 	if err != nil {
 		s.report("", err)
 		if !fault.As(err).Is(ErrKeyMismatch) {
@@ -467,31 +505,7 @@ func (s *shelf) read(ctx context.Context, before []held) {
 		keepAll()
 		return
 	}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, listsAtRun)
-	for _, u := range urls {
-		old, had := kept[u]
-		delete(kept, u)
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			h, err := s.list(ctx, u)
-			if err == nil && had && h.validFrom.Before(old.validFrom) {
-				err = ErrListOlder
-			}
-			if err != nil {
-				s.report(u, err)
-				if !had {
-					return
-				}
-				h = old
-			}
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.lists = append(s.lists, h)
-		})
-	}
-	wg.Wait()
+	s.lists = s.each(ctx, urls, kept, s.list)
 	// An issuer takes a list off its index when all credentials on it have
 	// ended. One that does so too early must not make revoked credentials
 	// unknown: the list stays for as long as it was signed for.
@@ -502,7 +516,75 @@ func (s *shelf) read(ctx context.Context, before []held) {
 		s.report(u, ErrListGone)
 		s.lists = append(s.lists, h)
 	}
-	slices.SortFunc(s.problems, func(a, b Problem) int { return strings.Compare(a.List, b.List) })
+}
+
+// overridesPath is where an authority's shelf has its lists over those of
+// others; without the final slash, the index of them.
+const overridesPath = "/overrides/"
+
+// readOverrides fetches an authority's lists over those of others. kept are its
+// last good ones. They only ever make a decision stricter, so that whatever is
+// wrong with the shelf, or with the keys there, they stay, with a warning: an
+// issuer that does not comply must not be helped by a silenced court.
+func (s *shelf) readOverrides(ctx context.Context, kept map[string]held, keys error) {
+	index := s.issuer.Shelf + strings.TrimSuffix(overridesPath, "/")
+	var urls []string
+	err := keys
+	if err == nil {
+		var data []byte
+		if data, err = s.fetch.get(ctx, index, maxIndex); err == nil {
+			urls, err = parseIndex(data, s.issuer.Shelf+overridesPath)
+		}
+	}
+	if err != nil {
+		s.report(index, err)
+		for _, h := range kept {
+			s.overrides = append(s.overrides, h)
+		}
+		return
+	}
+	s.overrides = s.each(ctx, urls, kept, s.override)
+	for u, h := range kept {
+		if !h.until.After(s.now) {
+			s.report(u, ErrOverrideGone)
+			continue
+		}
+		s.report(u, ErrListGone)
+		s.overrides = append(s.overrides, h)
+	}
+}
+
+// each fetches the lists at these addresses and takes from kept those that were
+// good before: such a one stands in for a list that cannot be had or is older.
+func (s *shelf) each(ctx context.Context, urls []string, kept map[string]held, fetch func(context.Context, string) (held, error)) []held {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var out []held
+	slots := make(chan struct{}, listsAtRun)
+	for _, u := range urls {
+		old, had := kept[u]
+		delete(kept, u)
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			h, err := fetch(ctx, u)
+			if err == nil && had && h.validFrom.Before(old.validFrom) {
+				err = ErrListOlder
+			}
+			if err != nil {
+				s.report(u, err)
+				if !had {
+					return
+				}
+				h = old
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out = append(out, h)
+		})
+	}
+	wg.Wait()
+	return out
 }
 
 // matchKeys compares the keys on the trust list with those that the issuer
@@ -547,12 +629,12 @@ func (s *shelf) index(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseIndex(data, s.issuer.Shelf)
+	return parseIndex(data, s.issuer.Shelf+"/status/")
 }
 
 // parseIndex reads an index and refuses it whole if one address on it is not
-// that of a list on this shelf.
-func parseIndex(data []byte, shelf string) ([]string, error) {
+// that of a list below this address.
+func parseIndex(data []byte, below string) ([]string, error) {
 	var index struct {
 		Lists []string `json:"lists"`
 	}
@@ -563,7 +645,7 @@ func parseIndex(data []byte, shelf string) ([]string, error) {
 	urls := slices.Compact(index.Lists)
 	kept := urls[:0]
 	for _, u := range urls {
-		name, ok := strings.CutPrefix(u, shelf+"/status/")
+		name, ok := strings.CutPrefix(u, below)
 		if !ok || name == "" || len(u) > 1024 || strings.ContainsAny(name, "?#%\\") || strings.Contains(name, "..") {
 			return nil, ErrIndex
 		}
@@ -587,14 +669,65 @@ func (s *shelf) list(ctx context.Context, url string) (held, error) {
 	return s.open(strings.TrimSpace(string(data)), url, true)
 }
 
-// open verifies a status list credential. A fresh one must be valid now and be
+// override fetches an authority's list over that of another.
+func (s *shelf) override(ctx context.Context, url string) (held, error) {
+	data, err := s.fetch.get(ctx, url, maxList)
+	if err != nil {
+		return held{}, err
+	}
+	return s.openOverride(strings.TrimSpace(string(data)), url, true)
+}
+
+// open verifies a status list credential about the issuer's own credentials.
+func (s *shelf) open(compact, url string, fresh bool) (held, error) {
+	h, about, err := s.verify(compact, url, fresh)
+	if err == nil && about.address != url {
+		err = ErrList
+	}
+	if err != nil {
+		return held{}, err
+	}
+	return h, nil
+}
+
+// openOverride verifies an authority's list over that of an issuer whose lists
+// the trust list lets it override: by a court's key or, for a suspension, that
+// of a child-protection authority too (settled question 27). An error leaves
+// the address of the list.
+func (s *shelf) openOverride(compact, url string, fresh bool) (held, error) {
+	h, about, err := s.verify(compact, url, fresh)
+	if err != nil {
+		return held{url: url}, err
+	}
+	role := about.key.Role
+	if role != vc.RoleCourt && (role != vc.RoleProtection || about.purpose != vc.PurposeSuspension) {
+		return held{url: url}, ErrListSigner
+	}
+	for i := range s.trust.Issuers {
+		is := &s.trust.Issuers[i]
+		if slices.Contains(s.issuer.MayRevoke, is.DID) && strings.HasPrefix(about.address, is.Shelf+"/status/") {
+			h.over = is.DID
+			return h, nil
+		}
+	}
+	return held{url: url}, ErrOverride
+}
+
+// subject is what a status list says of itself.
+type subject struct {
+	address string // of the list that it is about
+	purpose string
+	key     *vc.TrustKey
+}
+
+// verify verifies a status list credential. A fresh one must be valid now and be
 // signed by a key that may sign now: with a stolen key, a list could be dated
 // back to before the cut-off. One that is held needs a key that could sign when
 // the list was made.
-func (s *shelf) open(compact, url string, fresh bool) (held, error) {
+func (s *shelf) verify(compact, url string, fresh bool) (held, subject, error) {
 	jws, err := vc.SplitLargeJWS(compact, maxList)
 	if err != nil || jws.Header.Typ != vc.TypCredential {
-		return held{}, ErrList.With(err)
+		return held{}, subject{}, ErrList.With(err)
 	}
 	var key *vc.TrustKey
 	for i := range s.issuer.Keys {
@@ -603,46 +736,45 @@ func (s *shelf) open(compact, url string, fresh bool) (held, error) {
 		}
 	}
 	if key == nil || !key.May(vc.TypeStatusList) {
-		return held{}, ErrListSigner
+		return held{}, subject{}, ErrListSigner
 	}
 	pub, err := vc.ParseJWK(key.JWK)
 	if err != nil {
-		return held{}, ErrListSigner.With(err)
+		return held{}, subject{}, ErrListSigner.With(err)
 	}
 	payload, err := jws.Verify(pub)
 	if err != nil {
-		return held{}, ErrListSigner.With(err)
+		return held{}, subject{}, ErrListSigner.With(err)
 	}
 	c, err := vc.ParseCredential(payload)
 	if err != nil {
-		return held{}, ErrList.With(err)
+		return held{}, subject{}, ErrList.With(err)
 	}
 	if !key.ValidAt(c.ValidFrom) || !notCut(key, c.ValidFrom) || fresh && (!key.ValidAt(s.now) || !notCut(key, s.now)) {
-		return held{}, ErrListSigner
+		return held{}, subject{}, ErrListSigner
 	}
 	if fresh && (c.ValidFrom.After(s.now.Add(skew)) || !c.ValidTo.IsZero() && !s.now.Before(c.ValidTo)) {
-		return held{}, ErrList.WithDetail("a status list is not valid now")
+		return held{}, subject{}, ErrList.WithDetail("a status list is not valid now")
 	}
-	var subject struct {
+	var said struct {
 		ID      string `json:"id"`
 		Type    string `json:"type"`
 		Purpose string `json:"statusPurpose"`
 		Encoded string `json:"encodedList"`
 	}
-	if err := vc.StrictJSON(c.Subject, &subject, 2); err != nil {
-		return held{}, ErrList.With(err)
+	if err := vc.StrictJSON(c.Subject, &said, 2); err != nil {
+		return held{}, subject{}, ErrList.With(err)
 	}
 	switch {
-	case c.Issuer != s.issuer.DID, len(c.Type) != 2, !c.Is(vc.TypeStatusList),
-		c.ID != "" && c.ID != url,
-		strings.TrimSuffix(subject.ID, "#list") != url, subject.Type != "BitstringStatusList",
-		subject.Purpose != vc.PurposeRevocation && subject.Purpose != vc.PurposeSuspension:
-		return held{}, ErrList
+	case c.Issuer != s.issuer.DID, len(c.Type) != 2, !c.Is(vc.TypeStatusList), c.ID != "" && c.ID != url, said.Type != "BitstringStatusList",
+		said.Purpose != vc.PurposeRevocation && said.Purpose != vc.PurposeSuspension:
+		return held{}, subject{}, ErrList
 	}
 	if fresh {
-		if _, err := status.Decode(subject.Encoded, maxListBits); err != nil {
-			return held{}, ErrList.With(err)
+		if _, err := status.Decode(said.Encoded, maxListBits); err != nil {
+			return held{}, subject{}, ErrList.With(err)
 		}
 	}
-	return held{url: url, issuer: s.issuer.DID, validFrom: c.ValidFrom, until: c.ValidTo, credential: compact}, nil
+	return held{url: url, issuer: s.issuer.DID, validFrom: c.ValidFrom, until: c.ValidTo, credential: compact},
+		subject{strings.TrimSuffix(said.ID, "#list"), said.Purpose, key}, nil
 }

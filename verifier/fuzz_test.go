@@ -17,7 +17,7 @@ func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"lists":["https://registry.example/shelf/status/@evil.example"],"Lists":[]}`))
 	f.Add([]byte(`{"lists":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		urls, err := parseIndex(data, shelf)
+		urls, err := parseIndex(data, shelf+"/status/")
 		if err != nil {
 			if urls != nil {
 				t.Fatal("a refused index gave addresses")
@@ -55,7 +55,7 @@ func FuzzStatusList(f *testing.F) {
 			t.Skip()
 		}
 		for _, fresh := range []bool{true, false} {
-			s := &shelf{issuer: &w.list.Issuers[0], fetch: nil, clock: w.now, now: w.now()}
+			s := &shelf{issuer: &w.list.Issuers[0], trust: w.list, fetch: nil, clock: w.now, now: w.now()}
 			h, err := s.open(jws, at, fresh)
 			if err != nil {
 				if h != (held{}) {

@@ -21,6 +21,7 @@ type held struct {
 	url, issuer string
 	validFrom   time.Time
 	until       time.Time // read from the credential, not stored
+	over        string    // DID of the issuer whose list it overrides; read from the credential, too
 	credential  string    // vc+jwt
 }
 
