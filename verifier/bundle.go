@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -92,6 +93,12 @@ func problem(issuer, list string, err error) Problem {
 	return Problem{Issuer: issuer, List: list, Code: f.Code, Detail: f.Detail}
 }
 
+// policyProblem says which file and field of the policies is wrong.
+func policyProblem(err error) Problem {
+	f := fault.As(err)
+	return Problem{Code: f.Code, Detail: strings.TrimPrefix(f.Error(), f.Code+": ")}
+}
+
 // Bundle is a border bundle in force with its signed bytes.
 type Bundle struct {
 	*check.Bundle
@@ -135,7 +142,20 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	// Policies that were broken since must not keep revocations from the posts.
+	switch set, err := readPolicies(v.cfg.Policies); {
+	case err != nil:
+		r.Problems = append(r.Problems, policyProblem(err))
+	default:
+		v.policies = set
+	}
 	p := check.BundlePayload{ID: store.Random(16), Sequence: sequence, CreatedAt: now, TrustList: signed}
+	for _, raw := range v.policies.Raw() {
+		p.Policies = append(p.Policies, raw)
+	}
+	for _, x := range v.policies.Policies() {
+		r.Policies = append(r.Policies, fmt.Sprintf("%s/%d", x.ID, x.Version))
+	}
 	for _, l := range lists {
 		if l.over != "" {
 			p.Overrides = append(p.Overrides, l.credential)
@@ -417,8 +437,12 @@ func (v *Verifier) collect(ctx context.Context, l *vc.TrustList, r *Report) ([]h
 	slices.SortFunc(lists, func(a, b held) int { return strings.Compare(a.url, b.url) })
 	var gone []string
 	for _, h := range before {
-		if !listed[h.url] {
-			gone = append(gone, h.url)
+		if listed[h.url] {
+			continue
+		}
+		gone = append(gone, h.url)
+		if !slices.ContainsFunc(l.Issuers, func(is vc.TrustIssuer) bool { return is.DID == h.issuer }) && strings.Contains(h.url, overridesPath) {
+			r.Problems = append(r.Problems, problem(h.issuer, h.url, ErrOverrideGone)) // nobody read its shelf
 		}
 	}
 	if err := v.book.keepLists(ctx, lists); err != nil {

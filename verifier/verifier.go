@@ -28,6 +28,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/verifier/check"
 )
@@ -56,6 +57,9 @@ type Config struct {
 	Anchors     []crypto.PublicKey // who may sign a trust list
 	TrustSource string             // file or URL of the signed trust list; "" for a post that only takes bundles in
 	HTTP        HTTPPolicy         // where the builder may connect to
+	// Policies is a directory with the countries' policies that go into bundles,
+	// read before each build; "" for those that come with Kinpass.
+	Policies string
 	Keep        time.Duration      // how long records of checks are kept; default 30 days
 	Now         func() time.Time   // default time.Now
 	Log         *slog.Logger       // default: nothing is logged
@@ -77,6 +81,7 @@ type Verifier struct {
 	secret   []byte
 	building chan struct{} // holds whoever builds
 	pictures chan struct{} // holds those who read a picture
+	policies *policy.Set // last good ones; whoever builds may change them
 	current  atomic.Pointer[Bundle]
 	elapsed  func() time.Duration // a clock that nobody sets
 
@@ -102,9 +107,13 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.Keep <= 0 {
 		cfg.Keep = 30 * 24 * time.Hour
 	}
+	policies, err := readPolicies(cfg.Policies)
+	if err != nil {
+		return nil, err
+	}
 	start := time.Now()
 	return &Verifier{
-		cfg: cfg, book: book{cfg.DB}, fetch: newFetcher(cfg.HTTP), secret: cfg.Ring.Secret("history"),
+		cfg: cfg, policies: policies, book: book{cfg.DB}, fetch: newFetcher(cfg.HTTP), secret: cfg.Ring.Secret("history"),
 		building: make(chan struct{}, 1), pictures: make(chan struct{}, 2), elapsed: func() time.Duration { return time.Since(start) },
 	}, nil
 }

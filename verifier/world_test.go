@@ -101,6 +101,26 @@ func (w *world) wait(d time.Duration) {
 // signed.
 func (w *world) office(types ...string) *office {
 	w.t.Helper()
+	if len(types) == 0 {
+		types = []string{vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList}
+	}
+	return w.enter(trust.Entry{Name: "Office", Role: vc.RoleRegistrar, Types: types})
+}
+
+// authority starts an issuer of this role that may override the lists of over,
+// and puts it on the trust list.
+func (w *world) authority(role string, over ...*office) *office {
+	w.t.Helper()
+	e := trust.Entry{Name: "Authority", Role: role, Types: trust.DefaultTypes(role)}
+	for _, o := range over {
+		e.MayRevoke = append(e.MayRevoke, o.did)
+	}
+	return w.enter(e)
+}
+
+// enter starts an issuer and puts it on the trust list with this entry.
+func (w *world) enter(e trust.Entry) *office {
+	w.t.Helper()
 	o := &office{w: w, key: newKey(w.t, keys.UseCredentials), bits: map[string]*status.List{}, files: map[string][]byte{}}
 	for _, p := range []string{vc.PurposeRevocation, vc.PurposeSuspension} {
 		l, err := status.New(status.MinSize)
@@ -117,12 +137,8 @@ func (w *world) office(types ...string) *office {
 		w.t.Fatal(err)
 	}
 	o.signer = o.key.Signer(o.did + "#key-1")
-	if len(types) == 0 {
-		types = []string{vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList}
-	}
-	err = trust.AddIssuer(w.list, trust.Entry{Document: o.document(), Name: "Office", Shelf: o.url, Role: vc.RoleRegistrar,
-		Types: types, From: start.AddDate(-1, 0, 0)})
-	if err != nil {
+	e.Document, e.Shelf, e.From = o.document(), o.url, start.AddDate(-1, 0, 0)
+	if err := trust.AddIssuer(w.list, e); err != nil {
 		w.t.Fatal(err)
 	}
 	return o
@@ -185,6 +201,8 @@ func (o *office) file(path string) []byte {
 	case "/status":
 		// The token list of the same indexes is on the index, and not for a bundle.
 		return fmt.Appendf(nil, `{"lists":[%q,%q,%q]}`, o.listURL(vc.PurposeRevocation), o.listURL(vc.PurposeSuspension), o.listURL("token"))
+	case "/overrides":
+		return []byte(`{"lists":[]}`)
 	case "/status/revocation/1":
 		return o.sign(o.signer, o.statusList(vc.PurposeRevocation))
 	case "/status/suspension/1":

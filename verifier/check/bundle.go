@@ -27,10 +27,11 @@ var (
 
 // Limits of a bundle. What is beyond them is refused unread.
 const (
-	maxBundle     = 64 << 20  // bytes of the signed bundle
-	maxLists      = 4096      // status lists in one bundle
-	maxList       = 16 << 20  // bytes of one decoded list, 2^27 credentials
-	maxListsTotal = 512 << 20 // bytes of all decoded lists together
+	maxBundle      = 64 << 20  // bytes of the signed bundle
+	maxBundleDepth = 16        // of its JSON: policies are the deepest
+	maxLists       = 4096      // status lists in one bundle
+	maxList        = 16 << 20  // bytes of one decoded list, 2^27 credentials
+	maxListsTotal  = 512 << 20 // bytes of all decoded lists together
 )
 
 // BundlePayload is what a hub signs: all that a post needs to check offline.
@@ -145,7 +146,7 @@ func Open(data []byte, anchors []crypto.PublicKey) (*Bundle, error) {
 	var first struct {
 		TrustList string `json:"trustList"`
 	}
-	if err := vc.StrictJSON(v.PayloadUnverified(), &first, 4); err != nil {
+	if err := vc.StrictJSON(v.PayloadUnverified(), &first, maxBundleDepth); err != nil {
 		return nil, ErrBundle.With(err)
 	}
 	trust, err := vc.OpenTrustList(first.TrustList, anchors)

@@ -244,6 +244,7 @@ type options struct {
 	offices   []string // of an issuer: whose keys are made if they are missing
 	verbose   bool
 	loopback  bool // issuers on this machine may be called
+	policies  string
 	clock     func() time.Time
 	log       *slog.Logger
 }
@@ -387,7 +388,7 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 			policy.Private = append(policy.Private, n)
 		}
 		r.verifier, err = verifier.New(verifier.Config{DB: r.db, Ring: ring, Base: r.base, Now: o.clock, Log: o.log,
-			Anchors: anchors, TrustSource: trustFrom, HTTP: policy})
+			Anchors: anchors, TrustSource: trustFrom, HTTP: policy, Policies: o.policies})
 		if err == nil {
 			verifier.Routes(s, r.verifier)
 		}
@@ -453,6 +454,7 @@ Put a reverse proxy with TLS in front of it and name the outside address with
 	f.StringVar(&o.anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
 	f.StringArrayVar(&o.proxies, "trusted-proxy", nil, "network whose X-Forwarded-For is believed (can be repeated)")
 	f.StringArrayVar(&o.private, "private-network", nil, "verifier: network that is not public and yet called for status lists (can be repeated)")
+	f.StringVar(&o.policies, "policies", "", "verifier: directory of the country policies for bundles, a .json file each (default those that come with Kinpass, illustrative, not legal advice)")
 	f.StringVar(&o.alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
 	f.StringSliceVar(&o.offices, "offices", nil, "issuer: offices whose records it keeps, such as court,notary; their keys are made if they are missing (default $"+officesEnv+")")
 	f.BoolVar(&o.loopback, "allow-loopback", false, "issuers on this machine may be called, over http")
