@@ -558,12 +558,15 @@ func (a *active) derive(l *layer, m mode) *active {
 	return n
 }
 
+// text is what an IRI or a literal is read from: a document or a context.
+type text interface{ string | []byte }
+
 // safeIRI reports whether s is an absolute IRI of a well-known scheme and of
 // plain characters, about whose meaning no two processors differ.
-func safeIRI(s string) bool {
+func safeIRI[T text](s T) bool {
 	scheme := 0
 	for _, known := range safeSchemes {
-		if len(s) > len(known) && s[len(known)] == ':' && s[:len(known)] == known {
+		if len(s) > len(known) && s[len(known)] == ':' && string(s[:len(known)]) == known {
 			scheme = len(known)
 			break
 		}
@@ -594,8 +597,8 @@ func safeIRI(s string) bool {
 }
 
 // safeAuthority passes "//", a host of plain letters and a port.
-func safeAuthority(s string, i int) (int, bool) {
-	if !strings.HasPrefix(s[i:], "//") {
+func safeAuthority[T text](s T, i int) (int, bool) {
+	if len(s)-i < 2 || s[i] != '/' || s[i+1] != '/' {
 		return 0, false
 	}
 	i += 2

@@ -1,7 +1,7 @@
 package rdf
 
 import (
-	"strings"
+	"bytes"
 	"sync"
 )
 
@@ -15,7 +15,7 @@ import (
 func compiled(doc []byte) *dataset {
 	d := newDataset()
 	w := walkers.Get().(*walker)
-	w.data, w.doc = d, string(doc)
+	w.data, w.doc = d, doc
 	var ok bool
 	if w.tokens, ok = scan(w.doc, w.tokens[:0]); ok {
 		ok = w.document()
@@ -31,23 +31,54 @@ func compiled(doc []byte) *dataset {
 // walker goes over the tokens of one document and writes its quads.
 type walker struct {
 	data   *dataset
-	doc    string
+	doc    []byte
 	tokens []token
 	names  []member  // of the open objects, the innermost last
 	nodes  []subject // with an IRI and something said about them
 }
 
-// member is a name of an object and its value. id is -1 for a name that is no
-// term.
+// member is a name of an object and its value, as tokens. id is -1 for a name
+// that is no term. Like all that a walker remembers, it holds no pointers, so
+// that nothing of a document is kept and nothing costs the garbage collector.
 type member struct {
-	name  string
-	id    int32
+	name  int32
 	value int32
+	id    int32
+	word  keyword
 }
 
-// subject is a node of a graph that the document describes.
+// keyword tells the names apart that the walker itself looks for.
+type keyword uint8
+
+const (
+	noKeyword keyword = iota
+	isContext         // @context
+	isID              // @id
+	mayBeID           // id, if the context says so
+	isType            // @type
+	mayBeType         // type, if the context says so
+)
+
+func keywordOf(name []byte) keyword {
+	switch string(name) {
+	case "@context":
+		return isContext
+	case "@id":
+		return isID
+	case "id":
+		return mayBeID
+	case "@type":
+		return isType
+	case "type":
+		return mayBeType
+	}
+	return noKeyword
+}
+
+// subject is a node of a graph that the document describes: the token of its
+// IRI.
 type subject struct {
-	iri   string
+	iri   int32
 	graph ref
 }
 
@@ -58,9 +89,7 @@ var walkers = sync.Pool{New: func() any { return new(walker) }}
 
 // release keeps nothing of the document.
 func (w *walker) release() {
-	clear(w.names[:cap(w.names)])
-	clear(w.nodes[:cap(w.nodes)])
-	w.data, w.doc, w.tokens, w.names, w.nodes = nil, "", w.tokens[:0], w.names[:0], w.nodes[:0]
+	w.data, w.doc, w.tokens, w.names, w.nodes = nil, nil, w.tokens[:0], w.names[:0], w.nodes[:0]
 	if cap(w.tokens) <= 4096 {
 		walkers.Put(w)
 	}
@@ -84,7 +113,7 @@ type place struct {
 }
 
 // text gives the content of a string that has no escapes.
-func (w *walker) text(at int32) (string, bool) {
+func (w *walker) text(at int32) ([]byte, bool) {
 	t := &w.tokens[at]
 	return w.doc[t.off:t.end], t.kind == '"'
 }
@@ -98,17 +127,18 @@ func (w *walker) object(at int32, p place) (ref, bool) {
 		return 0, false
 	}
 	members := w.names[first:]
-	self, said, iri := ref(0), 0, ""
+	self, said, id := ref(0), 0, int32(0)
 	for i := range members {
 		m := &members[i]
-		if m.name == "@context" {
+		if m.word == isContext {
 			continue
 		}
 		if m.isID(ctx) {
-			if iri, ok = w.text(m.value); !ok || self != 0 || !safeIRI(iri) {
+			iri, ok := w.text(m.value)
+			if !ok || self != 0 || !safeIRI(iri) {
 				return 0, false
 			}
-			self = w.data.iri(iri)
+			self, id = w.data.iri(iri), m.value
 			continue
 		}
 		said++
@@ -121,14 +151,14 @@ func (w *walker) object(at int32, p place) (ref, bool) {
 		self = w.data.blank()
 	case said == 0:
 		return self, !p.top
-	case !w.describe(iri, p.graph):
+	case !w.describe(id, p.graph):
 		return 0, false
 	}
 	// The members of inner objects go behind these, so the slice is taken anew
 	// for each.
 	for i := first; i < first+len(members); i++ {
 		m := w.names[i]
-		if m.name == "@context" || m.isID(ctx) {
+		if m.word == isContext || m.isID(ctx) {
 			continue
 		}
 		if m.isType(ctx) {
@@ -157,7 +187,7 @@ func (w *walker) enter(at int32, p place) (ctx, typed *active, ok bool) {
 		lone := false
 		if len(members) == 1 {
 			m := members[0]
-			m.id = ctx.prog.id(m.name)
+			m.id = w.id(ctx, m)
 			lone = m.isID(ctx)
 		}
 		if !lone {
@@ -172,7 +202,7 @@ func (w *walker) enter(at int32, p place) (ctx, typed *active, ok bool) {
 		}
 	}
 	for i := range members {
-		if members[i].name == "@context" && ctx != nil {
+		if members[i].word == isContext && ctx != nil {
 			if ctx != noContext {
 				return nil, nil, false
 			}
@@ -186,7 +216,7 @@ func (w *walker) enter(at int32, p place) (ctx, typed *active, ok bool) {
 	types := int32(-1)
 	for i := range members {
 		m := &members[i]
-		m.id = ctx.prog.id(m.name)
+		m.id = w.id(ctx, *m)
 		if m.isType(ctx) {
 			if types >= 0 {
 				return nil, nil, false
@@ -201,19 +231,24 @@ func (w *walker) enter(at int32, p place) (ctx, typed *active, ok bool) {
 	return ctx, typed, true
 }
 
-func (p *program) id(name string) int32 {
-	if id, ok := p.ids[name]; ok {
+func (p *program) id(name []byte) int32 {
+	if id, ok := p.ids[string(name)]; ok {
 		return id
 	}
 	return -1
 }
 
+func (w *walker) id(ctx *active, m member) int32 {
+	name, _ := w.text(m.name)
+	return ctx.prog.id(name)
+}
+
 func (m *member) isID(ctx *active) bool {
-	return m.name == "@id" || m.name == "id" && ctx.keyword(m.id) == keywordID
+	return m.word == isID || m.word == mayBeID && ctx.keyword(m.id) == keywordID
 }
 
 func (m *member) isType(ctx *active) bool {
-	return m.name == "@type" || m.name == "type" && ctx.keyword(m.id) == keywordType
+	return m.word == isType || m.word == mayBeType && ctx.keyword(m.id) == keywordType
 }
 
 func (a *active) keyword(id int32) role {
@@ -237,11 +272,12 @@ func (w *walker) members(at int32) bool {
 			return false
 		}
 		for _, o := range w.names[first:] {
-			if len(o.name) == len(name) && strings.EqualFold(o.name, name) {
+			t := &w.tokens[o.name]
+			if int(t.end-t.off) == len(name) && bytes.EqualFold(w.doc[t.off:t.end], name) {
 				return false
 			}
 		}
-		w.names = append(w.names, member{name: name, id: -1, value: i + 1})
+		w.names = append(w.names, member{name: i, value: i + 1, id: -1, word: keywordOf(name)})
 		i = w.tokens[i+1].next
 	}
 	return true
@@ -264,7 +300,7 @@ lists:
 			continue
 		}
 		for j, url := range urls {
-			if s, ok := w.text(from + int32(j)); !ok || s != url {
+			if s, ok := w.text(from + int32(j)); !ok || string(s) != url {
 				continue lists
 			}
 		}
@@ -293,7 +329,7 @@ func (w *walker) elements(at int32, each func(at int32) bool) bool {
 // typeScoped applies the contexts of an object's types, in the order of their
 // names.
 func (w *walker) typeScoped(at int32, ctx *active) (*active, bool) {
-	var few [8]string
+	var few [8][]byte
 	names := few[:0]
 	ok := w.elements(at, func(at int32) bool {
 		name, ok := w.text(at)
@@ -302,11 +338,11 @@ func (w *walker) typeScoped(at int32, ctx *active) (*active, bool) {
 		}
 		i := len(names)
 		names = append(names, name)
-		for ; i > 0 && names[i-1] > name; i-- {
+		for ; i > 0 && bytes.Compare(names[i-1], name) > 0; i-- {
 			names[i] = names[i-1]
 		}
 		names[i] = name
-		return i == 0 || names[i-1] != name
+		return i == 0 || !bytes.Equal(names[i-1], name)
 	})
 	if !ok || len(names) == 0 {
 		return nil, false
@@ -348,7 +384,7 @@ func (w *walker) types(at int32, self ref, typed *active, graph ref) bool {
 
 // vocabulary expands a type, or a value of @type @vocab: a term, an absolute
 // IRI or a word of the vocabulary.
-func (w *walker) vocabulary(name string, ctx *active) (ref, bool) {
+func (w *walker) vocabulary(name []byte, ctx *active) (ref, bool) {
 	if id := ctx.prog.id(name); id >= 0 && ctx.terms[id] != nil {
 		t := ctx.terms[id]
 		if t.iri == "" {
@@ -360,34 +396,35 @@ func (w *walker) vocabulary(name string, ctx *active) (ref, bool) {
 		return w.data.iri(name), true
 	}
 	if ctx.vocab != "" && word(name) {
-		return w.data.iri(ctx.vocab + name), true
+		return w.data.iri(append([]byte(ctx.vocab), name...)), true
 	}
 	return 0, false
 }
 
 // word reports whether a name is nothing but a name: no keyword, no compact
 // IRI, nothing that an IRI would have to escape.
-func word(s string) bool {
-	for i := range len(s) {
-		if !letterOrDigit(s[i]) && s[i] != '_' && s[i] != '-' {
+func word(s []byte) bool {
+	for _, c := range s {
+		if !letterOrDigit(c) && c != '_' && c != '-' {
 			return false
 		}
 	}
-	return s != ""
+	return len(s) > 0
 }
 
 // describe notes that a graph says something about an IRI, and refuses to hear
 // it twice: two descriptions could repeat one another.
-func (w *walker) describe(iri string, graph ref) bool {
+func (w *walker) describe(id int32, graph ref) bool {
 	if len(w.nodes) == maxSubjects {
 		return false
 	}
-	for i := range w.nodes {
-		if w.nodes[i].graph == graph && w.nodes[i].iri == iri {
+	iri, _ := w.text(id)
+	for _, n := range w.nodes {
+		if other, _ := w.text(n.iri); n.graph == graph && bytes.Equal(other, iri) {
 			return false
 		}
 	}
-	w.nodes = append(w.nodes, subject{iri, graph})
+	w.nodes = append(w.nodes, subject{id, graph})
 	return true
 }
 
@@ -398,10 +435,11 @@ func (w *walker) property(m member, self ref, ctx *active, graph ref) bool {
 		t = ctx.terms[m.id]
 	}
 	if t == nil {
-		if ctx.vocab == "" || !word(m.name) {
+		name, _ := w.text(m.name)
+		if ctx.vocab == "" || !word(name) {
 			return false
 		}
-		iri := ctx.vocab + m.name
+		iri := ctx.vocab + string(name)
 		t = &term{iri: iri, verb: verb{"<" + iri + ">", none}}
 	}
 	switch t.role {
@@ -467,7 +505,7 @@ func (w *walker) json(at int32) (ref, bool) {
 		}
 		text := w.doc[t.off:t.end] // without escapes it is its own canonical form
 		if t.kind == escaped {
-			text = string(appendJSONString(nil, unquote(text)))
+			text = appendJSONString(nil, unquote(text))
 			text = text[1 : len(text)-1]
 		}
 		d.words = append(d.words, `\"`...)
@@ -527,7 +565,7 @@ func (v *value) object(at int32) (ref, bool) {
 }
 
 // typed makes a literal of a boolean or a number.
-func (v *value) typed(text, suffix string) (ref, bool) {
+func (v *value) typed(text []byte, suffix string) (ref, bool) {
 	if v.term.role != rolePlain {
 		return 0, false
 	}
@@ -539,13 +577,13 @@ func (v *value) typed(text, suffix string) (ref, bool) {
 
 // smallInteger reports whether a number is written as its canonical
 // xsd:integer and is exact as a double.
-func smallInteger(s string) bool {
-	digits := strings.TrimPrefix(s, "-")
-	if digits == "" || len(digits) > 15 || digits[0] == '0' && len(s) > 1 {
+func smallInteger(s []byte) bool {
+	digits := bytes.TrimPrefix(s, []byte("-"))
+	if len(digits) == 0 || len(digits) > 15 || digits[0] == '0' && len(s) > 1 {
 		return false
 	}
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
+	for _, c := range digits {
+		if c < '0' || c > '9' {
 			return false
 		}
 	}

@@ -219,7 +219,7 @@ func TestCompiledAgreesOnVariants(t *testing.T) {
 // inline gives the answer of the compiled path to a document whose contexts are
 // written out in it, as if they were built in.
 func inline(doc []byte) (*dataset, bool) {
-	tokens, ok := scan(string(doc), nil)
+	tokens, ok := scan(doc, nil)
 	if !ok || tokens[0].kind != '{' {
 		return nil, false
 	}

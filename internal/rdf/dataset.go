@@ -72,7 +72,7 @@ func (d *dataset) blank() ref {
 	return ref(-d.blanks)
 }
 
-func (d *dataset) iri(s string) ref {
+func (d *dataset) iri(s []byte) ref {
 	from := len(d.words)
 	d.words = append(append(append(d.words, '<'), s...), '>')
 	return d.push(from)
@@ -87,7 +87,7 @@ func (d *dataset) written(nq string) ref {
 
 // literal has a datatype as it is written, with its "^^", or "" for a plain
 // string.
-func (d *dataset) literal(s, datatype string) ref {
+func (d *dataset) literal(s []byte, datatype string) ref {
 	from := len(d.words)
 	d.words = append(appendEscaped(append(d.words, '"'), s), '"')
 	d.words = append(d.words, datatype...)

@@ -79,7 +79,7 @@ func ecmaNumber(f float64) string {
 	return mantissa + "e" + exponent[:1] + strings.TrimLeft(exponent[1:], "0")
 }
 
-func appendJSONString(dst []byte, s string) []byte {
+func appendJSONString[T text](dst []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	for i := 0; i < len(s); i++ {

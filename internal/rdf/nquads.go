@@ -369,7 +369,7 @@ var echar = func() (t [256]byte) {
 	return t
 }()
 
-func appendEscaped(dst []byte, s string) []byte {
+func appendEscaped[T text](dst []byte, s T) []byte {
 	from := 0
 	for i := 0; i < len(s); i++ {
 		e := echar[s[i]]

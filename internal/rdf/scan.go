@@ -24,8 +24,8 @@ const (
 // scan reads one JSON text (RFC 8259) into tokens, in document order: names and
 // values of an object alternate. It refuses what is not JSON, invalid UTF-8,
 // too much depth; names are not compared.
-func scan(doc string, tokens []token) ([]token, bool) {
-	if len(doc) > MaxBytes || !utf8.ValidString(doc) {
+func scan(doc []byte, tokens []token) ([]token, bool) {
+	if len(doc) > MaxBytes || !utf8.Valid(doc) {
 		return tokens, false
 	}
 	s := scanner{doc: doc, tokens: tokens}
@@ -38,7 +38,7 @@ func scan(doc string, tokens []token) ([]token, bool) {
 }
 
 type scanner struct {
-	doc    string
+	doc    []byte
 	i      int
 	tokens []token
 }
@@ -131,7 +131,7 @@ func (s *scanner) add(kind byte, off, end int) bool {
 
 func (s *scanner) word(w string) bool {
 	from := s.i
-	if len(s.doc)-from < len(w) || s.doc[from:from+len(w)] != w {
+	if len(s.doc)-from < len(w) || string(s.doc[from:from+len(w)]) != w {
 		return false
 	}
 	s.i += len(w)
@@ -210,7 +210,7 @@ func (s *scanner) str() bool {
 
 // escapeLen gives the length of the escape sequence that s begins with, 0 for
 // none that JSON has or half a pair of surrogates.
-func escapeLen(s string) int {
+func escapeLen(s []byte) int {
 	if len(s) < 2 {
 		return 0
 	}
@@ -233,12 +233,12 @@ func escapeLen(s string) int {
 }
 
 // unit reads \uXXXX, or gives -1.
-func unit(s string) rune {
+func unit(s []byte) rune {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return -1
 	}
 	r := rune(0)
-	for _, c := range []byte(s[2:6]) {
+	for _, c := range s[2:6] {
 		switch {
 		case c >= '0' && c <= '9':
 			c -= '0'
@@ -254,7 +254,7 @@ func unit(s string) rune {
 
 // unquote resolves the escape sequences of a string's content, which scan has
 // checked.
-func unquote(s string) string {
+func unquote(s []byte) []byte {
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {
 		if s[i] != '\\' {
@@ -285,5 +285,5 @@ func unquote(s string) string {
 		}
 		i += n
 	}
-	return string(out)
+	return out
 }
