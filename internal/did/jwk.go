@@ -117,7 +117,7 @@ func jwkKey(kind, x, y string) (crypto.PublicKey, error) {
 		if len(xb) != ed25519.PublicKeySize {
 			return nil, ErrKeyLength
 		}
-		if _, err := edwardsPoint(xb); err != nil {
+		if err := usableEdwards(xb); err != nil {
 			return nil, err
 		}
 		return ed25519.PublicKey(xb), nil

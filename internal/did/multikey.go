@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/subtle"
 	"strings"
+	"sync/atomic"
 
 	"filippo.io/edwards25519"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -94,7 +95,7 @@ func ParseMultikey(mb string) (crypto.PublicKey, error) {
 		if len(rest) != ed25519.PublicKeySize {
 			return nil, ErrKeyLength
 		}
-		if _, err := edwardsPoint(rest); err != nil {
+		if err := usableEdwards(rest); err != nil {
 			return nil, err
 		}
 		return ed25519.PublicKey(rest), nil
@@ -190,6 +191,25 @@ func EncodeMultikey(pub crypto.PublicKey) (string, error) {
 
 func multikey(header, key []byte) string {
 	return "z" + EncodeBase58(append(header, key...))
+}
+
+// usable holds Ed25519 keys that edwardsPoint took, each by its first byte: the
+// keys of a few issuers come again and again, and reading a point takes as long
+// as a tenth of a verification. A key that is not here is read.
+var usable [256]atomic.Pointer[[32]byte]
+
+// usableEdwards gives the error of edwardsPoint.
+func usableEdwards(key []byte) error {
+	place := &usable[key[0]]
+	if known := place.Load(); known != nil && *known == [32]byte(key) {
+		return nil
+	}
+	if _, err := edwardsPoint(key); err != nil {
+		return err
+	}
+	good := [32]byte(key)
+	place.Store(&good)
+	return nil
 }
 
 // edwardsPoint reads the point of an Ed25519 key and refuses what RFC 8032

@@ -345,3 +345,37 @@ func BenchmarkParseMultikey(b *testing.B) {
 		}
 	})
 }
+
+// A key that was taken before is taken for itself alone: one that begins with
+// the same byte is looked at as ever.
+func TestUsableEdwards(t *testing.T) {
+	for round := range 3 {
+		for i := range 300 {
+			pub, _, err := ed25519.GenerateKey(rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := usableEdwards(pub); err != nil {
+				t.Fatalf("%x: %v", pub, err)
+			}
+			if err := usableEdwards(pub); err != nil {
+				t.Fatalf("%x, again: %v", pub, err)
+			}
+			bad := bytes.Clone(pub)
+			bad[1+i%31] ^= 1 << round
+			_, want := edwardsPoint(bad)
+			for range 2 {
+				if err := usableEdwards(bad); (err == nil) != (want == nil) {
+					t.Fatalf("%x: %v, want %v", bad, err, want)
+				}
+			}
+		}
+	}
+	for y := range smallOrder {
+		for range 2 {
+			if err := usableEdwards(y[:]); !errors.Is(err, ErrKeyValue) {
+				t.Errorf("%x: %v", y, err)
+			}
+		}
+	}
+}
