@@ -128,9 +128,9 @@ const components = "sog"
 
 // node is one blank node.
 type node struct {
-	quads     []int32 // statements it occurs in
-	hash      digest  // first degree
-	canonical int32   // number of its canonical label, or none
+	from, to  int32  // in places: the statements it occurs in
+	hash      digest // first degree
+	canonical int32  // number of its canonical label, or none
 }
 
 // digest is a SHA-256, with zeros behind it, or a SHA-384.
@@ -142,15 +142,19 @@ type canonizer struct {
 	kind    crypto.Hash
 	text    []byte // of the records
 	records []statement
+	spare   []statement // room to put them in order
 	nodes   []node
+	places  []int32 // the statements that each node occurs in, node by node
 	values  []int32 // of nodes: what compare goes by
 	byLabel map[string]int32
 	order   []int32 // nodes by first degree hash, then records by canonical text
+	ranked  []int32 // labels, then nodes, in the order of the labels' text
 	keys    []sortKey
 	out     []byte // the canonical form
 	lines   []span
 	input   []byte     // to be hashed, of all open calls
 	related []relation // of all open calls
+	paths   []path     // of the nodes of one hash
 	issued  int32
 	work    int
 }
@@ -193,12 +197,13 @@ func (c *canonizer) free() {
 	if cap(c.text)+cap(c.out) > 1<<18 {
 		return
 	}
-	clear(c.text[:cap(c.text)])
-	clear(c.out[:cap(c.out)])
+	clear(c.text)
+	clear(c.out)
 	clear(c.input[:cap(c.input)])
 	clear(c.byLabel)
 	c.text, c.out, c.lines, c.records, c.order = c.text[:0], c.out[:0], c.lines[:0], c.records[:0], c.order[:0]
-	c.nodes, c.values, c.input, c.related, c.issued, c.work = c.nodes[:0], c.values[:0], c.input[:0], c.related[:0], 0, 0
+	c.nodes, c.places, c.values, c.input, c.related = c.nodes[:0], c.places[:0], c.values[:0], c.input[:0], c.related[:0]
+	c.issued, c.work = 0, 0
 	pools[c.kind].Put(c)
 }
 
@@ -284,19 +289,41 @@ func (c *canonizer) sort(records []int32) {
 		}
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b sortKey) int {
-		if a.key != b.key {
-			if a.key < b.key {
-				return -1
-			}
-			return 1
-		}
-		return c.compare(&c.records[a.record], &c.records[b.record])
-	})
+	if !c.insert(keys) {
+		slices.SortFunc(keys, c.compareKeys)
+	}
 	for i, k := range keys {
 		records[i] = k.record
 	}
 	c.keys = keys[:0]
+}
+
+// insert sorts by insertion, which is the fastest way for the few records of
+// most nodes, and for many if they are nearly sorted. It gives up if they are
+// not.
+func (c *canonizer) insert(keys []sortKey) bool {
+	moves := 64 + 4*len(keys)
+	for i := 1; i < len(keys); i++ {
+		k, j := keys[i], i
+		for ; j > 0 && (k.key < keys[j-1].key || k.key == keys[j-1].key && c.compareKeys(k, keys[j-1]) < 0); j-- {
+			keys[j] = keys[j-1]
+		}
+		keys[j] = k
+		if moves -= i - j; moves < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *canonizer) compareKeys(a, b sortKey) int {
+	if a.key != b.key {
+		if a.key < b.key {
+			return -1
+		}
+		return 1
+	}
+	return c.compare(&c.records[a.record], &c.records[b.record])
 }
 
 // compareNodes compares two blank nodes by value, and puts every other term
@@ -316,33 +343,57 @@ func (c *canonizer) compareNodes(a, b int32) int {
 // write puts the records with their canonical labels into the output, sorted.
 func (c *canonizer) write() {
 	c.rankLabels()
-	c.order = c.order[:0]
-	for i := range c.records {
-		c.order = append(c.order, int32(i))
-	}
+	c.inOrder()
 	c.sort(c.order)
+	out, lines := c.out, c.lines // in variables: each store to c would tell the garbage collector
 	for _, i := range c.order {
 		r := &c.records[i]
-		start, from := len(c.out), r.start
+		start, from := len(out), r.start
 		for k, n := range r.node {
 			if n == none {
 				continue
 			}
 			at := r.part(k) + letter
-			c.out = append(c.out, c.text[from:at]...)
-			c.out = append(c.out, "c14n"...)
-			c.out = strconv.AppendInt(c.out, int64(c.nodes[n].canonical), 10)
+			out = append(out, c.text[from:at]...)
+			out = append(out, "c14n"...)
+			out = strconv.AppendInt(out, int64(c.nodes[n].canonical), 10)
 			from = at + 1
 		}
-		c.out = append(c.out, c.text[from:r.end]...)
-		c.lines = append(c.lines, span{int32(start), int32(len(c.out))})
+		out = append(out, c.text[from:r.end]...)
+		lines = append(lines, span{int32(start), int32(len(out))})
 	}
+	c.out, c.lines = out, lines
+}
+
+// inOrder lists all records nearly in their order: those without a node as their
+// subject first, then those of each node, which firstDegree has sorted.
+func (c *canonizer) inOrder() {
+	order := c.order[:0]
+	for i := range c.records {
+		if c.records[i].node[0] == none {
+			order = append(order, int32(i))
+		}
+	}
+	nodes := c.ranked[:0]
+	nodes = slices.Grow(nodes, len(c.nodes))[:len(c.nodes)]
+	for n, value := range c.values {
+		nodes[value] = int32(n)
+	}
+	for _, n := range nodes {
+		for _, i := range c.quads(n) {
+			if c.records[i].node[0] == n {
+				order = append(order, i)
+			}
+		}
+	}
+	c.order, c.ranked = order, nodes
 }
 
 // rankLabels gives the nodes values in the order of their labels' text: 0, 1,
 // 10, 2.
 func (c *canonizer) rankLabels() {
-	ranks := make([]int32, c.issued)
+	c.ranked = slices.Grow(c.ranked[:0], int(c.issued))[:c.issued]
+	ranks := c.ranked
 	next := int32(0)
 	var from func(n int32) // the label n and all longer ones that begin with it
 	from = func(n int32) {
@@ -404,13 +455,7 @@ func (c *canonizer) place(t *Term) int32 {
 // newNode adds a blank node.
 func (c *canonizer) newNode() int32 {
 	n := int32(len(c.nodes))
-	if cap(c.nodes) > len(c.nodes) { // keep the slices of an earlier run
-		c.nodes = c.nodes[:n+1]
-		c.nodes[n].quads = c.nodes[n].quads[:0]
-	} else {
-		c.nodes = append(c.nodes, node{})
-	}
-	c.nodes[n].canonical = none
+	c.nodes = append(c.nodes, node{canonical: none})
 	c.values = append(c.values, 1)
 	return n
 }
@@ -426,17 +471,44 @@ func (c *canonizer) collect() {
 	c.occurrences()
 }
 
-// occurrences notes the records of each node.
+// occurrences notes the records of each node: how many they are, then where
+// those of each begin, then which.
 func (c *canonizer) occurrences() {
+	all := int32(0)
 	for i := range c.records {
-		node := &c.records[i].node
-		for k, n := range node {
-			if n != none && (k < 1 || n != node[0]) && (k < 2 || n != node[1]) {
-				c.nodes[n].quads = append(c.nodes[n].quads, int32(i))
+		r := &c.records[i]
+		for k, n := range r.node {
+			if r.names(k) {
+				c.nodes[n].to++
+				all++
+			}
+		}
+	}
+	c.places = slices.Grow(c.places[:0], int(all))[:all]
+	next := int32(0)
+	for n := range c.nodes {
+		node := &c.nodes[n]
+		node.from, node.to, next = next, next, next+node.to
+	}
+	for i := range c.records {
+		r := &c.records[i]
+		for k, n := range r.node {
+			if r.names(k) {
+				c.places[c.nodes[n].to] = int32(i)
+				c.nodes[n].to++
 			}
 		}
 	}
 }
+
+// names reports whether a blank node is named for the first time in part k.
+func (r *statement) names(k int) bool {
+	n := r.node[k]
+	return n != none && (k < 1 || n != r.node[0]) && (k < 2 || n != r.node[1])
+}
+
+// quads gives the records that a node occurs in.
+func (c *canonizer) quads(n int32) []int32 { return c.places[c.nodes[n].from:c.nodes[n].to] }
 
 // label issues the canonical labels (4.4.3 steps 3 to 5).
 func (c *canonizer) label() error {
@@ -461,25 +533,31 @@ func (c *canonizer) label() error {
 		if len(group) == 1 {
 			continue
 		}
-		var paths []path
+		paths := c.paths[:0]
 		for _, n := range group {
 			if c.nodes[n].canonical != none {
 				continue
 			}
-			temporary := &issuer{}
-			temporary.issue(n)
-			h, err := c.nDegree(n, temporary)
-			if err != nil {
+			if len(paths) == cap(paths) {
+				paths = append(paths, path{})
+			} else {
+				paths = paths[:len(paths)+1]
+			}
+			p := &paths[len(paths)-1]
+			p.issuer = issuer{order: p.issuer.order[:0]} // its room, if it was in use before
+			p.issuer.issue(n)
+			var err error
+			if p.hash, err = c.nDegree(n, &p.issuer); err != nil {
 				return err
 			}
-			paths = append(paths, path{h, temporary})
 		}
 		slices.SortStableFunc(paths, func(a, b path) int { return bytes.Compare(a.hash[:], b.hash[:]) })
-		for _, p := range paths {
-			for _, n := range p.issuer.order {
+		for i := range paths {
+			for _, n := range paths[i].issuer.order {
 				c.issue(n)
 			}
 		}
+		c.paths = paths[:0]
 	}
 	return nil
 }
@@ -503,22 +581,23 @@ func (c *canonizer) issue(n int32) {
 // firstDegree is Hash First Degree Quads (4.6): the node itself is "_:a" in its
 // records, every other blank node "_:z".
 func (c *canonizer) firstDegree(n int32) {
-	quads := c.nodes[n].quads
+	quads := c.quads(n)
 	c.values[n] = 0
 	c.sort(quads)
 	c.values[n] = 1
-	c.input = c.input[:0]
+	in := c.input[:0]
 	for _, i := range quads {
 		r := &c.records[i]
-		at := int32(len(c.input)) - r.start
-		c.input = append(c.input, c.text[r.start:r.end]...)
+		at := int32(len(in)) - r.start
+		in = append(in, c.text[r.start:r.end]...)
 		for k, other := range r.node {
 			if other == n {
-				c.input[at+r.part(k)+letter] = 'a'
+				in[at+r.part(k)+letter] = 'a'
 			}
 		}
 	}
-	c.nodes[n].hash = c.sum(c.input)
+	c.nodes[n].hash = c.sum(in)
+	c.input = in
 }
 
 // issuer gives out temporary labels "b0", "b1", … (4.5).
@@ -564,7 +643,7 @@ func (s *issuer) copy() *issuer { return &issuer{order: slices.Clone(s.order)} }
 // path is the result of Hash N-Degree Quads.
 type path struct {
 	hash   digest
-	issuer *issuer
+	issuer issuer
 }
 
 // relation is a blank node and the hash of how it is related to another.
@@ -613,12 +692,12 @@ func (c *canonizer) nDegree(id int32, names *issuer) (digest, error) {
 // relate adds the blank nodes beside id with the hash of how they are related to
 // it (4.8.3 steps 1 to 3, and 4.7), in the order of the hashes.
 func (c *canonizer) relate(id int32, names *issuer) error {
-	if err := c.spend(1 + len(c.nodes[id].quads)); err != nil {
+	if err := c.spend(1 + len(c.quads(id))); err != nil {
 		return err
 	}
 	from, data := len(c.related), len(c.input)
 	graph := -1 // where the last relation to the name of a graph is
-	for _, i := range c.nodes[id].quads {
+	for _, i := range c.quads(id) {
 		r := &c.records[i]
 		for k, n := range r.node {
 			if n == none || n == id {

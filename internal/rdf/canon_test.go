@@ -273,3 +273,49 @@ func TestCanonicalOrderIsThatOfTheText(t *testing.T) {
 		t.Errorf("only %d datasets could be put in order", done)
 	}
 }
+
+// insert sorts, or gives up and has lost nothing.
+func TestInsert(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	sorted, gaveUp := 0, 0
+	for n := 1; n < 200; n++ {
+		// Records without nodes and parts, which compare finds equal: the keys
+		// decide.
+		c := canonizer{records: make([]statement, n)}
+		for i := range c.records {
+			c.records[i].node = [3]int32{none, none, none}
+		}
+		for _, disorder := range []int{0, 2, n} {
+			keys := make([]sortKey, n)
+			for i := range keys {
+				keys[i] = sortKey{uint64(i / 2), int32(i)}
+			}
+			for range disorder {
+				i, j := rng.IntN(n), rng.IntN(n)
+				keys[i], keys[j] = keys[j], keys[i]
+			}
+			want := slices.Clone(keys)
+			slices.SortStableFunc(want, c.compareKeys)
+			if c.insert(keys) {
+				sorted++
+				if !slices.Equal(keys, want) {
+					t.Fatalf("%d keys: %v", n, keys)
+				}
+				continue
+			}
+			gaveUp++
+			slices.SortFunc(keys, func(a, b sortKey) int { return int(a.record - b.record) })
+			for i, k := range keys {
+				if k != (sortKey{uint64(i / 2), int32(i)}) {
+					t.Fatalf("%d keys: %v is lost", n, i)
+				}
+			}
+			if disorder == 0 {
+				t.Fatalf("%d keys in order are given up", n)
+			}
+		}
+	}
+	if sorted < 300 || gaveUp < 50 {
+		t.Errorf("%d sorted, %d given up: what does this test?", sorted, gaveUp)
+	}
+}

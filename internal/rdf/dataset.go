@@ -3,6 +3,7 @@ package rdf
 import (
 	"bytes"
 	"crypto"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -206,7 +207,6 @@ func (c *canonizer) feed(d *dataset) error {
 	}
 	c.text, d.text = d.text, c.text[:0]
 	c.records, d.quads = d.quads, c.records[:0]
-	c.occurrences()
 	if d.strange {
 		c.rank()
 	} else {
@@ -214,8 +214,31 @@ func (c *canonizer) feed(d *dataset) error {
 		for i := range c.records {
 			c.records[i].rank = ranks[c.records[i].rank]
 		}
+		c.presort(len(ranks))
 	}
+	c.occurrences()
 	return c.label()
+}
+
+// presort puts the records in the order of their predicates' ranks, of which
+// there are n: then those of each node nearly are in order, too.
+func (c *canonizer) presort(n int) {
+	c.ranked = slices.Grow(c.ranked[:0], n+1)[:n+1]
+	next := c.ranked
+	clear(next)
+	for i := range c.records {
+		next[c.records[i].rank+1]++
+	}
+	for i := range n {
+		next[i+1] += next[i]
+	}
+	c.spare = slices.Grow(c.spare[:0], len(c.records))[:len(c.records)]
+	for i := range c.records {
+		r := &c.records[i]
+		c.spare[next[r.rank]] = *r
+		next[r.rank]++
+	}
+	c.records, c.spare = c.spare, c.records[:0]
 }
 
 // rankKnown takes the ranks of predicates from those of compiled contexts, if
