@@ -12,10 +12,14 @@ import (
 // sections 5.1 and 8.1), and nothing of the document was dropped.
 //
 // The dataset is the caller's to release.
-func compiled(doc []byte) *dataset {
+func compiled(doc []byte) *dataset { return compiledKeeping(doc, nil) }
+
+// compiledKeeping is compiled, and keeps what doc contains, unless contained is
+// nil.
+func compiledKeeping(doc []byte, contained *Contained) *dataset {
 	d := newDataset()
 	w := walkers.Get().(*walker)
-	w.data, w.doc = d, doc
+	w.data, w.doc, w.contained = d, doc, contained
 	var ok bool
 	if w.tokens, ok = scan(w.doc, w.tokens[:0]); ok {
 		ok = w.document()
@@ -35,6 +39,8 @@ type walker struct {
 	tokens []token
 	names  []member  // of the open objects, the innermost last
 	nodes  []subject // with an IRI and something said about them
+
+	contained *Contained // nil if nothing is to be kept
 }
 
 // member is a name of an object and its value, as tokens. id is -1 for a name
@@ -57,6 +63,7 @@ const (
 	mayBeID           // id, if the context says so
 	isType            // @type
 	mayBeType         // type, if the context says so
+	isProof           // proof
 )
 
 func keywordOf(name []byte) keyword {
@@ -71,6 +78,8 @@ func keywordOf(name []byte) keyword {
 		return isType
 	case "type":
 		return mayBeType
+	case "proof":
+		return isProof
 	}
 	return noKeyword
 }
@@ -89,6 +98,7 @@ var walkers = sync.Pool{New: func() any { return new(walker) }}
 
 // release keeps nothing of the document.
 func (w *walker) release() {
+	w.contained = nil
 	w.data, w.doc, w.tokens, w.names, w.nodes = nil, nil, w.tokens[:0], w.names[:0], w.nodes[:0]
 	if cap(w.tokens) <= 4096 {
 		walkers.Put(w)
@@ -109,7 +119,8 @@ type place struct {
 	active *active
 	term   *term
 	graph  ref
-	top    bool // a lone IRI would be dropped here
+	top    bool     // a lone IRI would be dropped here
+	proof  *outline // notes where the object's proof is, unless nil
 }
 
 // text gives the content of a string that has no escapes.
@@ -161,6 +172,7 @@ func (w *walker) object(at int32, p place) (ref, bool) {
 		if m.word == isContext || m.isID(ctx) {
 			continue
 		}
+		before := w.data.mark()
 		if m.isType(ctx) {
 			ok = w.types(m.value, self, typed, p.graph)
 		} else {
@@ -168,6 +180,9 @@ func (w *walker) object(at int32, p place) (ref, bool) {
 		}
 		if !ok {
 			return 0, false
+		}
+		if p.proof != nil && m.word == isProof {
+			p.proof.proof, p.proof.after, p.proof.proven = before, w.data.mark(), said > 1
 		}
 	}
 	return self, true
@@ -620,7 +635,19 @@ func (v *value) graphs(at int32, self ref) bool {
 		}
 		name := d.blank()
 		d.add(self, v.term.verb, name, v.graph)
-		_, ok := v.w.object(at, place{active: v.outer, term: v.term, graph: name, top: true})
-		return ok
+		p := place{active: v.outer, term: v.term, graph: name, top: true}
+		if v.w.contained == nil || !v.term.reset {
+			_, ok := v.w.object(at, p)
+			return ok
+		}
+		o := outline{from: d.mark()}
+		p.proof = &o
+		if _, ok := v.w.object(at, p); !ok {
+			return false
+		}
+		o.to = d.mark()
+		t := &v.w.tokens[at]
+		v.w.contained.keep(d, v.w.doc[t.off:t.end], name, o)
+		return true
 	})
 }

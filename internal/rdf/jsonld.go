@@ -15,9 +15,18 @@ func Canonical(doc []byte, h crypto.Hash) ([]byte, error) {
 // AppendDigest appends the hash of a document's canonical N-Quads to dst: what a
 // Data Integrity proof covers.
 func AppendDigest(dst, doc []byte, h crypto.Hash) ([]byte, error) {
-	if d := compiled(doc); d != nil {
+	return appendDigestOf(dst, doc, h, nil)
+}
+
+// appendDigestOf is AppendDigest, and keeps what doc contains, unless contained
+// is nil.
+func appendDigestOf(dst, doc []byte, h crypto.Hash, contained *Contained) ([]byte, error) {
+	if d := compiledKeeping(doc, contained); d != nil {
 		defer d.release()
 		return d.digest(dst, h)
+	}
+	if contained != nil {
+		contained.Release() // of what was kept before the compiled path gave up
 	}
 	quads, err := quadsSlow(doc)
 	if err != nil {
