@@ -195,6 +195,18 @@ func (r *reader) text() (inner []byte, escaped bool) {
 	return nil, false
 }
 
+// afterString gives the offset after the string that begins here. The first
+// quote ends it, unless there is a backslash before.
+func (r *reader) afterString() int {
+	from := r.i + 1
+	if n := bytes.IndexByte(r.d[from:], '"'); n >= 0 && r.d[from+n-1] != '\\' {
+		return from + n + 1
+	}
+	s := *r
+	s.text()
+	return s.i
+}
+
 // skip steps over a value and gives its bytes.
 func (r *reader) skip() []byte {
 	r.space()
@@ -202,7 +214,7 @@ func (r *reader) skip() []byte {
 	for r.i < len(r.d) {
 		switch r.d[r.i] {
 		case '"':
-			r.text()
+			r.i = r.afterString()
 			if open == 0 {
 				return r.d[from:r.i]
 			}

@@ -134,10 +134,32 @@ type proofObject struct {
 // its canonical forms, so that several proofs cost one canonicalisation.
 type document struct {
 	bytes   []byte
+	secured []byte // the document with all its proofs; nil if bytes has some of them
 	digests map[digestKey][]byte
+	seen    seen
+}
+
+// seen is what is known of a document before its proofs are looked at. A
+// presentation's text is the text of its credentials as well: what was found
+// of it as a whole need not be found once more for each.
+type seen struct {
+	// nesting, if not 0, says that the document is part of a text that passed
+	// CheckJSON, below no @context, and is nested no deeper than this.
+	nesting int
+	// plain says that plainNames passes a text that the document is part of.
+	plain bool
+	// rest are the members of the document, if it was taken from its proofs.
+	rest rest
+	// said has what the document says, if it was read with its presentation.
+	said *rdf.Contained
+	// contained, if not nil, is to keep what the documents in this one say.
+	contained *rdf.Contained
 }
 
 type digestKey struct {
 	jcs  bool
 	hash crypto.Hash
 }
+
+// inside gives what is known of each document in this one.
+func (k seen) inside() seen { return seen{nesting: k.nesting, plain: k.plain, said: k.said} }

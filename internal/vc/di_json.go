@@ -3,6 +3,7 @@ package vc
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"slices"
 )
 
@@ -16,11 +17,17 @@ type memberSpan struct {
 // members lists the members of the JSON object that data is; ok is false if it
 // is something else. data must have passed CheckJSON.
 func members(data []byte) (out []memberSpan, ok bool) {
+	return appendMembers(make([]memberSpan, 0, usualMembers), data)
+}
+
+// usualMembers are as many as most objects have.
+const usualMembers = 16
+
+func appendMembers(out []memberSpan, data []byte) ([]memberSpan, bool) {
 	i := skipSpace(data, 0)
 	if i == len(data) || data[i] != '{' {
 		return nil, false
 	}
-	out = make([]memberSpan, 0, 16)
 	i = skipSpace(data, i+1)
 	for data[i] != '}' {
 		m := memberSpan{from: i}
@@ -68,11 +75,8 @@ func skipValue(d []byte, i int) int {
 	for ; ; i++ {
 		switch d[i] {
 		case '"':
-			for i++; d[i] != '"'; i++ {
-				if d[i] == '\\' {
-					i++
-				}
-			}
+			r := reader{d: d, i: i}
+			i = r.afterString() - 1
 		case '{', '[':
 			depth++
 			continue
@@ -98,6 +102,7 @@ var commonNames = func() map[string]string {
 	for _, n := range []string{"@context", "id", "type", "issuer", "name", "description", "validFrom", "validUntil", "issuanceDate", "expirationDate",
 		"credentialSubject", "credentialStatus", "credentialSchema", "holder", "verifiableCredential", "proof",
 		"cryptosuite", "created", "expires", "verificationMethod", "proofPurpose", "proofValue", "challenge", "domain", "nonce", "previousProof",
+		TypeCredential, TypePresentation, TypeBirth, TypeGuardianship, typeBitstringEntry, "revocation", "suspension",
 		TypeDataIntegrity, PurposeAssertion, PurposeAuthentication, SuiteEdDSARDFC, SuiteEdDSAJCS, SuiteECDSARDFC, SuiteECDSAJCS, SuiteSD} {
 		m[n] = n
 	}
@@ -114,6 +119,13 @@ func text(quoted []byte) string {
 		return string(in)
 	}
 	return unquote(in)
+}
+
+// nameOf decodes a value that is likely one of commonNames; it gives "" for
+// what is no string.
+func nameOf(v []byte) string {
+	s, _ := stringValue(v)
+	return s
 }
 
 // stringValue decodes a value that must be a JSON string.
@@ -146,14 +158,43 @@ func stringValues(v []byte, max int) ([]string, bool) {
 
 // without gives the object's text without its member k.
 func without(data []byte, ms []memberSpan, k int) []byte {
-	from, to := ms[k].from, ms[k].end
+	from, to := gap(ms, k)
+	return slices.Concat(data[:from], data[to:])
+}
+
+// gap gives what without leaves out.
+func gap(ms []memberSpan, k int) (from, to int) {
+	from, to = ms[k].from, ms[k].end
 	switch {
 	case k > 0:
 		from = ms[k-1].end
 	case len(ms) > 1:
 		to = ms[1].from
 	}
-	return slices.Concat(data[:from], data[to:])
+	return from, to
+}
+
+// rest are the members of the text that without gives. The zero rest is that of
+// nothing.
+type rest struct {
+	members []memberSpan // of the whole
+	gone    int
+}
+
+// in gives the members of that text, by their names' offset and their value.
+func (o rest) in(text []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		from, to := gap(o.members, o.gone)
+		for k, m := range o.members {
+			shift := 0
+			if k > o.gone {
+				shift = to - from
+			}
+			if k != o.gone && !yield(m.from-shift, text[m.val-shift:m.end-shift]) {
+				return
+			}
+		}
+	}
 }
 
 // appendMember writes a member at the end of the object that data is.

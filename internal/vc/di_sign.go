@@ -22,7 +22,7 @@ func AddProof(doc []byte, o ProofOptions) ([]byte, error) {
 	case !o.Expires.IsZero() && !o.Expires.After(o.Created):
 		return nil, ErrProofOptions
 	}
-	t, err := splitDocument(doc)
+	t, err := splitDocument(doc, seen{})
 	if err != nil {
 		return nil, err
 	}
@@ -139,5 +139,5 @@ func (t *topLevel) withProofTerms() (*topLevel, error) {
 		context = bytes.TrimRight(context[1:len(context)-1], " \t\r\n")
 	}
 	m := t.members[t.context]
-	return splitDocument(slices.Concat(t.doc[:m.val], []byte{'['}, context, []byte(`,"`+ContextDataIntegrity+`"]`), t.doc[m.end:]))
+	return splitDocument(slices.Concat(t.doc[:m.val], []byte{'['}, context, []byte(`,"`+ContextDataIntegrity+`"]`), t.doc[m.end:]), seen{})
 }

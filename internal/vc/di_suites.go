@@ -182,7 +182,7 @@ func (d *document) appendDigest(dst []byte, s *cryptosuite, h crypto.Hash) ([]by
 		return append(dst, sum...), nil
 	}
 	at := len(dst)
-	dst, err := s.digest(dst, d.bytes, h)
+	dst, err := d.digest(dst, s, h)
 	if err != nil {
 		return nil, err
 	}
@@ -190,4 +190,20 @@ func (d *document) appendDigest(dst []byte, s *cryptosuite, h crypto.Hash) ([]by
 		d.digests[key] = dst[at:]
 	}
 	return dst, nil
+}
+
+// digest is the suite's, with what was or will be read only once.
+func (d *document) digest(dst []byte, s *cryptosuite, h crypto.Hash) ([]byte, error) {
+	if s.jcs || d.secured == nil {
+		return s.digest(dst, d.bytes, h)
+	}
+	if d.seen.said != nil {
+		if out, ok, err := d.seen.said.AppendUnsecured(dst, d.secured, h); ok {
+			return out, err
+		}
+	}
+	if d.seen.contained != nil {
+		return d.seen.contained.AppendDigest(dst, d.bytes, h)
+	}
+	return s.digest(dst, d.bytes, h)
 }

@@ -14,10 +14,19 @@ import (
 //
 // On any error, nothing is returned: there is no partly verified document.
 func VerifyProofs(doc []byte, p ProofPolicy) (unsecured []byte, proofs []Proof, err error) {
+	s, proofs, err := verifyProofs(doc, p, seen{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.unsecured, proofs, nil
+}
+
+// verifyProofs is VerifyProofs of a document of which something is known.
+func verifyProofs(doc []byte, p ProofPolicy, known seen) (s *secured, proofs []Proof, err error) {
 	if p.Keys == nil || p.Now.IsZero() {
 		return nil, nil, ErrProofPolicy
 	}
-	s, err := splitSecured(doc)
+	s, err = splitSeen(doc, known)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -28,7 +37,7 @@ func VerifyProofs(doc []byte, p ProofPolicy) (unsecured []byte, proofs []Proof, 
 			return nil, nil, err
 		}
 	}
-	base := &document{bytes: s.unsecured}
+	base := &document{bytes: s.unsecured, secured: doc, seen: known}
 	if len(s.proofs) > 1 {
 		base.digests = make(map[digestKey][]byte)
 	}
@@ -54,10 +63,12 @@ func VerifyProofs(doc []byte, p ProofPolicy) (unsecured []byte, proofs []Proof, 
 		proofs[i].Controller = controller
 		proofs[i].Derived = o.Suite == SuiteSD
 	}
-	if err := plainNames(doc); err != nil {
-		return nil, nil, err
+	if !known.plain {
+		if err := plainNames(doc); err != nil {
+			return nil, nil, err
+		}
 	}
-	return s.unsecured, proofs, nil
+	return s, proofs, nil
 }
 
 // admits checks what a proof says of itself against the policy and gives its
@@ -151,14 +162,17 @@ func sameContext(s *cryptosuite, o *proofObject, context []byte) error {
 // secured is a secured document taken apart.
 type secured struct {
 	unsecured []byte // without the member proof, otherwise byte for byte
+	rest      rest   // of unsecured
 	context   []byte // the value of @context
 	proofs    []*proofObject
 }
 
 // splitSecured takes a document and its proofs apart. It refuses documents
 // without a proof.
-func splitSecured(doc []byte) (*secured, error) {
-	t, err := splitDocument(doc)
+func splitSecured(doc []byte) (*secured, error) { return splitSeen(doc, seen{}) }
+
+func splitSeen(doc []byte, known seen) (*secured, error) {
+	t, err := splitDocument(doc, known)
 	if err != nil {
 		return nil, err
 	}
@@ -184,12 +198,14 @@ type topLevel struct {
 func (t *topLevel) value(k int) []byte { return t.doc[t.members[k].val:t.members[k].end] }
 
 // splitDocument checks a document's JSON and finds its @context and its proof.
-func splitDocument(doc []byte) (*topLevel, error) {
+func splitDocument(doc []byte, known seen) (*topLevel, error) {
 	if len(doc) > maxSecured {
 		return nil, ErrSecuredLarge
 	}
-	if err := CheckJSON(doc, maxNesting); err != nil {
-		return nil, err
+	if known.nesting == 0 || known.nesting > maxNesting {
+		if err := CheckJSON(doc, maxNesting); err != nil {
+			return nil, err
+		}
 	}
 	ms, ok := members(doc)
 	if !ok || !pairedSurrogates(doc) {
@@ -216,11 +232,12 @@ func (t *topLevel) secured() (*secured, error) {
 	if t.proof < 0 {
 		return s, nil
 	}
-	s.unsecured = without(t.doc, t.members, t.proof)
+	s.unsecured, s.rest = without(t.doc, t.members, t.proof), rest{t.members, t.proof}
 	list, err := proofList(t.value(t.proof))
 	if err != nil {
 		return nil, err
 	}
+	s.proofs = make([]*proofObject, 0, len(list))
 	for _, raw := range list {
 		o, err := parseProof(raw, s.context)
 		if err != nil {
@@ -254,7 +271,8 @@ func proofList(v []byte) ([][]byte, error) {
 // parseProof reads one proof object. Members that Kinpass does not act on are
 // left to the cryptosuite, which covers all of them.
 func parseProof(raw, context []byte) (*proofObject, error) {
-	ms, ok := members(raw)
+	var room [usualMembers]memberSpan
+	ms, ok := appendMembers(room[:0], raw)
 	if !ok {
 		return nil, ErrProofShape
 	}

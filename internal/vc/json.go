@@ -1,6 +1,7 @@
 package vc
 
 import (
+	"bytes"
 	"sync"
 	"unicode/utf8"
 
@@ -33,19 +34,28 @@ func StrictJSON(data []byte, v any, depth int) error {
 // (DriverLicense is a type, driverLicense a property): there only equal names
 // do.
 func CheckJSON(data []byte, depth int) error {
+	_, _, err := checkJSON(data, depth)
+	return err
+}
+
+// checkJSON is CheckJSON. It also gives how deep the text is nested, and whether
+// plainNames has nothing to look at in it: no name has a colon or an escape, and
+// no context stands in it as an object.
+func checkJSON(data []byte, depth int) (nesting int, plain bool, err error) {
 	if !utf8.Valid(data) {
-		return ErrJSON
+		return 0, false, ErrJSON
 	}
 	s := scanners.Get().(*scanner)
-	s.data = data
-	err := s.scan(depth)
+	s.data, s.deepest, s.notPlain = data, 0, false
+	err = s.scan(depth)
+	nesting, plain = s.deepest, !s.notPlain
 	if cap(s.names) <= 256 && cap(s.frames) <= 256 {
 		clear(s.names[:cap(s.names)]) // nothing of a document stays behind
 		clear(s.frames[:cap(s.frames)])
 		s.data, s.i, s.frames, s.names, s.terms = nil, 0, s.frames[:0], s.names[:0], false
 		scanners.Put(s)
 	}
-	return err
+	return nesting, plain, err
 }
 
 // scanner walks over one JSON text (RFC 8259) without a stack of its own calls.
@@ -55,6 +65,9 @@ type scanner struct {
 	frames []frame
 	names  []memberName // of the open objects, the innermost last
 	terms  bool         // the value that follows is that of a member @context
+
+	deepest  int  // how many frames were open at once
+	notPlain bool // a name has a colon or an escape, or a context is an object
 }
 
 var scanners = sync.Pool{New: func() any {
@@ -97,6 +110,8 @@ func (s *scanner) scan(depth int) error {
 			s.i++
 			exact := terms || len(s.frames) > 0 && s.frames[len(s.frames)-1].exact
 			s.frames = append(s.frames, frame{object: c == '{', exact: exact, first: len(s.names)})
+			s.deepest = max(s.deepest, len(s.frames))
+			s.notPlain = s.notPlain || exact && c == '{'
 			s.space()
 			if s.i == len(s.data) {
 				return ErrJSON
@@ -304,6 +319,7 @@ func (s *scanner) member() error {
 	if !plain {
 		n.text = []byte(unquote(n.text))
 	}
+	s.notPlain = s.notPlain || !plain || bytes.IndexByte(n.text, ':') >= 0
 	s.terms = string(n.text) == "@context"
 	if !plain && !f.exact {
 		n.text = []byte(fold(string(n.text)))

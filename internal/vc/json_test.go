@@ -273,3 +273,35 @@ func BenchmarkStrictJSON(b *testing.B) {
 		}
 	}
 }
+
+// What checkJSON finds on its way: the depth, and that plainNames has nothing to
+// look at.
+func TestCheckJSONFinds(t *testing.T) {
+	for text, want := range map[string]struct {
+		nesting int
+		plain   bool
+	}{
+		`1`: {0, true}, `{}`: {1, true}, `[[],[[]],[]]`: {3, true}, `{"a":[{"b":1}],"c":{}}`: {3, true},
+		`{"a:b":1}`: {1, false}, `{"a":{"https://x.example/":1}}`: {2, false}, `{"a":"b:c"}`: {1, true}, `{"\u0061":1}`: {1, false}, `{"a":"\u0061"}`: {1, true},
+		`{"@context":"https://x.example/"}`: {1, true}, `{"@context":["https://x.example/","urn:{"]}`: {2, true}, `{"@context":{}}`: {2, false},
+		`{"@context":["x",{"y":"z"}]}`: {3, false}, `{"a":{"@context":[[{}]]}}`: {5, false}, `{"@context":"x","a":{"b":1}}`: {2, true}, `{"\u0040context":{}}`: {2, false},
+	} {
+		nesting, plain, err := checkJSON([]byte(text), 16)
+		if err != nil || nesting != want.nesting || plain != want.plain {
+			t.Errorf("%s: nested %d, plain %v, %v", text, nesting, plain, err)
+		}
+		if _, _, err := checkJSON([]byte(text), nesting); err != nil {
+			t.Errorf("%s: %v at its own depth", text, err)
+		}
+		if _, _, err := checkJSON([]byte(text), nesting-1); nesting > 0 && !errors.Is(err, ErrJSONDeep) {
+			t.Errorf("%s: %v below its depth", text, err)
+		}
+	}
+	for _, c := range jsonCases {
+		if _, plain, err := checkJSON([]byte(c), 16); err == nil && plain {
+			if err := plainNames([]byte(c)); err != nil {
+				t.Errorf("%s is called plain: %v", c, err)
+			}
+		}
+	}
+}

@@ -86,6 +86,8 @@ type ModelCheck struct {
 	linked bool
 	// meaning is what the JSON-LD checks read instead of the document.
 	meaning []byte
+	// known is what was found on the way to the signature.
+	known seen
 }
 
 // Limits of a document. A presentation may hold several credentials.
@@ -112,11 +114,13 @@ type modelFacts struct {
 	values   [propCount][]byte // the value of each top-level property, nil if absent
 	claims   [claimCount][]byte
 	issuer   []byte // the URL
+	subject  []byte // the id of the one subject; nil if there are several or it has none
 	holder   []byte
 	from     time.Time // zero if the document does not say
 	until    time.Time
 
-	enveloped bool // all contained credentials are, and there are some
+	contained [][]byte // credentials in a presentation
+	enveloped bool     // all of them are, and there are some
 }
 
 // prop is a top-level property.
@@ -268,8 +272,10 @@ func (f *modelFacts) read(doc []byte, m ModelCheck) error {
 	if m.Presentation {
 		depth = presentationDeep
 	}
-	if err := CheckJSON(doc, depth); err != nil {
-		return err
+	if m.known.nesting == 0 || m.known.nesting > depth {
+		if err := CheckJSON(doc, depth); err != nil {
+			return err
+		}
 	}
 	claims, err := f.scan(doc, m)
 	if err != nil {
@@ -349,31 +355,23 @@ func (f *modelFacts) scan(doc []byte, m ModelCheck) (claims bool, err error) {
 		return false, ErrModelObject
 	}
 	r.i++
-	for first := true; r.more(first); first = false {
-		name, value := r.member()
-		if p := propOf(name); p != propNone {
-			if m.Closed && !p.belongs(m) {
-				return false, ErrModelProperty
-			}
-			f.values[p] = value
-			continue
+	if m.known.rest.members == nil {
+		for first := true; err == nil && r.more(first); first = false {
+			err = f.take(m, r.name(), r.value())
 		}
-		if m.JWT {
-			if c := claimOf(name); c != claimNone {
-				f.claims[c] = value
-				claims = true
-				continue
-			}
-			if string(name) == "vc" || string(name) == "vp" {
-				return false, ErrModelClaims
+	} else {
+		for at, value := range m.known.rest.in(doc) {
+			r.i = at
+			if err = f.take(m, r.name(), value); err != nil {
+				break
 			}
 		}
-		switch {
-		case len(name) > 0 && name[0] == '@':
-			return false, ErrModelKeyword
-		case m.Closed:
-			return false, ErrModelProperty
-		}
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, c := range f.claims {
+		claims = claims || c != nil
 	}
 	if m.JWT && f.values[propProof] != nil {
 		// Nothing looks at a proof inside an envelope: it must not look as if
@@ -381,6 +379,33 @@ func (f *modelFacts) scan(doc []byte, m ModelCheck) (claims bool, err error) {
 		return false, ErrModelClaims
 	}
 	return claims, nil
+}
+
+// take notes one top-level property or claim.
+func (f *modelFacts) take(m ModelCheck, name, value []byte) error {
+	if p := propOf(name); p != propNone {
+		if m.Closed && !p.belongs(m) {
+			return ErrModelProperty
+		}
+		f.values[p] = value
+		return nil
+	}
+	if m.JWT {
+		if c := claimOf(name); c != claimNone {
+			f.claims[c] = value
+			return nil
+		}
+		if string(name) == "vc" || string(name) == "vp" {
+			return ErrModelClaims
+		}
+	}
+	switch {
+	case len(name) > 0 && name[0] == '@':
+		return ErrModelKeyword
+	case m.Closed:
+		return ErrModelProperty
+	}
+	return nil
 }
 
 func (f *modelFacts) checkContext(m ModelCheck) error {
@@ -454,7 +479,7 @@ func (f *modelFacts) checkCredential(m ModelCheck) error {
 	if err := f.checkIssuer(m); err != nil {
 		return err
 	}
-	if err := checkSubjects(f.values[propSubject]); err != nil {
+	if err := f.checkSubjects(); err != nil {
 		return err
 	}
 	if err := f.checkPeriod(); err != nil {
@@ -518,7 +543,8 @@ func urlOrObject(v []byte) (u []byte, ok bool) {
 	return nil, false
 }
 
-func checkSubjects(v []byte) error {
+func (f *modelFacts) checkSubjects() error {
+	v := f.values[propSubject]
 	if v == nil || v[0] != '{' && v[0] != '[' {
 		return ErrSubject
 	}
@@ -532,11 +558,15 @@ func checkSubjects(v []byte) error {
 		if r.peek() == '}' {
 			return ErrSubjectEmpty
 		}
-		if id := memberOf(item, "id"); id != nil && urlOf(id) == nil {
+		id := memberOf(item, "id")
+		if f.subject = urlOf(id); id != nil && f.subject == nil {
 			return at(ErrID, "/credentialSubject/id")
 		}
 		return nil
 	})
+	if n != 1 {
+		f.subject = nil
+	}
 	if err == nil && n == 0 {
 		return ErrSubject
 	}
@@ -580,6 +610,7 @@ func (f *modelFacts) checkPresentation(m ModelCheck) error {
 		}
 		f.holder = u
 	}
+	f.subject = onlyID(f.values[propSubject]) // which belongs to no presentation, but may stand there
 	v := f.values[propContained]
 	if v == nil {
 		return nil
@@ -592,6 +623,7 @@ func (f *modelFacts) checkPresentation(m ModelCheck) error {
 		if n++; n > maxContained || item[0] != '{' {
 			return ErrContained
 		}
+		f.contained = append(f.contained, item)
 		if isEnvelope(item) {
 			return checkEnvelope(item, TypeEnveloped)
 		}
@@ -608,11 +640,12 @@ func (f *modelFacts) checkPresentation(m ModelCheck) error {
 // isEnvelope reports whether the object says that it is an enveloped
 // credential or presentation.
 func isEnvelope(object []byte) bool {
-	return hasType(object, TypeEnveloped) || hasType(object, TypeEnvelopedPresentation)
+	t := memberOf(object, "type")
+	return namesType(t, TypeEnveloped) || namesType(t, TypeEnvelopedPresentation)
 }
 
-func hasType(object []byte, want string) bool {
-	t := memberOf(object, "type")
+// namesType reports whether t is, or has among its elements, the string want.
+func namesType(t []byte, want string) bool {
 	if t == nil || t[0] != '"' && t[0] != '[' {
 		return false
 	}
@@ -692,7 +725,7 @@ func (f *modelFacts) checkClaims(m ModelCheck) error {
 	}{
 		{claimIss, f.issuerOrHolder(m)},
 		{claimJti, textOf(f.values[propID])},
-		{claimSub, f.subjectID()},
+		{claimSub, f.subject},
 	} {
 		v := f.claims[t.claim]
 		if v == nil {
@@ -722,14 +755,8 @@ func (f *modelFacts) issuerOrHolder(m ModelCheck) []byte {
 	return f.issuer
 }
 
-// subjectID gives the id of the one subject, nil if there are several or it
-// has none.
-func (f *modelFacts) subjectID() []byte {
-	v := f.values[propSubject]
-	if v == nil {
-		return nil
-	}
-	var id []byte
+// onlyID gives the id of an object, or of the one element of an array.
+func onlyID(v []byte) (id []byte) {
 	n := 0
 	_ = eachOf(v, func(item []byte) error {
 		n++
@@ -792,33 +819,63 @@ func isTypes(v []byte) bool {
 // checkStatusEntry holds one status entry against Bitstring Status List 1.0,
 // section 2.1. Of types that we do not know, only the index is looked at.
 func checkStatusEntry(v []byte) error {
-	if i := memberOf(v, "statusListIndex"); i != nil && !isIndex(textOf(i)) {
+	e := readStatusEntry(v)
+	if e.index != nil && !isIndex(textOf(e.index)) {
 		return ErrStatusIndex
 	}
-	if !hasType(v, typeBitstringEntry) {
+	if !namesType(e.types, typeBitstringEntry) {
 		return nil
 	}
-	if memberOf(v, "statusListIndex") == nil {
+	if e.index == nil {
 		return ErrStatusIndex
 	}
-	list := memberOf(v, "statusListCredential")
-	if len(textOf(memberOf(v, "statusPurpose"))) == 0 || list == nil || urlOf(list) == nil {
+	if len(textOf(e.purpose)) == 0 || e.list == nil || urlOf(e.list) == nil {
 		return ErrStatusEntry
 	}
-	if id := memberOf(v, "id"); id != nil && bytes.Equal(textOf(id), textOf(list)) {
+	if e.id != nil && bytes.Equal(textOf(e.id), textOf(e.list)) {
 		return ErrStatusEntry
 	}
-	size := memberOf(v, "statusSize")
-	if size == nil {
+	if e.size == nil {
 		return nil
 	}
-	if !isIndex(size) || len(size) > 2 || string(size) == "0" {
+	if !isIndex(e.size) || len(e.size) > 2 || string(e.size) == "0" {
 		return ErrStatusEntry
 	}
-	if string(size) != "1" && memberOf(v, "statusMessage") == nil {
+	if string(e.size) != "1" && e.message == nil {
 		return ErrStatusEntry
 	}
 	return nil
+}
+
+// statusMembers are the values of a status entry's members, nil where it has
+// none.
+type statusMembers struct{ id, types, purpose, index, list, size, message []byte }
+
+func readStatusEntry(v []byte) (e statusMembers) {
+	if len(v) == 0 || v[0] != '{' {
+		return e
+	}
+	r := reader{d: v, i: 1}
+	for first := true; r.more(first); first = false {
+		name, value := r.member()
+		switch string(name) {
+		case "id":
+			e.id = value
+		case "type":
+			e.types = value
+		case "statusPurpose":
+			e.purpose = value
+		case "statusListIndex":
+			e.index = value
+		case "statusListCredential":
+			e.list = value
+		case "statusSize":
+			e.size = value
+		case "statusMessage":
+			e.message = value
+		}
+	}
+	return e
 }
 
 // isIndex reports whether s is a whole number in its one decimal spelling.

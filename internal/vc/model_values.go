@@ -7,15 +7,26 @@ import "bytes"
 
 // member reads a name, its colon and its value.
 func (r *reader) member() (name, value []byte) {
+	name = r.name()
+	return name, r.value()
+}
+
+// value reads what follows the name of a member.
+func (r *reader) value() []byte {
+	if r.peek() == ':' {
+		r.i++
+	}
+	return r.skip()
+}
+
+// name reads the name of a member.
+func (r *reader) name() []byte {
 	r.space()
 	name, escaped := r.text()
 	if escaped {
 		name = []byte(unquote(name))
 	}
-	if r.peek() == ':' {
-		r.i++
-	}
-	return name, r.skip()
+	return name
 }
 
 // eachOf calls f for v itself, or for each element if v is an array. It stops

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/rdf"
 )
 
 // FormatDataIntegrity is the format of a document with embedded proofs. All
@@ -132,7 +133,7 @@ func VerifyCredential(input []byte, p Policy) (*Verified, error) {
 		return nil, err
 	}
 	v := p.verifier(maxCredential)
-	return v.credential(input)
+	return v.credential(input, seen{})
 }
 
 // VerifyPresentation verifies a presentation and every credential in it: a JSON
@@ -180,7 +181,30 @@ func (v *verifier) contained(legacy bool) *verifier {
 	c := *v
 	c.Purpose, c.Challenge, c.Domain = "", "", ""
 	c.quoted, c.legacy = false, legacy
+	c.Keys = remembering(v.Keys)
 	return &c
+}
+
+// remembering asks a KeyFinder once for each verification method: the
+// credentials of one presentation often have one issuer.
+func remembering(find KeyFinder) KeyFinder {
+	type answer struct {
+		method, controller string
+		pub                crypto.PublicKey
+	}
+	var known []answer
+	return func(method string) (crypto.PublicKey, string, error) {
+		for _, a := range known {
+			if a.method == method {
+				return a.pub, a.controller, nil
+			}
+		}
+		pub, controller, err := find(method)
+		if err == nil && len(known) < maxContained {
+			known = append(known, answer{method, controller, pub})
+		}
+		return pub, controller, err
+	}
 }
 
 func (v *verifier) accepts(format string) bool {
@@ -191,9 +215,10 @@ func (v *verifier) accepts(format string) bool {
 type opened struct {
 	object  []byte // a JSON object, or
 	compact string // a compact form
+	known   seen   // of the object
 }
 
-func (v *verifier) open(input []byte) (opened, error) {
+func (v *verifier) open(input []byte, known seen) (opened, error) {
 	if len(input) > v.limit {
 		return opened{}, ErrInputLarge
 	}
@@ -203,10 +228,13 @@ func (v *verifier) open(input []byte) (opened, error) {
 	}
 	switch input[0] {
 	case '{':
-		if err := CheckJSON(input, maxNesting); err != nil {
-			return opened{}, err
+		if known.nesting == 0 || known.nesting > maxNesting {
+			var err error
+			if known.nesting, known.plain, err = checkJSON(input, maxNesting); err != nil {
+				return opened{}, err
+			}
 		}
-		return opened{object: input}, nil
+		return opened{object: input, known: known}, nil
 	case '"':
 		if v.quoted {
 			return opened{}, ErrInputFormat
@@ -215,13 +243,13 @@ func (v *verifier) open(input []byte) (opened, error) {
 		if err := CheckJSON(input, 1); err != nil {
 			return opened{}, err
 		}
-		return v.open(textOf(input))
+		return v.open(textOf(input), seen{}) // another text
 	}
 	return opened{compact: string(input)}, nil
 }
 
-func (v *verifier) credential(input []byte) (*Verified, error) {
-	in, err := v.open(input)
+func (v *verifier) credential(input []byte, known seen) (*Verified, error) {
+	in, err := v.open(input, known)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +260,7 @@ func (v *verifier) credential(input []byte) (*Verified, error) {
 		return v.joseCredential(in.compact)
 	}
 	if !isEnvelope(in.object) {
-		return v.embeddedCredential(in.object)
+		return v.embeddedCredential(in.object, in.known)
 	}
 	if err := checkEnvelope(in.object, TypeEnveloped); err != nil {
 		return nil, err
@@ -254,7 +282,7 @@ func (v *verifier) credential(input []byte) (*Verified, error) {
 }
 
 func (v *verifier) presentation(input []byte) (*Verified, error) {
-	in, err := v.open(input)
+	in, err := v.open(input, seen{})
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +293,7 @@ func (v *verifier) presentation(input []byte) (*Verified, error) {
 		return v.josePresentation(in.compact)
 	}
 	if !isEnvelope(in.object) {
-		return v.embeddedPresentation(in.object)
+		return v.embeddedPresentation(in.object, in.known)
 	}
 	if err := checkEnvelope(in.object, TypeEnvelopedPresentation); err != nil {
 		return nil, err
@@ -308,22 +336,24 @@ type signed struct {
 	jwt     bool   // registered claims may stand in it
 	holder  string // the key of a key binding, as a DID
 	meaning []byte // what JSON-LD reads, if it is not all of the payload
+	known   seen   // of the payload
 }
 
 // embedded verifies Data Integrity proofs.
-func (v *verifier) embedded(doc []byte, purpose string) (*signed, error) {
+func (v *verifier) embedded(doc []byte, purpose string, known seen) (*signed, error) {
 	if v.Purpose != "" {
 		purpose = v.Purpose
 	}
-	payload, proofs, err := VerifyProofs(doc, ProofPolicy{
+	d, proofs, err := verifyProofs(doc, ProofPolicy{
 		Keys: v.Keys, Purpose: purpose, Challenge: v.Challenge, Domain: v.Domain, Now: v.Now,
 		AllowEd2020: v.Ed2020, RequireCreated: v.RequireCreated,
-	})
+	}, known)
 	if err != nil {
 		return nil, err
 	}
 	// Every cryptosuite refuses what has no meaning before it hashes.
-	s := &signed{format: FormatDataIntegrity, payload: payload, proofs: proofs, linked: true}
+	s := &signed{format: FormatDataIntegrity, payload: d.unsecured, proofs: proofs, linked: true}
+	s.known = seen{nesting: known.nesting, plain: true, rest: d.rest, said: known.contained}
 	for _, p := range proofs {
 		if p.Controller == "" {
 			return nil, ErrKeyUnknown
@@ -484,8 +514,8 @@ func enveloping(format, method, controller string) []Proof {
 
 // ---- credentials
 
-func (v *verifier) embeddedCredential(doc []byte) (*Verified, error) {
-	s, err := v.embedded(doc, PurposeAssertion)
+func (v *verifier) embeddedCredential(doc []byte, known seen) (*Verified, error) {
+	s, err := v.embedded(doc, PurposeAssertion, known)
 	if err != nil {
 		return nil, err
 	}
@@ -614,7 +644,8 @@ func (v *verifier) legacyCredential(compact string) (*Verified, error) {
 // admit holds a signed credential to the data model and the policy.
 func (v *verifier) admit(s *signed) (*Verified, error) {
 	f := new(modelFacts)
-	if err := f.read(s.payload, ModelCheck{Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked, meaning: s.meaning}); err != nil {
+	m := ModelCheck{Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked, meaning: s.meaning, known: s.known}
+	if err := f.read(s.payload, m); err != nil {
 		return nil, err
 	}
 	if s.jwt {
@@ -717,14 +748,14 @@ func (v *verifier) decide(out *Verified) (*Verified, error) {
 func (f *modelFacts) verified(s *signed) *Verified {
 	out := &Verified{
 		Format: s.format, Document: s.payload, Version1: f.version1,
-		ID: string(textOf(f.values[propID])), Issuer: string(f.issuer), Holder: string(f.holder), Subject: string(f.subjectID()),
+		ID: string(textOf(f.values[propID])), Issuer: string(f.issuer), Holder: string(f.holder), Subject: string(f.subject),
 		From: f.from, Until: f.until, Proofs: s.proofs,
 	}
 	if s.holder != "" {
 		out.Holder = s.holder
 	}
 	_ = eachOf(f.values[propType], func(item []byte) error {
-		out.Types = append(out.Types, string(textOf(item)))
+		out.Types = append(out.Types, nameOf(item))
 		return nil
 	})
 	return out
@@ -736,14 +767,11 @@ func (f *modelFacts) statusEntries() ([]StatusEntry, error) {
 	var out []StatusEntry
 	if v := f.values[propStatus]; v != nil {
 		_ = eachOf(v, func(item []byte) error {
-			e := StatusEntry{
-				Purpose: string(textOf(memberOf(item, "statusPurpose"))),
-				Index:   string(textOf(memberOf(item, "statusListIndex"))),
-				List:    string(textOf(memberOf(item, "statusListCredential"))),
-			}
-			_ = eachOf(memberOf(item, "type"), func(t []byte) error {
+			m := readStatusEntry(item)
+			e := StatusEntry{Purpose: nameOf(m.purpose), Index: string(textOf(m.index)), List: string(textOf(m.list))}
+			_ = eachOf(m.types, func(t []byte) error {
 				if e.Type == "" || string(textOf(t)) == typeBitstringEntry {
-					e.Type = string(textOf(t))
+					e.Type = nameOf(t)
 				}
 				return nil
 			})
@@ -773,8 +801,10 @@ func tokenEntry(t *TokenStatus) StatusEntry {
 
 // ---- presentations
 
-func (v *verifier) embeddedPresentation(doc []byte) (*Verified, error) {
-	s, err := v.embedded(doc, PurposeAuthentication)
+func (v *verifier) embeddedPresentation(doc []byte, known seen) (*Verified, error) {
+	known.contained = new(rdf.Contained)
+	defer known.contained.Release()
+	s, err := v.embedded(doc, PurposeAuthentication, known)
 	if err != nil {
 		return nil, err
 	}
@@ -825,7 +855,7 @@ func (v *verifier) sdPresentation(compact string) (*Verified, error) {
 // verifies what is in it.
 func (v *verifier) present(s *signed) (*Verified, error) {
 	f := new(modelFacts)
-	m := ModelCheck{Presentation: true, Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked, meaning: s.meaning}
+	m := ModelCheck{Presentation: true, Version1: v.Version1 || v.ProofOnly, JWT: s.jwt, linked: s.linked, meaning: s.meaning, known: s.known}
 	if err := f.read(s.payload, m); err != nil {
 		return nil, err
 	}
@@ -866,21 +896,13 @@ func (v *verifier) presented(s *signed, f *modelFacts, legacy bool) (*Verified, 
 	if out.Holder != "" && !slices.ContainsFunc(out.Proofs, func(p Proof) bool { return p.Controller == out.Holder }) {
 		return nil, ErrHolderKey
 	}
-	list := f.values[propContained]
-	if list == nil {
-		return out, nil
-	}
 	inner := v.contained(legacy)
-	err := eachOf(list, func(item []byte) error {
-		c, err := inner.credential(item)
+	for _, item := range f.contained {
+		c, err := inner.credential(item, s.known.inside())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		out.Credentials = append(out.Credentials, c)
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	return out, nil
 }
