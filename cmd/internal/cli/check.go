@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -22,155 +26,252 @@ var exitCodes = map[check.Colour]int{check.Green: 0, check.Info: 0, check.Amber:
 
 const exitUndecided = 3
 
+// checkOptions are the flags of "kinpass check" that are not facts as they are.
+type checkOptions struct {
+	bundle, anchor, at, date, returnBy, residenceProof string
+	session, history                                   string
+	documents                                          []string
+	asJSON                                             bool
+}
+
+// group is what "kinpass check --session" prints as JSON.
+type group struct {
+	Session   string           `json:"session"`
+	Decisions []check.Decision `json:"decisions"`
+}
+
 func newCheck(h *home) *cobra.Command {
-	var bundle, anchor, at, date, returnBy string
+	var o checkOptions
 	var f check.Facts
-	var documents []string
-	var asJSON bool
 	c := &cobra.Command{
-		Use:   "check FILE|- [FILE]",
+		Use:   "check FILE|- [FILE...]",
 		Short: "Decide about what was scanned: green, amber or red; offline",
 		Long: `Checks an image of a QR code, KP1 text or a vp+jwt against a border bundle,
-without a network. A second FILE is a second guardian's presentation for the
-same child.
+without a network.
 
-Exit codes: 0 green (or info: a person of age), 1 amber, 2 red, 3 no decision (wrong usage, no anchor, no
-bundle). A decision is always on standard output when the code is 0, 1 or 2.
+Without --session a second FILE is a second guardian's presentation for the
+same child. With --session each FILE is a child of a group, such as a class with
+its teacher, or one more holder for a child of it; there is a decision for each
+child.
+
+With --history FILE the post remembers what it saw: a code that was shown
+before, crossings of a consent, children of one session. The file holds hashes
+and times, no names. Without it every check is the first.
+
+Exit codes: 0 green (or info: a person of age), 1 amber, 2 red, 3 no decision
+(wrong usage, no anchor, no bundle, a damaged history). Of several decisions the
+worst counts. A decision is always on standard output when the code is 0, 1 or 2.
 
 Green means that papers and mandate are in order, never that the child is
-safe. Red means second line and child protection, never refusal of a child.`,
+safe. Red means second line and child protection, never refusal of a child.
+Country policies are illustrative, not legal advice.`,
 		Example: `  kinpass check --bundle border.kpb --anchor anchor.json scan.png
-  kinpass check --bundle border.kpb --confirm portrait,document pass.kp1 --json`,
-		Args: cobra.RangeArgs(1, 2),
+  kinpass check --bundle border.kpb --confirm portrait,document pass.kp1 --json
+  kinpass check --exit BRA --entry PRT --direction exit --company thirdParty --adult-document passport.txt scan.png
+  kinpass check --session class-5b --company group --history north-gate.history scans/*.png`,
+		Args: cobra.MinimumNArgs(1),
 	}
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &exit{exitUndecided, fmt.Errorf("%w (see: kinpass check --help)", err)}
 	})
-	run := func(c *cobra.Command, args []string) (check.Decision, error) {
-		var d check.Decision
-		when, err := parseAt(at)
-		if err != nil {
-			return d, err
-		}
-		if at != "" && len(at) == len(time.DateOnly) {
-			date = at
-		}
-		if date != "" {
-			if f.Date, err = vc.ParseDate(date); err != nil {
-				return d, usage{errors.New("--date takes YYYY-MM-DD")}
-			}
-		}
-		if returnBy != "" {
-			if f.ReturnBy, err = vc.ParseDate(returnBy); err != nil {
-				return d, usage{errors.New("--return-by takes YYYY-MM-DD")}
-			}
-		}
-		for _, x := range append(append([]string{}, f.Confirm...), f.Deny...) {
-			if x != "portrait" && x != "document" {
-				return d, usage{errors.New("--confirm and --deny take portrait, document or both")}
-			}
-		}
-		for _, x := range []struct{ flag, value string }{{"exit", f.Exit}, {"entry", f.Entry}, {"child-nationality", f.ChildNationality},
-			{"residence", f.Residence}, {"companion-residence", f.CompanionResidence}} {
-			if x.value != "" && !threeCapitals(x.value) {
-				return d, usage{fmt.Errorf("--%s takes three capital letters, such as NPL (ISO 3166-1 alpha-3)", x.flag)}
-			}
-		}
-		anchors, err := h.anchors(anchor)
-		if err != nil {
-			return d, err
-		}
-		if bundle == "" {
-			bundle = h.path("border.kpb")
-		}
-		data, err := os.ReadFile(bundle)
-		if err != nil {
-			return d, fault.New(fault.Invalid, "bundle-missing", "the border bundle cannot be read").With(err).
-				WithHint("name it with --bundle FILE; a verifier serves the newest one at /bundle")
-		}
-		b, err := check.Open(data, anchors)
-		if err != nil {
-			return d, err
-		}
-		for i, name := range documents {
-			doc, err := readInput(c, name, 4096)
-			if err != nil {
-				return d, err
-			}
-			zone, hint := verifier.Zone(string(doc))
-			if hint != "" {
-				fmt.Fprintf(c.ErrOrStderr(), "adult document %d: %s\n", i+1, hint)
-			}
-			f.AdultDocuments = append(f.AdultDocuments, zone)
-		}
-		var shown []string
-		for _, name := range args {
-			in, err := readInput(c, name, maxImage)
-			if err != nil {
-				return d, err
-			}
-			text, err := scanText(in)
-			if err != nil && !errors.Is(err, qr.ErrNoCode) { // an image without a code is a result: SCAN_UNREADABLE
-				return d, fmt.Errorf("%w; save the code as PNG, JPEG or GIF", err)
-			}
-			shown = append(shown, text)
-		}
-		f.Others = shown[1:]
-		d, _, err = check.Check(shown[0], b, f, check.History{}, when)
-		return d, err
-	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		d, err := run(c, args)
+		decisions, err := o.run(c, h, f, args)
 		if err != nil {
 			return &exit{exitUndecided, err}
 		}
-		if asJSON {
-			if err := printJSON(c.OutOrStdout(), d); err != nil {
-				return &exit{exitUndecided, err}
-			}
-		} else {
-			var text strings.Builder
-			printDecision(&text, d)
-			if _, err := io.WriteString(c.OutOrStdout(), text.String()); err != nil {
-				return &exit{exitUndecided, err} // nobody has read it
-			}
+		var text strings.Builder
+		switch {
+		case o.asJSON && o.session != "":
+			err = printJSON(&text, group{o.session, decisions})
+		case o.asJSON:
+			err = printJSON(&text, decisions[0])
+		case o.session != "":
+			printGroup(&text, decisions)
+		default:
+			printDecision(&text, decisions[0])
+			printAges(&text, decisions[0])
 		}
+		if err == nil {
+			_, err = io.WriteString(c.OutOrStdout(), text.String())
+		}
+		if err != nil {
+			return &exit{exitUndecided, err} // nobody has read it
+		}
+		if code := exitCode(decisions); code != 0 {
+			return &exit{code: code}
+		}
+		return nil
+	}
+	fl := c.Flags()
+	fl.StringVar(&o.bundle, "bundle", "", "border bundle (default DATA/border.kpb)")
+	fl.StringVar(&o.anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
+	fl.StringVar(&o.at, "at", "", "decide as of this RFC 3339 time (default now)")
+	fl.StringSliceVar(&f.Confirm, "confirm", nil, "what the officer compared or asked and found right: "+words(check.Confirmable))
+	fl.StringSliceVar(&f.Deny, "deny", nil, "what the officer compared or asked and found wrong: "+words(check.Confirmable))
+	fl.StringArrayVar(&o.documents, "adult-document", nil, "file with the machine-readable zone of the adult's document, - for standard input (can be repeated)")
+	fl.StringVar(&f.Exit, "exit", "", "country left, ISO 3166-1 alpha-3")
+	fl.StringVar(&f.Entry, "entry", "", "country entered, ISO 3166-1 alpha-3")
+	fl.StringVar(&f.Direction, "direction", "", "side of the border on which this post is: "+words(directions))
+	fl.StringVar(&o.date, "date", "", "date of the crossing, YYYY-MM-DD (default the day of --at)")
+	fl.StringVar(&o.returnBy, "return-by", "", "date of the planned return, YYYY-MM-DD")
+	fl.StringVar(&f.Company, "company", "", "who is with the child: "+words(check.Companies)+" (default as the papers say)")
+	fl.StringVar(&f.ChildNationality, "child-nationality", "", "ISO 3166-1 alpha-3")
+	fl.StringVar(&f.Residence, "residence", "", "country where the child lives, ISO 3166-1 alpha-3")
+	fl.StringVar(&o.residenceProof, "residence-proof", "", "day on which a consulate certified that the child lives abroad, YYYY-MM-DD")
+	fl.StringVar(&f.CompanionNationality, "companion-nationality", "", "ISO 3166-1 alpha-3")
+	fl.StringVar(&f.CompanionResidence, "companion-residence", "", "country where the companion lives, ISO 3166-1 alpha-3")
+	fl.StringVar(&f.Post, "post", "", "name of this post; sessions of two posts are never the same")
+	fl.StringVar(&o.session, "session", "", "one encounter at the counter: each FILE is a child; what was shown may be shown again within it")
+	fl.StringVar(&o.history, "history", "", "file of what this post remembers; made if it does not exist")
+	fl.BoolVar(&o.asJSON, "json", false, "print the decision as JSON")
+	return c
+}
+
+var directions = []string{check.DirectionExit, check.DirectionEntry}
+
+// words lists what a flag takes.
+func words(of []string) string { return strings.Join(of, ", ") }
+
+// exitCode is that of the worst decision.
+func exitCode(decisions []check.Decision) int {
+	worst := 0
+	for _, d := range decisions {
 		code, ok := exitCodes[d.Colour]
 		if !ok {
 			code = exitCodes[check.Amber]
 		}
-		if code == 0 {
-			return nil
-		}
-		return &exit{code: code}
+		worst = max(worst, code)
 	}
-	fl := c.Flags()
-	fl.StringVar(&bundle, "bundle", "", "border bundle (default DATA/border.kpb)")
-	fl.StringVar(&anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
-	fl.StringVar(&at, "at", "", "decide as of this RFC 3339 time (default now)")
-	fl.StringSliceVar(&f.Confirm, "confirm", nil, "what the officer compared and found right: portrait, document")
-	fl.StringSliceVar(&f.Deny, "deny", nil, "what the officer compared and found wrong: portrait, document")
-	fl.StringArrayVar(&documents, "adult-document", nil, "file with the machine-readable zone of the adult's document, - for standard input (can be repeated)")
-	fl.StringVar(&f.Exit, "exit", "", "country left, ISO 3166-1 alpha-3")
-	fl.StringVar(&f.Entry, "entry", "", "country entered, ISO 3166-1 alpha-3")
-	fl.StringVar(&date, "date", "", "date of the crossing, YYYY-MM-DD (default the day of --at)")
-	fl.StringVar(&returnBy, "return-by", "", "date of the planned return, YYYY-MM-DD")
-	fl.StringVar(&f.ChildNationality, "child-nationality", "", "ISO 3166-1 alpha-3")
-	fl.StringVar(&f.Residence, "residence", "", "country where the child lives, ISO 3166-1 alpha-3")
-	fl.StringVar(&f.CompanionResidence, "companion-residence", "", "country where the companion lives, ISO 3166-1 alpha-3")
-	fl.BoolVar(&asJSON, "json", false, "print the decision as JSON")
-	return c
+	return worst
+}
+
+// run decides about what the files show.
+func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []string) ([]check.Decision, error) {
+	if most := 2; o.session == "" && len(args) > most {
+		return nil, usage{errors.New("one child has one or two FILEs; --session takes a group")}
+	}
+	if len(args) > maxGroup || len(o.session) > 128 || len(f.Post) > 128 {
+		return nil, usage{fmt.Errorf("at most %d FILEs, and names of a session and a post of at most 128 bytes", maxGroup)}
+	}
+	when, err := parseAt(o.at)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.facts(&f); err != nil {
+		return nil, err
+	}
+	anchors, err := h.anchors(o.anchor)
+	if err != nil {
+		return nil, err
+	}
+	name := o.bundle
+	if name == "" {
+		name = h.path("border.kpb")
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "bundle-missing", "the border bundle cannot be read").With(err).
+			WithHint("name it with --bundle FILE; a verifier serves the newest one at /bundle")
+	}
+	b, err := check.Open(data, anchors)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range o.documents {
+		doc, err := readInput(c, name, 4096)
+		if err != nil {
+			return nil, err
+		}
+		zone, hint := verifier.Zone(string(doc))
+		if hint != "" {
+			fmt.Fprintf(c.ErrOrStderr(), "adult document %d: %s\n", i+1, hint)
+		}
+		f.AdultDocuments = append(f.AdultDocuments, zone)
+	}
+	var shown []string
+	for _, name := range args {
+		in, err := readInput(c, name, maxImage)
+		if err != nil {
+			return nil, err
+		}
+		text, err := scanText(in)
+		if err != nil && !errors.Is(err, qr.ErrNoCode) { // an image without a code is a result: SCAN_UNREADABLE
+			return nil, fmt.Errorf("%w; save the code as PNG, JPEG or GIF", err)
+		}
+		shown = append(shown, text)
+	}
+	var decisions []check.Decision
+	err = withHistory(o.history, func(before check.History) (after check.History, err error) {
+		if o.session != "" {
+			decisions, after, err = check.CheckGroup(shown, b, f, before, when)
+			return after, err
+		}
+		f.Others = shown[1:]
+		d, after, err := check.Check(shown[0], b, f, before, when)
+		decisions = []check.Decision{d}
+		return after, err
+	})
+	return decisions, err
+}
+
+// maxGroup is how many presentations check.CheckGroup takes.
+const maxGroup = 60
+
+// facts checks what was typed and adds it to the facts.
+func (o *checkOptions) facts(f *check.Facts) error {
+	date := o.date
+	if o.at != "" && len(o.at) == len(time.DateOnly) {
+		date = o.at
+	}
+	for _, x := range []struct {
+		flag, value string
+		to          *vc.Date
+	}{{"date", date, &f.Date}, {"return-by", o.returnBy, &f.ReturnBy}, {"residence-proof", o.residenceProof, &f.ResidenceProof}} {
+		if x.value == "" {
+			continue
+		}
+		var err error
+		if *x.to, err = vc.ParseDate(x.value); err != nil {
+			return usage{fmt.Errorf("--%s takes YYYY-MM-DD", x.flag)}
+		}
+	}
+	for _, x := range slices.Concat(f.Confirm, f.Deny) {
+		if !slices.Contains(check.Confirmable, x) {
+			return usage{errors.New("--confirm and --deny take one or more of " + words(check.Confirmable))}
+		}
+	}
+	if f.Company != "" && !slices.Contains(check.Companies, f.Company) {
+		return usage{errors.New("--company takes one of " + words(check.Companies))}
+	}
+	if f.Direction != "" && !slices.Contains(directions, f.Direction) {
+		return usage{errors.New("--direction takes one of " + words(directions))}
+	}
+	for _, x := range []struct{ flag, value string }{{"exit", f.Exit}, {"entry", f.Entry}, {"child-nationality", f.ChildNationality},
+		{"residence", f.Residence}, {"companion-nationality", f.CompanionNationality}, {"companion-residence", f.CompanionResidence}} {
+		if x.value != "" && !threeCapitals(x.value) {
+			return usage{fmt.Errorf("--%s takes three capital letters, such as NPL (ISO 3166-1 alpha-3)", x.flag)}
+		}
+	}
+	if o.session != "" {
+		// What is remembered holds hashes alone: officers name sessions after
+		// families.
+		sum := sha256.Sum256([]byte("kinpass/visit/v1\x00" + f.Post + "\x00" + o.session))
+		f.Session = hex.EncodeToString(sum[:])
+	}
+	return nil
 }
 
 func threeCapitals(s string) bool {
 	return len(s) == 3 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
+var symbols = map[check.Colour]string{check.Green: "✔", check.Info: "i", check.Amber: "!", check.Red: "✖"}
+
 // printDecision is what an officer reads in a terminal: word, symbol, at most
-// three lines of reasons, one next step.
+// three lines of reasons, one next step; then what a person compares, and what
+// the policies of both countries say.
 func printDecision(w io.Writer, d check.Decision) {
-	symbol := map[check.Colour]string{check.Green: "✔", check.Info: "i", check.Amber: "!", check.Red: "✖"}[d.Colour]
-	fmt.Fprintf(w, "%s %s\n", symbol, strings.ToUpper(d.Colour.String()))
+	fmt.Fprintf(w, "%s %s\n", symbols[d.Colour], strings.ToUpper(d.Colour.String()))
 	for _, l := range d.Lines {
 		fmt.Fprintf(w, "  %s\n", l)
 	}
@@ -178,8 +279,91 @@ func printDecision(w io.Writer, d check.Decision) {
 	if d.Next != "" {
 		fmt.Fprintf(w, "  Next: %s\n", d.Next)
 	}
-	if d.Child != nil {
-		fmt.Fprintf(w, "  Compare: %s, born %s\n", strings.Join(d.Child.Names, " / "), d.Child.BirthDate)
+	if len(d.Ask) > 0 {
+		fmt.Fprintf(w, "  Ask: %s\n", strings.Join(d.Ask, ", "))
 	}
-	fmt.Fprintf(w, "  Bundle %s, %s old\n", d.Bundle.ID, (time.Duration(d.Bundle.AgeSeconds) * time.Second).Round(time.Minute))
+	if d.Child != nil {
+		fmt.Fprintf(w, "  Compare: %s, born %s\n", visible(strings.Join(d.Child.Names, " / ")), visible(d.Child.BirthDate))
+	}
+	if x := d.Compare; x != nil {
+		if x.Portrait {
+			fmt.Fprintf(w, "  Compare: the child with the photograph on the child's own document\n")
+		}
+		if x.Twins > 1 {
+			fmt.Fprintf(w, "  Compare: one of %d children of one birth, who may look alike\n", x.Twins)
+		}
+		for _, a := range x.Adults {
+			fmt.Fprintf(w, "  Compare: %s, %s\n", visible(strings.Join(a.Names, " / ")), visible(a.Role))
+		}
+	}
+	var labels []string
+	for _, p := range d.Policies {
+		country := p.Country
+		if country == "" {
+			country = "any country"
+		}
+		fmt.Fprintf(w, "  Policy: %s %s: %s %s/%d", visible(p.Direction), visible(country), p.Colour, visible(p.ID), p.Version)
+		if len(p.Codes) > 0 {
+			fmt.Fprintf(w, " (%s)", visible(strings.Join(p.Codes, " ")))
+		}
+		fmt.Fprintln(w)
+		if !slices.Contains(labels, p.Label) {
+			labels = append(labels, p.Label)
+		}
+	}
+	for _, l := range labels {
+		fmt.Fprintf(w, "  Policies: %s\n", visible(l))
+	}
+}
+
+// printAges says with what it was decided.
+func printAges(w io.Writer, d check.Decision) {
+	fmt.Fprintf(w, "  Bundle %s, %s old; ", visible(d.Bundle.ID), rounded(d.Bundle.AgeSeconds))
+	if d.StatusAgeSeconds < 0 {
+		fmt.Fprintln(w, "no status list was used")
+		return
+	}
+	fmt.Fprintf(w, "status lists %s old\n", rounded(d.StatusAgeSeconds))
+}
+
+func rounded(seconds int64) string {
+	return (time.Duration(seconds) * time.Second).Round(time.Minute).String()
+}
+
+// printGroup is printDecision for each child of a session, with the worst and
+// the counts before them.
+func printGroup(w io.Writer, decisions []check.Decision) {
+	count := map[check.Colour]int{}
+	oldest := decisions[0]
+	for _, d := range decisions {
+		count[d.Colour]++
+		if d.StatusAgeSeconds > oldest.StatusAgeSeconds {
+			oldest = d
+		}
+	}
+	var worst check.Colour
+	var counts []string
+	for _, c := range []check.Colour{check.Info, check.Green, check.Amber, check.Red} {
+		if count[c] > 0 {
+			worst = c
+			counts = append(counts, fmt.Sprintf("%d %s", count[c], c))
+		}
+	}
+	slices.Reverse(counts)
+	fmt.Fprintf(w, "%s %s: %d in this session: %s\n", symbols[worst], strings.ToUpper(worst.String()), len(decisions), strings.Join(counts, ", "))
+	for i, d := range decisions {
+		fmt.Fprintf(w, "%d of %d ", i+1, len(decisions))
+		printDecision(w, d)
+	}
+	printAges(w, oldest)
+}
+
+// visible replaces what a terminal would obey.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
