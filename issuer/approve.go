@@ -49,7 +49,7 @@ func init() {
 	acts[actCorrectBirth] = act{mayRegisterBirth, executeCorrectBirth, false}
 	acts[actCorrectGuardianship] = act{mayRegisterGuardianship, executeCorrectGuardianship, false}
 	acts[actRelease] = act{mayRegisterBirth, executeRelease, false}
-	acts[actReleaseGuardianship] = act{mayRegisterGuardianship, executeRelease, false}
+	acts[actReleaseGuardianship] = act{keepsRegister, executeRelease, false}
 }
 
 // approval is a proposal as stored.
@@ -61,9 +61,10 @@ type approval struct {
 	Outcome []byte
 }
 
-// decision is what the second person said.
+// decision is what the second person said to what the first one proposed.
 type decision struct {
 	approval string
+	proposer Caller
 	by       Caller
 	accept   bool
 }
@@ -81,9 +82,10 @@ type Approval struct {
 }
 
 // Approvals lists what waits for a decision that the caller's role may make,
-// oldest first, at most 200. Those that the caller proposed are among them.
+// oldest first, of the oldest 200. Those that the caller proposed are among them.
+// Who does not keep the register sees what is on a legal basis of its own alone.
 func (i *Issuer) Approvals(ctx context.Context, c Caller) ([]Approval, error) {
-	if err := c.may(mayRead...); err != nil {
+	if err := c.may(mayRegisterGuardianship...); err != nil {
 		return nil, err
 	}
 	as, err := i.store.approvals(ctx, i.db, `WHERE state = 'pending' AND kind IN (`+kindsFor(c.Role)+`) ORDER BY created, id LIMIT 200`)
@@ -102,10 +104,35 @@ func (i *Issuer) Approvals(ctx context.Context, c Caller) ([]Approval, error) {
 				return nil, err
 			}
 			x.Current = r.Record
+			if !concerns(c, x) {
+				continue
+			}
 		}
 		out = append(out, x)
 	}
 	return out, nil
+}
+
+// concerns reports whether an approval of a record is the caller's business: of
+// who keeps the register always, else if the mandate is on a legal basis that
+// the caller's role decides, before and after.
+func concerns(c Caller, a Approval) bool {
+	if slices.Contains(keepsRegister, c.Role) {
+		return true
+	}
+	if a.RecordKind != KindGuardianship {
+		return false
+	}
+	for _, record := range []json.RawMessage{a.Current, a.Proposal} {
+		var g vc.Guardianship
+		if len(record) == 0 || a.Kind != actCorrectGuardianship && a.Kind != actRegisterGuardianship {
+			continue
+		}
+		if json.Unmarshal(record, &g) != nil || !decides(c.Role, g.LegalBasis.Type) {
+			return false
+		}
+	}
+	return true
 }
 
 // kindsFor lists the acts that a role may decide, as SQL texts. They are
@@ -157,7 +184,7 @@ func (i *Issuer) held(ctx context.Context, c Caller, kind, where string) ([]Reco
 // from the proposer in token and in name. The same decision by the same person
 // again gives the same outcome.
 func (i *Issuer) Approve(ctx context.Context, c Caller, id string, accept bool) (Outcome, error) {
-	if err := c.may(mayRead...); err != nil {
+	if err := c.may(mayRegisterGuardianship...); err != nil {
 		return Outcome{}, err
 	}
 	a, err := i.store.approval(ctx, id)
@@ -168,13 +195,19 @@ func (i *Issuer) Approve(ctx context.Context, c Caller, id string, accept bool) 
 	if !ok || !slices.Contains(x.roles, c.Role) {
 		return Outcome{}, ErrNoSuchApproval
 	}
+	if _, ok := tables[a.RecordKind]; ok && !slices.Contains(keepsRegister, c.Role) {
+		r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
+		if err != nil || !concerns(c, Approval{Kind: a.Kind, RecordKind: a.RecordKind, Proposal: a.Payload, Current: r.Record}) {
+			return Outcome{}, ErrNoSuchApproval
+		}
+	}
 	if a.State != "pending" {
 		return i.decided(ctx, c, a, accept)
 	}
 	if c.ID == a.Caller.ID || c.Name == a.Caller.Name {
 		return Outcome{}, ErrSamePerson
 	}
-	d := decision{approval: a.ID, by: c, accept: accept}
+	d := decision{approval: a.ID, proposer: a.Caller, by: c, accept: accept}
 	if !accept {
 		return i.deny(ctx, x, a, d)
 	}
@@ -257,7 +290,7 @@ func (i *Issuer) Release(ctx context.Context, c Caller, birth, decision, idem st
 // because the guardian has one for the same child: "discard", or "issue", which
 // is refused for as long as the other one lives. A second person decides.
 func (i *Issuer) ReleaseGuardianship(ctx context.Context, c Caller, guardianship, decision, idem string) (Outcome, error) {
-	if err := c.may(mayRegisterGuardianship...); err != nil {
+	if err := c.may(keepsRegister...); err != nil {
 		return Outcome{}, err
 	}
 	return i.release(ctx, c, releasing{actReleaseGuardianship, KindGuardianship, guardianship, decision}, idem)
@@ -373,6 +406,11 @@ func (i *Issuer) admitOnce(ctx context.Context, r row, d decision) (Outcome, err
 		if err := CheckWard(g, b, i.now()); err != nil {
 			return Outcome{}, err
 		}
+		if r.SignedAs == "" {
+			if r.SignedAs, err = decidingRole(g, r.Proposer.Role, d.proposer.Role, d.by.Role); err != nil {
+				return Outcome{}, err
+			}
+		}
 		a, err := i.admitGuardianship(ctx, r, g, wardRecord{w, b})
 		if err != nil {
 			return Outcome{}, err
@@ -437,7 +475,8 @@ func (i *Issuer) admitHeld(ctx context.Context, birth row, b *vc.Birth) ([]admis
 				continue
 			}
 			live = append(live, g)
-			if r.Approver == "" && (sole || GuardianshipNeedsApproval(g, b)) {
+			undecided := decidedBy(g.LegalBasis.Type, r.SignedAs, r.Proposer.Role) == ""
+			if r.Approver == "" && (sole || undecided || GuardianshipNeedsApproval(g, b)) {
 				a := admission{old: r, state: StatePending, approval: token()}
 				if sole {
 					a.rule = RuleSoleBesideOthers

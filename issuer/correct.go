@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -72,6 +73,9 @@ func (i *Issuer) CorrectGuardianship(ctx context.Context, c Caller, id string, r
 	if o, again, err := i.store.replayed(ctx, i.db, cl); err != nil || again {
 		return i.again(ctx, o, err)
 	}
+	if err := i.concerned(ctx, c, id); err != nil {
+		return Outcome{}, err
+	}
 	old, err := i.correctable(ctx, KindGuardianship, id)
 	if err != nil {
 		return Outcome{}, err
@@ -83,7 +87,30 @@ func (i *Issuer) CorrectGuardianship(ctx context.Context, c Caller, id string, r
 	if _, err := i.checkGuardianshipCorrection(ctx, old, g); err != nil {
 		return Outcome{}, err
 	}
+	if _, err := i.mandates(g, source{caller: c, at: i.now()}); err != nil {
+		return Outcome{}, err
+	}
 	return i.proposeCorrection(ctx, old, g, proposal{Kind: actCorrectGuardianship, Caller: c}, cl)
+}
+
+// concerned gives ErrNoSuchGuardianship to who does not keep the register for a
+// mandate on a legal basis that is none of the caller's.
+func (i *Issuer) concerned(ctx context.Context, c Caller, id string) error {
+	if slices.Contains(keepsRegister, c.Role) {
+		return nil
+	}
+	r, err := i.store.record(ctx, i.db, KindGuardianship, id)
+	if err != nil {
+		return err
+	}
+	g, err := readGuardianship(r)
+	if err != nil {
+		return err
+	}
+	if !decides(c.Role, g.LegalBasis.Type) {
+		return ErrNoSuchGuardianship
+	}
+	return nil
 }
 
 // again tells the outcome of an earlier request, after sealing what it left
@@ -272,7 +299,19 @@ func executeCorrectGuardianship(ctx context.Context, i *Issuer, a approval, d de
 	if err := w.row.inForce(); err != nil {
 		return Outcome{}, err
 	}
+	before, err := readGuardianship(old)
+	if err != nil {
+		return Outcome{}, err
+	}
+	// Who could not have decided the old version cannot put another basis in its
+	// place either.
+	if _, err := decidingRole(before, a.Caller.Role, d.by.Role); err != nil {
+		return Outcome{}, err
+	}
 	v := version{old: old, new: old, guard: &g, birth: w.birth, ward: w.row}
+	if v.new.SignedAs, err = decidingRole(&g, a.Caller.Role, d.by.Role); err != nil {
+		return Outcome{}, err
+	}
 	v.new.Version, v.new.Record, v.new.Proposer, v.new.Approver, v.new.Batch = old.Version+1, a.Payload, a.Caller, d.by.Name, ""
 	v.new.State, v.new.Rule = StateIssued, ""
 	if why := NotIssuable(&g, w.birth, i.now()); why != "" {

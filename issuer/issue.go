@@ -18,6 +18,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -74,7 +75,8 @@ func (i *Issuer) RegisterBirth(ctx context.Context, c Caller, raw []byte, idem s
 // birth's registration had. The guardianship of a child who is held is held, and
 // so is a second one of the same guardian for the same child: the first one is
 // to be corrected. A sole mandate beside somebody else's waits for a second
-// person, as does any beside a sole one.
+// person, as does any beside a sole one, and one that is not the caller's to
+// decide: a registrar enters a court's order, and a court agrees.
 func (i *Issuer) RegisterGuardianship(ctx context.Context, c Caller, raw []byte, idem string) (Outcome, error) {
 	if err := c.may(mayRegisterGuardianship...); err != nil {
 		return Outcome{}, err
@@ -167,8 +169,12 @@ func (i *Issuer) guardianshipEntry(ctx context.Context, g *vc.Guardianship, dige
 	if err != nil {
 		return nil, err
 	}
+	by, err := i.mandates(g, src)
+	if err != nil {
+		return nil, err
+	}
 	e := &entry{ward: ward, birth: b, guard: g, at: src.at, row: row{
-		Kind: KindGuardianship, ID: token(), Birth: ward.ID, Digest: digest, Version: 1,
+		Kind: KindGuardianship, ID: token(), Birth: ward.ID, Digest: digest, Version: 1, SignedAs: by,
 		State: StateIssued, Status: StatusValid, Record: record, Proposer: src.caller, Approver: src.approver, Batch: src.batch,
 	}}
 	switch {
@@ -184,7 +190,7 @@ func (i *Issuer) guardianshipEntry(ctx context.Context, g *vc.Guardianship, dige
 		e.row.State, e.row.Rule = StateNotIssued, why
 		return e, nil
 	}
-	if src.approver == "" && GuardianshipNeedsApproval(g, b) {
+	if src.approver == "" && (by == "" || GuardianshipNeedsApproval(g, b)) {
 		e.row.State = StatePending
 		return e, nil
 	}
@@ -232,7 +238,7 @@ func (i *Issuer) IssueCopies(ctx context.Context, guardianship, holder string) (
 		return nil, err
 	}
 	profiles := []string{ProfileFull, ProfileBorder, ProfileSDJWT}
-	if i.signs(ProfileLDP) {
+	if i.signs(form{ProfileLDP, RoleRegistrar}) {
 		profiles = append(profiles, ProfileLDP)
 	}
 	return i.holderCopies(ctx, guardianship, holder, profiles...)
@@ -370,6 +376,9 @@ func (i *Issuer) haveOrDraft(ctx context.Context, c copyOf) (copied, *draft, err
 			return old, nil, nil
 		}
 	}
+	if f := c.form(); f.profile == ProfileLDP && f.use() != keys.UseSelective && !i.signs(f) {
+		return copied{}, nil, nil // that office has the other formats
+	}
 	d, _, err := i.paper(ctx, c)
 	return copied{}, d, err
 }
@@ -467,6 +476,14 @@ type copyOf struct {
 	at           time.Time
 }
 
+// form says how the copy is signed, and for whom.
+func (c copyOf) form() form {
+	if c.guardianship == nil {
+		return form{c.profile, RoleRegistrar}
+	}
+	return form{c.profile, c.record.signedAs(c.guardianship)}
+}
+
 // credentialType names the type of the copy.
 func (c copyOf) credentialType() string {
 	if c.guardianship == nil {
@@ -513,6 +530,7 @@ type draft struct {
 	record   string
 	holder   string
 	batch    string
+	role     string // that it is signed for
 	list     listName
 	place    place
 	payload  []byte
@@ -533,11 +551,12 @@ func (i *Issuer) draft(ctx context.Context, c copyOf) (*draft, error) {
 	if !until.After(from) {
 		return nil, ErrNotIssuable
 	}
-	if _, err := i.signerFor(keyUse(c.profile), i.now()); err != nil {
+	how := c.form()
+	if _, err := i.signerFor(how.use(), i.now()); err != nil {
 		return nil, err // nothing is reserved that could not be signed
 	}
 	id := uuid.NewString()
-	d := &draft{kind: c.record.Kind, record: c.record.ID, holder: c.holder, batch: c.record.Batch, info: CredentialInfo{
+	d := &draft{kind: c.record.Kind, record: c.record.ID, holder: c.holder, batch: c.record.Batch, role: how.role, info: CredentialInfo{
 		ID: id, Type: c.credentialType(), Profile: c.profile, State: StatusValid,
 		RecordVersion: c.record.Version, ValidFrom: from, ValidUntil: until,
 	}}
@@ -588,7 +607,7 @@ func (i *Issuer) credential(d *draft, subject any, schema string) ([]byte, *unsi
 	if err != nil {
 		return nil, nil, err
 	}
-	u, err := prepare(d.info.Profile, payload)
+	u, err := prepare(form{d.info.Profile, d.role}, payload)
 	return payload, u, err
 }
 
@@ -628,7 +647,7 @@ func (i *Issuer) sdJWT(d *draft, subject any) ([]byte, *unsigned, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return u.Bytes(), &unsigned{profile: ProfileSDJWT, sd: u}, nil
+	return u.Bytes(), &unsigned{form: form{ProfileSDJWT, d.role}, sd: u}, nil
 }
 
 // tokenStatus is the reference to a place in the Token Status List that is

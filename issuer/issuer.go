@@ -265,7 +265,7 @@ func (c Caller) may(roles ...string) error {
 // Who may do what. Revocation and suspension have their own rules (revoke.go).
 var (
 	mayRegisterBirth        = []string{RoleRegistrar}
-	mayRegisterGuardianship = []string{RoleRegistrar, RoleCourt, RoleProtection}
+	mayRegisterGuardianship = []string{RoleRegistrar, RoleCourt, RoleProtection, RoleNotary, RoleHumanitarian}
 	mayRead                 = []string{RoleRegistrar, RoleCourt, RoleProtection}
 )
 

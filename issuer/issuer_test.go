@@ -53,6 +53,7 @@ func newRing(t testing.TB, alg string) *keys.Ring {
 		t.Fatal(err)
 	}
 	addSelective(t, ring, deskTime)
+	addOffices(t, ring, deskTime, RoleCourt, RoleProtection, RoleNotary, RoleHumanitarian)
 	for _, name := range []string{"index", "dedup", "oauth"} {
 		if _, err := ring.EnsureSecret(name); err != nil {
 			t.Fatal(err)
@@ -227,10 +228,16 @@ func (d *desk) guardianship(state string, g *vc.Guardianship) Outcome {
 // approve has Rob accept.
 func (d *desk) approve(o Outcome) Outcome {
 	d.t.Helper()
+	return d.approveAs(rob, o)
+}
+
+// approveAs lets a second person accept what waits.
+func (d *desk) approveAs(c Caller, o Outcome) Outcome {
+	d.t.Helper()
 	if o.Approval == "" {
 		d.t.Fatal("the outcome waits for nobody")
 	}
-	out, err := d.Approve(context.Background(), rob, o.Approval, true)
+	out, err := d.Approve(context.Background(), c, o.Approval, true)
 	if err != nil {
 		d.t.Fatalf("approving: %v", explain(err))
 	}

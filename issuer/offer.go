@@ -129,7 +129,10 @@ func (i *Issuer) OfferFor(ctx context.Context, c Caller, guardianship string, te
 		}
 		row.Idem = o.mac("offer-idempotency", []byte(c.ID), []byte(terms.Idempotency))
 	}
-	var err error
+	err := i.concerned(ctx, c, guardianship)
+	if err != nil {
+		return Offer{}, err
+	}
 	if row.Configs, err = i.offerable(ctx, guardianship); err != nil {
 		return Offer{}, err
 	}
@@ -370,12 +373,12 @@ func (i *Issuer) offerable(ctx context.Context, id string) ([]string, error) {
 	}
 	var configs []string
 	for _, o := range catalogue {
-		if o.profile == ProfileLDP && !i.signs(o.profile) {
-			continue
-		}
-		c := copyOf{profile: o.profile, holder: "did:key:of-whoever-redeems", birth: b}
+		c := copyOf{record: ward, profile: o.profile, holder: "did:key:of-whoever-redeems", birth: b}
 		if o.kind == vc.TypeGuardianship {
-			c.guardianship = g
+			c.record, c.guardianship = r, g
+		}
+		if o.profile == ProfileLDP && !i.signs(c.form()) {
+			continue
 		}
 		if _, _, err := c.subject(); errors.Is(err, ErrMRZNeeded) {
 			continue // a name that no machine-readable zone can hold
@@ -422,7 +425,7 @@ func (i *Issuer) Fetch(ctx context.Context, r CredentialRequest) (json.RawMessag
 	if !mine {
 		return nil, ErrProof.WithDetail("these credentials belong to another key")
 	}
-	if conf.profile == ProfileLDP && !i.signs(conf.profile) {
+	if conf.profile == ProfileLDP && !i.signs(form{conf.profile, RoleRegistrar}) {
 		return nil, ErrDenied // an issuer without such a key has the other formats
 	}
 	copies, err := i.holderCopies(ctx, g.Guardianship, holder, conf.profile)

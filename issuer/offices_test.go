@@ -30,12 +30,20 @@ func addOffices(t testing.TB, ring *keys.Ring, at time.Time, offices ...string) 
 	}
 }
 
+// ringOf is a ring with the keys of these offices alone.
+func ringOf(t testing.TB, offices ...string) *keys.Ring {
+	t.Helper()
+	ring := newRing(t, keys.EdDSA)
+	ring.Keys = slices.DeleteFunc(ring.Keys, func(k *keys.Key) bool { return keys.RoleOf(k.Use) != "" })
+	addOffices(t, ring, deskTime, offices...)
+	return ring
+}
+
 // TestSignerByRole: each role signs with its own key, and a role whose key the
 // office does not hold with none.
 func TestSignerByRole(t *testing.T) {
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
-		ring := newRing(t, keys.EdDSA)
-		addOffices(t, ring, deskTime, RoleCourt, RoleNotary)
+		ring := ringOf(t, RoleCourt, RoleNotary)
 		d := openDeskWith(t, Config{DB: db, Ring: ring})
 		for role, want := range map[string]string{"": "#key-1", RoleRegistrar: "#key-1", RoleCourt: "#court-1", RoleNotary: "#notary-1"} {
 			s, err := d.signer(role)
@@ -65,8 +73,7 @@ func TestSignerByRole(t *testing.T) {
 // office, and those of the register have no label.
 func TestDocumentLabelsOffices(t *testing.T) {
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
-		ring := newRing(t, keys.EdDSA)
-		addOffices(t, ring, deskTime, RoleCourt, RoleHumanitarian)
+		ring := ringOf(t, RoleCourt, RoleHumanitarian)
 		d := openDeskWith(t, Config{DB: db, Ring: ring})
 		p, err := d.DIDDocument()
 		if err != nil {

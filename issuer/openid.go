@@ -132,16 +132,18 @@ func (i *Issuer) configurations() map[string]Configuration {
 	return all
 }
 
-// signs reports whether there is a key now that signs a profile.
-func (i *Issuer) signs(profile string) bool {
-	_, err := i.signerFor(keyUse(profile), i.now())
+// signs reports whether there is a key now that signs in a form.
+func (i *Issuer) signs(f form) bool {
+	_, err := i.signerFor(f.use(), i.now())
 	return err == nil
 }
 
 // Metadata gives the Credential Issuer Metadata.
 func (i *Issuer) Metadata() IssuerMetadata {
 	configurations := i.configurations()
-	maps.DeleteFunc(configurations, func(_ string, c Configuration) bool { return c.profile == ProfileLDP && !i.signs(c.profile) })
+	maps.DeleteFunc(configurations, func(_ string, c Configuration) bool {
+		return c.profile == ProfileLDP && !i.signs(form{c.profile, RoleRegistrar})
+	})
 	return IssuerMetadata{
 		Issuer:         i.cfg.Base,
 		Credential:     i.cfg.Base + "/credential",

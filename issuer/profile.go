@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/icao"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -112,6 +113,14 @@ func BorderGuardianship(g *vc.Guardianship, childRef, holder string) (vc.Guardia
 	if len(g.Guardian.Documents) > 0 {
 		s.Guardian.Documents = g.Guardian.Documents[:1:1]
 	}
+	// Who comes instead of the guardian proves a key too; paper proves none.
+	if holder != "" {
+		for _, key := range g.Guardian.Delegates {
+			if _, err := did.ParseKey(key); err == nil {
+				s.Guardian.Delegates = append(s.Guardian.Delegates, key)
+			}
+		}
+	}
 	if holder == "" && len(s.Guardian.Names) == 0 && len(s.Guardian.Documents) == 0 {
 		return vc.Guardianship{}, ErrMRZNeeded
 	}
@@ -184,10 +193,7 @@ func Validity(profile string, b *vc.Birth, g *vc.Guardianship, now time.Time) (f
 			days = exceptionDays
 		}
 	} else {
-		switch g.LegalBasis.Type {
-		case "humanitarianMandate", "publicAuthority", "customary":
-			days = exceptionDays
-		}
+		days = min(days, basisDays(g.LegalBasis.Type))
 	}
 	from = now.UTC().Truncate(time.Second)
 	until = from.Add(time.Duration(days) * secondsPerDay * time.Second)

@@ -18,7 +18,10 @@ func (c *inspection) guardianship(g *vc.Guardianship) {
 	c.guardian(g)
 	c.reference("/ward/birthCredential", g.Ward.BirthCredential)
 	c.legalBasis(g)
+	c.given(g)
 	c.basisMatrix(g)
+	c.powersOf(g)
+	c.delegates(g)
 	c.exercise(g)
 	c.constraints(g)
 	c.effective(g)
@@ -50,9 +53,6 @@ func (c *inspection) guardian(g *vc.Guardianship) {
 	}
 	switch {
 	case person:
-		if len(p.Delegates) > 0 {
-			c.refuse("/guardian/delegates", "must be absent for a natural person")
-		}
 		if p.PersonRef == "" && len(p.Names) == 0 && len(p.Documents) == 0 {
 			c.refuse("/guardian", "must be identified by personRef, names or documents")
 		}
@@ -156,23 +156,16 @@ func (c *inspection) mustEnd(g *vc.Guardianship) {
 	}
 }
 
-// humanitarian holds an organisation's mandate to its days, and to the host
-// State: who may take the child across a border for good needs the State's
-// countersignature. Bare travelAccompany passes, since the State may agree to
-// one journey; the border then shows amber.
+// humanitarian holds an organisation's mandate to its days. What it can give, and
+// what only with the countersignature of the host State, is in the table of
+// legal bases: who may take the child across a border for good needs the State.
+// Bare travelAccompany passes, since the State may agree to one journey; the
+// border then shows amber.
 func (c *inspection) humanitarian(g *vc.Guardianship) {
 	from, err1 := vc.ParseDate(g.Effective.From)
 	until, err2 := vc.ParseDate(g.Effective.Until)
 	if err1 == nil && err2 == nil && from.DaysUntil(until) > humanitarianDays {
 		c.refuse("/effective/until", "must not lie more than 90 days after from for a humanitarian mandate")
-	}
-	if g.LegalBasis.CountersignedBy != "" {
-		return
-	}
-	for i, power := range g.Powers {
-		if power == "travelConsent" || power == "relocate" || power == "passportApply" {
-			c.refuse(at("/powers", i), "needs the countersignature of a State on a humanitarian mandate")
-		}
 	}
 }
 

@@ -14,25 +14,33 @@ import (
 // unsigned is a credential that passed the checks of package vc and can be
 // signed once, as its profile asks: one of the two is set.
 type unsigned struct {
-	profile string
-	vc      *vc.Unsigned
-	sd      *vc.UnsignedSDJWTVC
+	form
+	vc *vc.Unsigned
+	sd *vc.UnsignedSDJWTVC
 }
 
-// keyUse names the use of the key that signs a profile. ecdsa-sd-2023 is defined
-// for P-256 alone, so it has a key of its own.
-func keyUse(profile string) string {
-	if profile == ProfileLDP {
+// form is how a credential is secured: its profile, and the role of the trust
+// list whose key signs it; "" is the register's own.
+type form struct{ profile, role string }
+
+// use names the use of the key that signs. ecdsa-sd-2023 is defined for P-256
+// alone, so it has keys of its own.
+func (f form) use() string {
+	use := useOf(f.role)
+	switch {
+	case f.profile != ProfileLDP:
+		return use
+	case use == keys.UseCredentials:
 		return keys.UseSelective
 	}
-	return keys.UseCredentials
+	return keys.SelectiveOf(use)
 }
 
-// prepare checks the bytes that were or will be reserved for a profile.
-func prepare(profile string, payload []byte) (*unsigned, error) {
-	u := &unsigned{profile: profile}
+// prepare checks the bytes that were or will be reserved.
+func prepare(f form, payload []byte) (*unsigned, error) {
+	u := &unsigned{form: f}
 	var err error
-	if profile == ProfileSDJWT {
+	if f.profile == ProfileSDJWT {
 		u.sd, err = vc.ReopenSDJWTVC(payload)
 	} else {
 		u.vc, err = vc.Prepare(payload)
@@ -43,10 +51,10 @@ func prepare(profile string, payload []byte) (*unsigned, error) {
 	return u, nil
 }
 
-// secure signs a checked credential with the key of its profile.
+// secure signs a checked credential with the key of its form.
 func (i *Issuer) secure(u *unsigned) (string, error) {
 	now := i.now()
-	s, err := i.signerFor(keyUse(u.profile), now)
+	s, err := i.signerFor(u.use(), now)
 	if err != nil {
 		return "", err
 	}
@@ -62,9 +70,9 @@ func (i *Issuer) secure(u *unsigned) (string, error) {
 
 // unsecure verifies what secure gave with the keys that were published at a
 // time, and gives the bytes that were reserved.
-func (i *Issuer) unsecure(profile, text string, at time.Time) ([]byte, error) {
-	published := i.published(keyUse(profile), at)
-	switch profile {
+func (i *Issuer) unsecure(f form, text string, at time.Time) ([]byte, error) {
+	published := i.published(f.use(), at)
+	switch f.profile {
 	case ProfileLDP:
 		payload, err := vc.OpenBase([]byte(text), func(method string) (crypto.PublicKey, string, error) {
 			if key, ok := published[method]; ok {
@@ -118,7 +126,7 @@ func (i *Issuer) signAgain(r reserved) (*sealing, error) {
 	if err := i.ours(r.Payload, r); err != nil {
 		return nil, err
 	}
-	u, err := prepare(r.Profile, r.Payload)
+	u, err := prepare(form{r.Profile, r.Role}, r.Payload)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +134,7 @@ func (i *Issuer) signAgain(r reserved) (*sealing, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := i.unsecure(r.Profile, x.JWT, i.now())
+	payload, err := i.unsecure(form{r.Profile, r.Role}, x.JWT, i.now())
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +178,7 @@ func (i *Issuer) intact(x copied) bool {
 	if x.ValidUntil.Before(at) {
 		at = x.ValidUntil
 	}
-	payload, err := i.unsecure(x.Profile, x.JWT, at)
+	payload, err := i.unsecure(form{x.Profile, x.Role}, x.JWT, at)
 	if err != nil || i.ours(payload, reserved{ID: x.ID, Profile: x.Profile, Place: x.Place}) != nil {
 		return false
 	}

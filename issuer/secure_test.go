@@ -82,7 +82,7 @@ func TestRecoverEveryFormat(t *testing.T) {
 			if err != nil || len(cs) != 1 || !cs[0].Sealed || cs[0].Profile != r.Profile {
 				t.Fatal(cs, err)
 			}
-			got, err := d.unsecure(r.Profile, cs[0].JWT, d.now())
+			got, err := d.unsecure(form{profile: r.Profile}, cs[0].JWT, d.now())
 			if err != nil || !bytes.Equal(got, r.Payload) {
 				t.Errorf("%s: other bytes were signed: %v", r.Profile, err)
 			}
@@ -162,17 +162,17 @@ func TestRecoverRefusesEveryFormat(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", r.Profile, err)
 		}
-		if _, err := other.unsecure(r.Profile, x.JWT, d.now()); !errors.Is(err, errAltered) {
+		if _, err := other.unsecure(form{profile: r.Profile}, x.JWT, d.now()); !errors.Is(err, errAltered) {
 			t.Errorf("%s: another issuer's keys: %v", r.Profile, err)
 		}
-		if _, err := d.unsecure(r.Profile, x.JWT[:len(x.JWT)-40], d.now()); r.Profile != ProfileSDJWT && err == nil {
+		if _, err := d.unsecure(form{profile: r.Profile}, x.JWT[:len(x.JWT)-40], d.now()); r.Profile != ProfileSDJWT && err == nil {
 			t.Errorf("%s: a cut copy verifies", r.Profile)
 		}
 		for _, profile := range []string{ProfileFull, ProfileSDJWT, ProfileLDP} {
 			if same := profile == r.Profile || profile == ProfileFull && r.Profile == ProfileBorder; same {
 				continue
 			}
-			if _, err := d.unsecure(profile, x.JWT, d.now()); err == nil {
+			if _, err := d.unsecure(form{profile: profile}, x.JWT, d.now()); err == nil {
 				t.Errorf("a %s copy passes for %s", r.Profile, profile)
 			}
 		}
@@ -241,7 +241,7 @@ func TestFsckFindsAlteredCopies(t *testing.T) {
 func TestWithoutSelectiveKey(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(r *keys.Ring){
-		"none":  func(r *keys.Ring) { r.Keys = r.Keys[:1] },
+		"none":  func(r *keys.Ring) { r.Keys = append(r.Keys[:1:1], r.Keys[2:]...) },
 		"ended": func(r *keys.Ring) { r.Keys[1].NotAfter = deskTime.Add(-time.Hour) },
 		"later": func(r *keys.Ring) { r.Keys[1].NotBefore = deskTime.Add(time.Hour) },
 	} {
@@ -322,7 +322,7 @@ func TestAgeIsMadeAnew(t *testing.T) {
 
 func mustUnsecure(t *testing.T, d *desk, c IssuedCredential) []byte {
 	t.Helper()
-	b, err := d.unsecure(c.Profile, c.JWT, d.now())
+	b, err := d.unsecure(form{profile: c.Profile}, c.JWT, d.now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -477,7 +477,7 @@ func TestStatusListWithoutDatabase(t *testing.T) {
 
 func TestPublishedKeys(t *testing.T) {
 	db := storetest.Open(t, store.SQLite, "issuer")
-	ring := newRing(t, keys.EdDSA)
+	ring := ringOf(t)
 	day := 24 * time.Hour
 	for name, period := range map[string][2]time.Duration{
 		"gone":   {-800 * day, -365 * day},

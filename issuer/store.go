@@ -89,6 +89,7 @@ type row struct {
 	Rule        string
 	Status      string
 	SuspendedBy string
+	SignedAs    string // of guardianships: the role whose key signs; see row.signedAs
 	Record      []byte
 	Proposer    Caller
 	Approver    string
@@ -116,9 +117,9 @@ func (r row) inForce() error {
 }
 
 const (
-	selectBirth = `SELECT id, COALESCE(ref, ''), child_ref, '', digest, version, state, rule, status, suspended_by, record,
+	selectBirth = `SELECT id, COALESCE(ref, ''), child_ref, '', digest, version, state, rule, status, suspended_by, '', record,
 		proposer_id, proposer_name, proposer_role, approver, batch, created FROM births`
-	selectGuardianship = `SELECT id, '', '', birth, digest, version, state, rule, status, suspended_by, record,
+	selectGuardianship = `SELECT id, '', '', birth, digest, version, state, rule, status, suspended_by, signed_as, record,
 		proposer_id, proposer_name, proposer_role, approver, batch, created FROM guardianships`
 )
 
@@ -142,7 +143,7 @@ func (s *Store) rows(ctx context.Context, q reader, kind, where string, args ...
 		r := row{Kind: kind}
 		var created int64
 		if err := rs.Scan(&r.ID, &r.Ref, &r.ChildRef, &r.Birth, &r.Digest, &r.Version, &r.State, &r.Rule, &r.Status,
-			&r.SuspendedBy, &r.Record, &r.Proposer.ID, &r.Proposer.Name, &r.Proposer.Role, &r.Approver, &r.Batch, &created); err != nil {
+			&r.SuspendedBy, &r.SignedAs, &r.Record, &r.Proposer.ID, &r.Proposer.Name, &r.Proposer.Role, &r.Approver, &r.Batch, &created); err != nil {
 			return nil, err
 		}
 		r.Created = store.Time(created)
@@ -542,6 +543,8 @@ func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in [
 			r.Proposer.ID, r.Proposer.Name, r.Proposer.Role, r.Approver, r.Batch, at, at}
 		if kind == KindBirth {
 			v = append(v, r.ChildRef)
+		} else {
+			v = append(v, r.SignedAs)
 		}
 		records = append(records, v)
 		for _, k := range e.keys {
@@ -558,7 +561,7 @@ func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in [
 			answers = append(answers, []any{e.claim.key, e.claim.request, body, at})
 		}
 	}
-	head := `INSERT INTO guardianships (id, birth, digest, version, state, rule, record, proposer_id, proposer_name, proposer_role, approver, batch, created, changed)`
+	head := `INSERT INTO guardianships (id, birth, digest, version, state, rule, record, proposer_id, proposer_name, proposer_role, approver, batch, created, changed, signed_as)`
 	if kind == KindBirth {
 		head = `INSERT INTO births (id, ref, digest, version, state, rule, record, proposer_id, proposer_name, proposer_role, approver, batch, created, changed, child_ref)`
 	}

@@ -59,8 +59,8 @@ func (s *Store) replaceVersion(ctx context.Context, tx *sql.Tx, v version) error
 			}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE guardianships SET version = $2, state = $3, rule = $4, record = $5, proposer_id = $6,
-			proposer_name = $7, proposer_role = $8, approver = $9, changed = $10 WHERE id = $1`,
-			n.ID, n.Version, n.State, n.Rule, n.Record, n.Proposer.ID, n.Proposer.Name, n.Proposer.Role, n.Approver, at)
+			proposer_name = $7, proposer_role = $8, approver = $9, changed = $10, signed_as = $11 WHERE id = $1`,
+			n.ID, n.Version, n.State, n.Rule, n.Record, n.Proposer.ID, n.Proposer.Name, n.Proposer.Role, n.Approver, at, n.SignedAs)
 	} else {
 		err = s.replaceBirth(ctx, tx, v, at)
 	}
@@ -212,6 +212,11 @@ func (s *Store) admitRecords(ctx context.Context, tx *sql.Tx, in []admission, bi
 		if _, err := tx.ExecContext(ctx, `UPDATE `+tables[a.old.Kind].name+` SET state = $2, rule = $3, approver = $4, changed = $5 WHERE id = $1`,
 			a.old.ID, a.state, a.rule, a.approver, store.Micros(s.now())); err != nil {
 			return err
+		}
+		if a.old.SignedAs != "" {
+			if _, err := tx.ExecContext(ctx, `UPDATE guardianships SET signed_as = $2 WHERE id = $1`, a.old.ID, a.old.SignedAs); err != nil {
+				return err
+			}
 		}
 		if a.draft != nil {
 			drafts = append(drafts, a.draft)

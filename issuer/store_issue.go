@@ -19,14 +19,14 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status
 	for _, d := range drafts {
 		credentials = append(credentials, []any{d.info.ID, d.kind, d.record, d.info.RecordVersion, d.info.Type, d.info.Profile, d.holder,
 			d.place.list, d.place.index, d.payload, "reserved", status,
-			store.Micros(d.info.ValidFrom), store.Micros(d.info.ValidUntil), d.batch, at})
+			store.Micros(d.info.ValidFrom), store.Micros(d.info.ValidUntil), d.batch, at, d.role})
 		commitments = append(commitments, []any{d.info.ID, "issued", d.salt, d.hash, at})
 		if status == StatusSuspended {
 			lists[d.place.list] = true
 			changes = append(changes, []any{d.place.list, d.place.index, vc.PurposeSuspension, 1, at})
 		}
 	}
-	if err := s.insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, state, status, valid_from, valid_until, batch, created)`, credentials); err != nil {
+	if err := s.insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, state, status, valid_from, valid_until, batch, created, signed_as)`, credentials); err != nil {
 		return err
 	}
 	if err := s.insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments); err != nil {
@@ -113,6 +113,7 @@ func (s *Store) sealPart(ctx context.Context, tx *sql.Tx, in []*sealing) error {
 type reserved struct {
 	ID      string
 	Profile string
+	Role    string // that it is signed for
 	Place   place
 	Payload []byte
 }
@@ -124,7 +125,7 @@ func (s *Store) open(ctx context.Context, before time.Time, record string, skip 
 	if record != "" {
 		q, args = ` AND record = $3`, append(args, record)
 	}
-	rs, err := s.db.QueryContext(ctx, `SELECT id, profile, list, idx, payload FROM credentials WHERE state = 'reserved' AND created <= $1`+q+
+	rs, err := s.db.QueryContext(ctx, `SELECT id, profile, signed_as, list, idx, payload FROM credentials WHERE state = 'reserved' AND created <= $1`+q+
 		` ORDER BY created, id LIMIT 500 OFFSET $2`, args...)
 	if err != nil {
 		return nil, err
@@ -133,7 +134,7 @@ func (s *Store) open(ctx context.Context, before time.Time, record string, skip 
 	var out []reserved
 	for rs.Next() {
 		var r reserved
-		if err := rs.Scan(&r.ID, &r.Profile, &r.Place.list, &r.Place.index, &r.Payload); err != nil {
+		if err := rs.Scan(&r.ID, &r.Profile, &r.Role, &r.Place.list, &r.Place.index, &r.Payload); err != nil {
 			return nil, err
 		}
 		out = append(out, r)
@@ -146,12 +147,13 @@ type copied struct {
 	CredentialInfo
 	Record string
 	Holder string
+	Role   string // that it is signed for
 	Place  place
 	Sealed bool
 	JWT    string
 }
 
-const selectCopies = `SELECT id, record, version, type, profile, holder, list, idx, jwt, state, status, valid_from, valid_until FROM credentials `
+const selectCopies = `SELECT id, record, version, type, profile, holder, signed_as, list, idx, jwt, state, status, valid_from, valid_until FROM credentials `
 
 func (s *Store) copies(ctx context.Context, q reader, where string, args ...any) ([]copied, error) {
 	rs, err := q.QueryContext(ctx, selectCopies+where, args...)
@@ -164,7 +166,7 @@ func (s *Store) copies(ctx context.Context, q reader, where string, args ...any)
 		var c copied
 		var state string
 		var from, until int64
-		if err := rs.Scan(&c.ID, &c.Record, &c.RecordVersion, &c.Type, &c.Profile, &c.Holder, &c.Place.list, &c.Place.index, &c.JWT, &state, &c.State, &from, &until); err != nil {
+		if err := rs.Scan(&c.ID, &c.Record, &c.RecordVersion, &c.Type, &c.Profile, &c.Holder, &c.Role, &c.Place.list, &c.Place.index, &c.JWT, &state, &c.State, &from, &until); err != nil {
 			return nil, err
 		}
 		c.Sealed = state == "sealed"

@@ -67,8 +67,8 @@ func TestIssueCredential(t *testing.T) {
 		if counted.Births["issued"] != 1 || counted.Open != 0 {
 			t.Errorf("%+v", counted)
 		}
-		// The issuer may be named, if it is this one; a court registers a mandate.
-		g := o.call("POST", "/credentials/issue", "carla", issueBody("GuardianshipCredential", guardianshipOf(childRef), `"issuer":{"id":"did:web:localhost%3A8080"}`)).want(201)
+		// The issuer may be named, if it is this one.
+		g := o.call("POST", "/credentials/issue", "rita", issueBody("GuardianshipCredential", guardianshipOf(childRef), `"issuer":{"id":"did:web:localhost%3A8080"}`)).want(201)
 		if v := o.verified(g); !v.Is(vc.TypeGuardianship) || v.Subject != "" {
 			t.Errorf("%+v", v)
 		}
