@@ -27,6 +27,8 @@ var (
 )
 
 const (
+	listPatience = 5 * time.Second
+
 	maxConsents = 512 // per guardian; a class trip is sixty
 	// consentTerm is how long a consent that names no end is good: two years
 	// (CNJ 131/2011, Art. 10), counted from grantedOn.
@@ -98,6 +100,11 @@ type consentKept struct {
 	Birth   string          `json:"birth"`            // border vc+jwt
 	Parties []party         `json:"parties"`          // in the order of the subject's grantors
 
+	Room   *room       `json:"room,omitempty"`   // where the grantors meet
+	Invite *invite     `json:"invite,omitempty"` // to the room, of who made it
+	Seats  int         `json:"seats,omitempty"`  // how many guardians there are, as far as the mandate says
+	Given  []givenLink `json:"given,omitempty"`  // links for companions
+
 	Sign      *signing  `json:"sign,omitempty"`
 	Witnessed string    `json:"witnessed,omitempty"` // vc+jwt
 	Withdraw  time.Time `json:"withdraw,omitzero"`   // when the caller withdrew
@@ -132,7 +139,12 @@ type consentHeld struct {
 
 	subject vc.TravelConsent
 	birth   *held
-	guards  []*held // of Parties
+	guards  []*held          // of Parties
+	signs   []*vc.Credential // of Parties, nil where there is none
+	witness *vc.Credential
+
+	leave  []drop   // to be left when it is stored
+	remove []string // drops to be taken away then
 }
 
 // read fills in what the consent says. What is kept was verified before it was
@@ -166,6 +178,20 @@ func (c *consentHeld) read() error {
 	if c.birth.birth == nil {
 		return errUnsealed
 	}
+	c.signs, c.witness = make([]*vc.Credential, len(c.Parties)), nil
+	for i, p := range c.Parties {
+		if p.Consent == "" {
+			continue
+		}
+		if c.signs[i], _, err = reread(p.Consent); err != nil {
+			return errUnsealed.With(err)
+		}
+	}
+	if c.Witnessed != "" {
+		if c.witness, _, err = reread(c.Witnessed); err != nil {
+			return errUnsealed.With(err)
+		}
+	}
 	return nil
 }
 
@@ -184,11 +210,25 @@ func (c *consentHeld) signed() int {
 	return n
 }
 
-// until is when the consent ends.
+// until is when the consent ends: with the first of what is shown of it.
 func (c *consentHeld) until() time.Time {
 	end := consentEnd(&c.subject)
-	if c.Sign != nil && !c.Sign.Until.IsZero() && c.Sign.Until.Before(end) {
-		return c.Sign.Until
+	sooner := func(t time.Time) {
+		if !t.IsZero() && t.Before(end) {
+			end = t
+		}
+	}
+	if c.witness != nil {
+		sooner(c.witness.ValidTo)
+		return end
+	}
+	if c.Sign != nil {
+		sooner(c.Sign.Until)
+	}
+	for _, s := range c.signs {
+		if s != nil {
+			sooner(s.ValidTo)
+		}
 	}
 	return end
 }
@@ -203,7 +243,7 @@ func (c *consentHeld) state(now time.Time) string {
 		return consentWitnessed
 	case c.signed() == len(c.Parties):
 		return consentSigned
-	case c.signed() > 0 || c.Frozen || len(c.Parties) > 1:
+	case c.signed() > 0 || c.Frozen || len(c.Parties) > 1 || c.Room != nil:
 		return consentOpen
 	}
 	return consentDraft
@@ -311,11 +351,17 @@ func (w *Wallet) DraftConsent(ctx context.Context, g Guardian, d Draft) (Consent
 	}
 	k := consentKept{Child: d.Child, Name: nameOf(all, d.Child, now), Me: h.DID, Subject: subject, Host: birth.vc.Issuer, Birth: birth.JWT,
 		Parties: []party{{Guardianship: guard.JWT}}, Quorum: signers(guard.guardianship.Exercise, d.Mode)}
-	c, err := w.keepConsent(ctx, v, k, nil)
+	var leave []drop
+	if k.Quorum > 1 || d.Invite {
+		if leave, err = w.openRoom(&k, h, guard.guardianship.Exercise); err != nil {
+			return Consent{}, err
+		}
+	}
+	c, err := w.keepConsent(ctx, v, k, nil, leave...)
 	if err != nil {
 		return Consent{}, err
 	}
-	return c.shown(v, now)
+	return w.shownConsent(ctx, v, c)
 }
 
 // nameOf gives the name of a child as the caller's wallet shows it.
@@ -381,9 +427,15 @@ func (w *Wallet) Consents(ctx context.Context, g Guardian) ([]Consent, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := w.cfg.Now()
-	for i := range all {
-		s, err := all[i].shown(v, now)
+	j, err := w.judge(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// However many services have to be asked, a list is there in time.
+	soon, cancel := context.WithTimeout(ctx, listPatience)
+	defer cancel()
+	for _, c := range all {
+		s, err := w.shownConsent(ctx, v, w.synced(soon, v, c, j))
 		if err != nil {
 			return nil, err
 		}
@@ -402,8 +454,28 @@ func (w *Wallet) Consent(ctx context.Context, g Guardian, id string) (Consent, e
 	if err != nil {
 		return Consent{}, err
 	}
-	out, err := c.shown(v, w.cfg.Now())
+	j, err := w.judge(ctx)
+	if err != nil {
+		return Consent{}, err
+	}
+	c = w.synced(ctx, v, c, j)
+	out, err := w.shownConsent(ctx, v, c)
 	out.Subject = c.Subject
+	return out, err
+}
+
+// shownConsent gives a consent as it is shown, with an invitation that can be
+// used if others are still to join.
+func (w *Wallet) shownConsent(ctx context.Context, v *vault, c consentHeld) (Consent, error) {
+	c, err := w.invited(ctx, v, c)
+	if err != nil {
+		return Consent{}, err
+	}
+	now := w.cfg.Now()
+	out, err := c.shown(v, now)
+	if err == nil && c.inviting(now) {
+		out.Invitation = &Link{Link: c.Invite.Link.String(), ExpiresAt: c.Invite.Expires}
+	}
 	return out, err
 }
 

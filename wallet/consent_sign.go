@@ -65,15 +65,45 @@ func (w *Wallet) SignConsent(ctx context.Context, g Guardian, id string, alone b
 	if err != nil {
 		return Consent{}, err
 	}
-	if c, err = w.begin(ctx, v, c, alone); err != nil {
+	if c.mine() < 0 {
+		return Consent{}, ErrNoSuchConsent // a companion has nothing to sign
+	}
+	j, err := w.judge(ctx)
+	if err != nil {
 		return Consent{}, err
 	}
 	if c.Parties[c.mine()].Consent == "" {
+		if c, err = w.gather(ctx, v, c, j, alone); err != nil {
+			return Consent{}, err
+		}
+		if c, err = w.begin(ctx, v, c, alone); err != nil {
+			return Consent{}, err
+		}
 		if c, err = w.sign(ctx, v, c); err != nil {
 			return Consent{}, err
 		}
 	}
-	return c.shown(v, w.cfg.Now())
+	return w.shownConsent(ctx, v, w.synced(ctx, v, c, j))
+}
+
+// gather learns who has joined and closes the room, where there is one. Who
+// drafted a consent that nobody joined does not need the room.
+func (w *Wallet) gather(ctx context.Context, v *vault, c consentHeld, j *judge, alone bool) (consentHeld, error) {
+	now := w.cfg.Now()
+	if state := c.state(now); c.Room == nil || c.Frozen || state == consentWithdrawn || state == consentExpired {
+		return c, nil
+	}
+	if !now.Before(c.Room.Expires) && len(c.Parties) > 1 {
+		return c, ErrLinkGone.WithHint("the time to sign together is over: make a new consent")
+	}
+	c, err := w.sync(ctx, v, c, j, false)
+	if err != nil {
+		return c, err
+	}
+	if len(c.Parties) < c.Quorum && !alone {
+		return c, ErrConsentSigners
+	}
+	return w.sync(ctx, v, c, j, true)
 }
 
 // begin ends the time in which grantors can be added, and writes down what must
@@ -81,9 +111,6 @@ func (w *Wallet) SignConsent(ctx context.Context, g Guardian, id string, alone b
 func (w *Wallet) begin(ctx context.Context, v *vault, c consentHeld, alone bool) (consentHeld, error) {
 	return w.changeConsent(ctx, v, c.ID, func(c *consentHeld) error {
 		now := w.cfg.Now()
-		if c.mine() < 0 {
-			return ErrNoSuchConsent // a companion has nothing to sign
-		}
 		if c.Parties[c.mine()].Consent != "" {
 			return nil
 		}
@@ -91,10 +118,10 @@ func (w *Wallet) begin(ctx context.Context, v *vault, c consentHeld, alone bool)
 		case consentWithdrawn, consentExpired:
 			return ErrConsentState
 		}
-		if !c.Frozen && len(c.Parties) < c.Quorum && !alone {
+		if c.Sign == nil && len(c.Parties) < c.Quorum && !alone {
 			return ErrConsentSigners
 		}
-		c.Frozen = true
+		c.freeze(true)
 		if c.Sign == nil {
 			c.Sign = &signing{Request: store.Random(16), ID: "urn:uuid:" + uuid.NewString(), From: now.UTC().Truncate(time.Second)}
 		}
@@ -265,6 +292,14 @@ func (w *Wallet) WithdrawConsent(ctx context.Context, g Guardian, id string) err
 		if c.Withdraw.IsZero() {
 			c.Withdraw = w.cfg.Now().UTC()
 		}
+		// The links that were not used yet lead nowhere from now on.
+		for _, g := range c.Given {
+			c.remove = append(c.remove, g.ID)
+		}
+		if c.Invite != nil {
+			c.remove = append(c.remove, c.Invite.Link.ID)
+		}
+		c.Given = nil
 		return nil
 	})
 	if err != nil {
@@ -307,4 +342,21 @@ func (w *Wallet) passOn(ctx context.Context, v *vault, c consentHeld) error {
 	}
 	_, err := w.changeConsent(ctx, v, c.ID, func(c *consentHeld) error { c.Told = true; return nil })
 	return err
+}
+
+// DeleteConsent forgets a consent that nobody can rely on any more, or that was
+// shared with the caller.
+func (w *Wallet) DeleteConsent(ctx context.Context, g Guardian, id string) error {
+	v, err := w.vault(ctx, g.ID)
+	if err != nil {
+		return gone(err, ErrNoSuchConsent)
+	}
+	c, err := w.consent(ctx, v, id)
+	if err != nil {
+		return err
+	}
+	if !c.Shared && c.Parties[c.mine()].Consent != "" && c.state(w.cfg.Now()) != consentExpired && !c.Told {
+		return ErrConsentState.WithDetail("what was signed is good until it is withdrawn: it could not be withdrawn without this")
+	}
+	return w.forgetConsent(ctx, v, &c)
 }

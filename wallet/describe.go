@@ -41,6 +41,9 @@ type Child struct {
 	Role        string   `json:"role"`      // of the guardian
 	Credentials []string `json:"credentials"`
 	Ready       bool     `json:"ready"` // a presentation for a border can be made now
+	// Shared: the caller is no guardian of the child, but was named in a consent
+	// and given what it takes to show it.
+	Shared bool `json:"shared,omitempty"`
 }
 
 // LogValue keeps a person's data out of every log.
@@ -185,6 +188,29 @@ func describeChild(ch *Child, all []held, now time.Time) {
 	}
 	_, _, err := choose(all, ch.ID, now)
 	ch.Ready = err == nil
+}
+
+// sharedChildren lists the children whom a guardian knows from shares alone, and
+// what is known of them: what a border would see.
+func sharedChildren(v *vault, agreed []consentHeld, now time.Time) []Child {
+	var out []Child
+	at := map[string]int{}
+	for i := range agreed {
+		c := &agreed[i]
+		if !c.Shared || c.Child != "" {
+			continue
+		}
+		id := c.childID(v)
+		n, ok := at[id]
+		if !ok {
+			n = len(out)
+			at[id] = n
+			out = append(out, Child{ID: id, Names: ownNames(c.birth.birth.Names), BirthDate: bornOn(c.birth.birth.BirthDate), Role: "companion",
+				Credentials: []string{}, Shared: true})
+		}
+		out[n].Ready = out[n].Ready || c.usable(now)
+	}
+	return out
 }
 
 // better reports whether c tells more than d: the full profile before the

@@ -48,6 +48,19 @@ func Routes(s *serve.Server, w *Wallet) {
 	e.POST("/wallet/consents", h.draftConsent, s.Limit(60, time.Minute), guardian)
 	e.GET("/wallet/consents", h.consents, guardian)
 	e.GET("/wallet/consents/:id", h.consent, guardian)
+	e.DELETE("/wallet/consents/:id", h.deleteConsent, guardian)
+	e.POST("/wallet/consents/join", h.joinConsent, s.Limit(60, time.Minute), guardian)
+	e.GET("/wallet/consents/:id/dossier", h.dossier, guardian)
+	e.PUT("/wallet/consents/:id/witnessed", h.witnessed, s.Limit(60, time.Minute), guardian)
+	e.POST("/wallet/consents/:id/share", h.shareConsent, s.Limit(120, time.Minute), guardian)
+	e.POST("/wallet/consents/:id/paper", h.consentPaper, s.Limit(60, time.Minute), guardian)
+	e.POST("/wallet/shares", h.redeem, s.Limit(120, time.Minute), guardian)
+	// Other wallet services read and write here for their guardians: who has
+	// the secret of a link, and no token.
+	drops := s.Limit(600, time.Minute)
+	e.GET("/wallet/drops/:id", h.readDrop, drops)
+	e.PUT("/wallet/drops/:id", h.writeDrop, drops)
+	e.POST("/wallet/drops/:id/take", h.takeDrop, drops)
 	e.POST("/wallet/consents/:id/sign", h.signConsent, s.Limit(60, time.Minute), guardian)
 	e.POST("/wallet/consents/:id/withdraw", h.withdrawConsent, guardian)
 	e.GET("/wallet/key", h.key, s.Limit(60, time.Minute), guardian)
@@ -57,12 +70,14 @@ func Routes(s *serve.Server, w *Wallet) {
 func guardianOf(c echo.Context) Guardian { return Guardian{ID: serve.CallerOf(c).ID} }
 
 // readJSON reads a request's body into v.
-func readJSON(c echo.Context, v any) error {
-	raw, err := io.ReadAll(io.LimitReader(c.Request().Body, maxBody+1))
+func readJSON(c echo.Context, v any) error { return readLarge(c, v, maxBody) }
+
+func readLarge(c echo.Context, v any, limit int64) error {
+	raw, err := io.ReadAll(io.LimitReader(c.Request().Body, limit+1))
 	if err != nil {
 		return err
 	}
-	if len(raw) > maxBody {
+	if int64(len(raw)) > limit {
 		return serve.ErrTooLarge
 	}
 	if err := vc.StrictJSON(raw, v, vc.MaxDepth); err != nil {
@@ -186,11 +201,16 @@ func (h routes) present(c echo.Context) error {
 		Consent     string   `json:"consent"`
 		Audience    string   `json:"audience"`
 		Nonce       string   `json:"nonce"`
+		Children    []string `json:"children"`
 	}
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}
-	p, err := h.Present(c.Request().Context(), guardianOf(c), Request(in))
+	r := Request{Child: in.Child, Credentials: in.Credentials, Consent: in.Consent, Audience: in.Audience, Nonce: in.Nonce}
+	if in.Children != nil {
+		return h.presentGroup(c, in.Children, r)
+	}
+	p, err := h.Present(c.Request().Context(), guardianOf(c), r)
 	if err != nil {
 		return err
 	}
@@ -215,6 +235,30 @@ func (h routes) present(c echo.Context) error {
 		Presentation
 		QR string `json:"qr"`
 	}{p, img.SVG()})
+}
+
+// presentGroup answers with one presentation for each child.
+func (h routes) presentGroup(c echo.Context, children []string, r Request) error {
+	g, err := h.PresentGroup(c.Request().Context(), guardianOf(c), children, r)
+	if err != nil {
+		return err
+	}
+	type shown struct {
+		GroupMember
+		QR string `json:"qr"`
+	}
+	out := struct {
+		Presentations []shown        `json:"presentations"`
+		Missing       []GroupMissing `json:"missing"`
+	}{[]shown{}, g.Missing}
+	for _, p := range g.Presentations {
+		img, err := p.Draw()
+		if err != nil {
+			return err
+		}
+		out.Presentations = append(out.Presentations, shown{p, img.SVG()})
+	}
+	return serve.JSON(c, http.StatusOK, out)
 }
 
 func (h routes) draftConsent(c echo.Context) error {
@@ -266,6 +310,142 @@ func (h routes) withdrawConsent(c echo.Context) error {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+func (h routes) deleteConsent(c echo.Context) error {
+	if err := h.DeleteConsent(c.Request().Context(), guardianOf(c), c.Param("id")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// link is the body of requests that bring a link.
+type link struct {
+	Link string `json:"link"`
+}
+
+func (h routes) joinConsent(c echo.Context) error {
+	var in link
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	out, err := h.JoinConsent(c.Request().Context(), guardianOf(c), in.Link)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) dossier(c echo.Context) error {
+	out, err := h.ConsentDossier(c.Request().Context(), guardianOf(c), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) witnessed(c echo.Context) error {
+	var in struct {
+		Credential string `json:"credential"`
+	}
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	out, err := h.KeepWitnessed(c.Request().Context(), guardianOf(c), c.Param("id"), in.Credential)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) shareConsent(c echo.Context) error {
+	var in struct {
+		Key string `json:"key"`
+	}
+	if c.Request().ContentLength != 0 {
+		if err := readJSON(c, &in); err != nil {
+			return err
+		}
+	}
+	out, err := h.ShareConsent(c.Request().Context(), guardianOf(c), c.Param("id"), in.Key)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+// consentPaper answers with the code for print.
+func (h routes) consentPaper(c echo.Context) error {
+	p, err := h.ConsentPaper(c.Request().Context(), guardianOf(c), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	png, err := p.image.PNG(paperPixels)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, struct {
+		KP1 string `json:"kp1"`
+		SVG string `json:"svg"`
+		PNG []byte `json:"png"`
+	}{p.KP1, p.image.SVG(), png})
+}
+
+// paperPixels is the side of a module in a printed code, in pixels: 4 cm hold it
+// at 600 dots an inch.
+const paperPixels = 10
+
+func (h routes) redeem(c echo.Context) error {
+	var in link
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	out, err := h.Redeem(c.Request().Context(), guardianOf(c), in.Link)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]any{"children": []Child{out}})
+}
+
+// maxDropBody bounds the body of a written drop, which is base64url.
+const maxDropBody = maxDrop*4/3 + 1024
+
+// accessOf gives what proves that a reader has the secret of a link.
+func accessOf(c echo.Context) string {
+	access, _ := strings.CutPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
+	return access
+}
+
+func (h routes) readDrop(c echo.Context) error {
+	out, err := h.ReadDrop(c.Request().Context(), c.Param("id"), accessOf(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) writeDrop(c echo.Context) error {
+	var in DropContent
+	if err := readLarge(c, &in, maxDropBody); err != nil {
+		return err
+	}
+	out, err := h.WriteDrop(c.Request().Context(), c.Param("id"), accessOf(c), in)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
+}
+
+func (h routes) takeDrop(c echo.Context) error {
+	var in DropReader
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	out, err := h.TakeDrop(c.Request().Context(), c.Param("id"), accessOf(c), in)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
 }
 
 // key makes a wallet for who has none, so it takes nothing that it does not

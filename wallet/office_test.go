@@ -511,7 +511,7 @@ func newRing(t *testing.T) *keys.Ring {
 // newWallet makes a wallet that trusts the office.
 func newWallet(t *testing.T, db *store.DB, ring *keys.Ring, o *office) *Wallet {
 	t.Helper()
-	w, err := New(Config{DB: db, Ring: ring, Now: o.clock.now, AllowLoopback: true,
+	w, err := New(Config{DB: db, Ring: ring, Now: o.clock.now, AllowLoopback: true, Base: "http://127.0.0.1:9",
 		TrustList: func(context.Context) (*vc.TrustList, error) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
@@ -599,3 +599,15 @@ func lite(t *testing.T) scene {
 }
 
 func contains(b []byte, s string) bool { return bytes.Contains(b, []byte(s)) }
+
+// held opens everything of a guardian; nothing for one who has no wallet.
+func (w *Wallet) held(ctx context.Context, g Guardian) ([]held, error) {
+	v, err := w.vault(ctx, g.ID)
+	if err == errNoWallet {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w.credentials(ctx, v)
+}

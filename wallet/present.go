@@ -160,21 +160,174 @@ func pickConsent(v *vault, agreed []consentHeld, r Request, own bool, now time.T
 }
 
 // evidence gives what goes into a presentation beside the birth and the
-// holder's own guardianships: a witnessed consent alone, since the witness has
-// seen the rest; or else every grantor's consent and the guardianship that it
-// rests on.
+// holder's own guardianships: the least that is enough. A witness has seen every
+// guardianship, so that a witnessed consent needs none of them, unless a single
+// guardian agrees and nobody else shows how many have to: then that guardian's
+// says it. What was not witnessed rests on every grantor's guardianship.
 func (c *consentHeld) evidence(shown []*held) []string {
-	if c.Witnessed != "" {
-		return []string{c.Witnessed}
+	with := func(i int) []string {
+		if slices.ContainsFunc(shown, func(h *held) bool { return h.vc.ID == c.guards[i].vc.ID }) {
+			return nil
+		}
+		return []string{c.Parties[i].Guardianship}
 	}
 	var guards, consents []string
-	for i, p := range c.Parties {
-		if !slices.ContainsFunc(shown, func(h *held) bool { return h.vc.ID == c.guards[i].vc.ID }) {
-			guards = append(guards, p.Guardianship)
+	if c.Witnessed != "" {
+		if who := c.witnessedFor(); len(who) == 1 && len(shown) == 0 {
+			guards = with(who[0])
 		}
+		return append(guards, c.Witnessed)
+	}
+	for i, p := range c.Parties {
+		guards = append(guards, with(i)...)
 		consents = append(consents, p.Consent)
 	}
 	return append(guards, consents...)
+}
+
+// witnessedFor gives the places of the grantors whom the witnessed consent
+// names: those who had signed.
+func (c *consentHeld) witnessedFor() []int {
+	var said vc.TravelConsent
+	if c.witness == nil || json.Unmarshal(c.witness.Subject, &said) != nil {
+		return nil
+	}
+	var out []int
+	for i, g := range c.subject.Grantors {
+		if slices.Contains(said.Grantors, g) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// maxChildren is how many children one request may show: a school class.
+const maxChildren = 60
+
+// Group is what a companion shows for several children, one presentation each:
+// a presentation never holds two children.
+type Group struct {
+	Presentations []GroupMember `json:"presentations"`
+	// Missing are the children for whom none could be made, with the reason.
+	Missing []GroupMissing `json:"missing"`
+}
+
+// GroupMember is the presentation of one child of a group.
+type GroupMember struct {
+	Child string `json:"child"`
+	Presentation
+}
+
+// GroupMissing is a child of a group for whom nothing can be shown.
+type GroupMissing struct {
+	Child  string `json:"child"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// LogValue keeps a person's data out of every log.
+func (g Group) LogValue() slog.Value { return slog.StringValue("group") }
+
+// PresentGroup makes a presentation for each of several children, in their
+// order. A child who is not in the wallet refuses the whole request; one for
+// whom nothing can be shown now does not hold up the others.
+func (w *Wallet) PresentGroup(ctx context.Context, g Guardian, children []string, r Request) (Group, error) {
+	if err := checkTerms(r); err != nil {
+		return Group{}, err
+	}
+	if len(children) == 0 || len(children) > maxChildren || r.Child != "" || r.Consent != "" || len(r.Credentials) > 0 {
+		return Group{}, ErrRequestTerms.WithDetail("a group is one to sixty children and nothing picked among their credentials").
+			WithFields(fault.Field{Path: "/children", Rule: "stands alone and names one to sixty children"})
+	}
+	v, err := w.vault(ctx, g.ID)
+	if err != nil {
+		return Group{}, gone(err, ErrNoSuchChild)
+	}
+	all, err := w.credentials(ctx, v)
+	if err != nil {
+		return Group{}, err
+	}
+	agreed, err := w.consents(ctx, v)
+	if err != nil {
+		return Group{}, err
+	}
+	h, err := w.holderOf(ctx, v)
+	if err != nil {
+		return Group{}, err
+	}
+	out := Group{Presentations: []GroupMember{}, Missing: []GroupMissing{}}
+	now := w.cfg.Now()
+	for i, child := range children {
+		if slices.Contains(children[:i], child) {
+			return Group{}, ErrRequestTerms.WithFields(fault.Field{Path: "/children", Rule: "names each child once"})
+		}
+		r.Child = child
+		p, err := h.show(v, all, agreed, r, now)
+		if err == nil {
+			_, err = p.Draw()
+		}
+		f := fault.As(err)
+		switch {
+		case err == nil:
+			out.Presentations = append(out.Presentations, GroupMember{Child: child, Presentation: p})
+		case f.Kind == fault.Internal || f.Is(ErrNoSuchChild):
+			return Group{}, err
+		default:
+			out.Missing = append(out.Missing, GroupMissing{Child: child, Code: f.Code, Detail: f.Detail, Hint: f.Hint})
+		}
+	}
+	return out, nil
+}
+
+// Paper is a consent for a companion who has no wallet: the child's birth and
+// the witnessed consent, neither bound to a key.
+type Paper struct {
+	KP1 string
+
+	image *qr.Image
+}
+
+// LogValue keeps a person's data out of every log.
+func (p Paper) LogValue() slog.Value { return slog.StringValue("paper") }
+
+// ErrConsentPaper says that a consent has to be witnessed before it can go on
+// paper: what a guardian signs is good only beside the guardianship, which is
+// bound to that guardian's key.
+var ErrConsentPaper = fault.New(fault.Conflict, "consent-not-for-paper", "only a witnessed consent can be printed for somebody without a wallet").
+	WithHint("have it witnessed by a notary, a consulate or a court, and ask the registry office for the paper pass of the child")
+
+// ConsentPaper packs a consent for print.
+func (w *Wallet) ConsentPaper(ctx context.Context, g Guardian, id string) (Paper, error) {
+	v, err := w.vault(ctx, g.ID)
+	if err != nil {
+		return Paper{}, gone(err, ErrNoSuchConsent)
+	}
+	c, err := w.consent(ctx, v, id)
+	if err != nil {
+		return Paper{}, err
+	}
+	now := w.cfg.Now()
+	switch {
+	case c.Shared:
+		return Paper{}, ErrNoSuchConsent // what was shared is shown by the companion, and not passed on
+	case c.Witnessed == "":
+		return Paper{}, ErrConsentPaper
+	case !c.usable(now):
+		return Paper{}, ErrConsentState
+	case c.birth.state(now) != shownValid:
+		return Paper{}, ErrConsentEpoch
+	}
+	text, err := qr.Pack(qr.Packet{Credentials: []string{c.Birth, c.Witnessed}})
+	const hint = "name fewer adults, or use a wallet"
+	if err != nil {
+		return Paper{}, tooLarge(err, hint)
+	}
+	img, err := qr.Draw(text, qr.Paper)
+	if err != nil {
+		return Paper{}, tooLarge(err, hint)
+	}
+	return Paper{KP1: text, image: img}, nil
 }
 
 // checkTerms holds a verifier's audience and nonce to what can stand in a

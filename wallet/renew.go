@@ -27,7 +27,8 @@ type Renewed struct {
 // Renew reads the status of the guardian's credentials and fetches those anew
 // that end within sixty days, were revoked because the record was corrected, or
 // tell ages that the child has outgrown.
-// It proves the holder key; no PIN is needed. Credentials stay as they are
+// It reads the status of consents, too, and passes on withdrawals that the office
+// does not know of. It proves the holder key; no PIN is needed. Credentials stay as they are
 // when their issuer cannot be reached or has nothing new: Failed counts them.
 func (w *Wallet) Renew(ctx context.Context, g Guardian) (Renewed, error) {
 	trust, err := w.trust(ctx)
@@ -81,7 +82,9 @@ func (w *Wallet) renew(ctx context.Context, g Guardian, r *round) (Renewed, erro
 			return out, err
 		}
 	}
-	return out, nil
+	n, err := w.refreshConsents(ctx, v, r)
+	out.Checked, out.Failed = out.Checked+n.Checked, out.Failed+n.Failed
+	return out, err
 }
 
 // renewGrant does Renew's work for one grant. Only what is ours to repair is an
@@ -194,6 +197,9 @@ func (w *Wallet) RenewAll(ctx context.Context) (Renewed, error) {
 	}
 	all, err := w.guardians(ctx)
 	if err != nil {
+		return Renewed{}, err
+	}
+	if err := w.purgeDrops(ctx, w.cfg.Now()); err != nil {
 		return Renewed{}, err
 	}
 	r := w.newRound(trust)

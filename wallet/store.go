@@ -621,6 +621,7 @@ func (w *Wallet) shred(ctx context.Context, guardian string) error {
 			return err
 		}
 		for _, q := range []string{
+			`DELETE FROM drops WHERE guardian = $1`,
 			`DELETE FROM consents WHERE guardian = $1`,
 			`DELETE FROM credentials WHERE guardian = $1`,
 			`DELETE FROM legacy_credentials WHERE guardian = $1`,

@@ -50,10 +50,10 @@ func (w *Wallet) consent(ctx context.Context, v *vault, id string) (consentHeld,
 	return c, err
 }
 
-// keepConsent stores a new consent. find, if there is one, is what it can be
+// keepConsent stores a new consent with the drops that it leaves. find, if there is one, is what it can be
 // found by: a consent that is there under it already stays, and is what the
 // caller gets.
-func (w *Wallet) keepConsent(ctx context.Context, v *vault, k consentKept, find []byte) (consentHeld, error) {
+func (w *Wallet) keepConsent(ctx context.Context, v *vault, k consentKept, find []byte, leave ...drop) (consentHeld, error) {
 	c := consentHeld{consentKept: k}
 	err := w.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
 		if err := lock(ctx, tx, v); err != nil {
@@ -67,6 +67,9 @@ func (w *Wallet) keepConsent(ctx context.Context, v *vault, k consentKept, find 
 			if err != sql.ErrNoRows {
 				return err
 			}
+		}
+		if err := w.leaveDrops(ctx, tx, v, leave); err != nil {
+			return err
 		}
 		n := 0
 		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM consents WHERE guardian = $1`, v.guardian).Scan(&n); err != nil {
@@ -99,9 +102,9 @@ func (w *Wallet) consentBy(ctx context.Context, v *vault, find []byte) (consentH
 	return c, err
 }
 
-// changeConsent reads a consent, lets change alter it and stores it, as the
-// only writer of this guardian. change may be called again and speaks with
-// nobody.
+// changeConsent reads a consent, lets change alter it and stores it with the
+// drops that change leaves and takes away, as the only writer of this guardian.
+// change may be called again and speaks with nobody.
 func (w *Wallet) changeConsent(ctx context.Context, v *vault, id string, change func(*consentHeld) error) (consentHeld, error) {
 	var c consentHeld
 	err := w.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
@@ -119,6 +122,14 @@ func (w *Wallet) changeConsent(ctx context.Context, v *vault, id string, change 
 		if err := change(&c); err != nil {
 			return err
 		}
+		if err := dropDrops(ctx, tx, v, c.remove...); err != nil {
+			return err
+		}
+		if len(c.leave) > 0 {
+			if err := w.leaveDrops(ctx, tx, v, c.leave); err != nil {
+				return err
+			}
+		}
 		sealed, err := v.seal(tableConsent, id, c.consentKept)
 		if err != nil {
 			return err
@@ -132,13 +143,23 @@ func (w *Wallet) changeConsent(ctx context.Context, v *vault, id string, change 
 	return c, c.read()
 }
 
-// forgetConsent deletes one.
-func (w *Wallet) forgetConsent(ctx context.Context, v *vault, id string) error {
+// forgetConsent deletes one, and the drops that it left.
+func (w *Wallet) forgetConsent(ctx context.Context, v *vault, c *consentHeld) error {
+	left := []string{}
+	for _, g := range c.Given {
+		left = append(left, g.ID)
+	}
+	if c.Invite != nil {
+		left = append(left, c.Invite.Link.ID, c.Room.Link.ID)
+	}
 	return w.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
 		if err := lock(ctx, tx, v); err != nil {
 			return gone(absent(err), ErrNoSuchConsent)
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM consents WHERE guardian = $1 AND id = $2`, v.guardian, id)
+		if err := dropDrops(ctx, tx, v, left...); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM consents WHERE guardian = $1 AND id = $2`, v.guardian, c.ID)
 		return err
 	})
 }

@@ -89,14 +89,25 @@ func New(cfg Config) (*Wallet, error) {
 		dids: didweb.New(didweb.Config{Loopback: cfg.AllowLoopback, Now: cfg.Now})}, nil
 }
 
-// Children lists the guardian's children, first received first. A guardian
-// who has accepted nothing has none.
+// Children lists the guardian's children, first received first, and then those
+// whom the caller knows as a companion only. Who has accepted nothing has none.
 func (w *Wallet) Children(ctx context.Context, g Guardian) ([]Child, error) {
-	held, err := w.held(ctx, g)
+	out := []Child{}
+	v, err := w.vault(ctx, g.ID)
+	if err == errNoWallet {
+		return out, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	out := []Child{}
+	held, err := w.credentials(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	agreed, err := w.consents(ctx, v)
+	if err != nil {
+		return nil, err
+	}
 	at := map[string]int{}
 	for _, c := range held {
 		i, ok := at[c.Child]
@@ -111,7 +122,7 @@ func (w *Wallet) Children(ctx context.Context, g Guardian) ([]Child, error) {
 	for i := range out {
 		describeChild(&out[i], held, now)
 	}
-	return out, nil
+	return append(out, sharedChildren(v, agreed, now)...), nil
 }
 
 // Credentials lists what the guardian has accepted, first received first, and
@@ -169,7 +180,7 @@ func (w *Wallet) Credential(ctx context.Context, g Guardian, id string) (Credent
 
 // DeleteCredential forgets one credential. With the last one of an offer goes
 // the right to renew it, with the last one of a child everything about the
-// child.
+// child but the consents, which could not be withdrawn without.
 func (w *Wallet) DeleteCredential(ctx context.Context, g Guardian, id string) error {
 	v, err := w.vault(ctx, g.ID)
 	if err != nil {
@@ -185,18 +196,6 @@ func (w *Wallet) DeleteCredential(ctx context.Context, g Guardian, id string) er
 // removed. It is no error if there was nothing.
 func (w *Wallet) Delete(ctx context.Context, g Guardian) error {
 	return w.shred(ctx, g.ID)
-}
-
-// held opens everything of a guardian; nothing for one who has no wallet.
-func (w *Wallet) held(ctx context.Context, g Guardian) ([]held, error) {
-	v, err := w.vault(ctx, g.ID)
-	if err == errNoWallet {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return w.credentials(ctx, v)
 }
 
 // gone says that nothing is there for a guardian who has no wallet yet.
