@@ -548,7 +548,12 @@ func causes(err error) string {
 // described validates a request against the API description before a handler
 // sees it. Routes that are not described (the pages) are echo's to find.
 func described(router routers.Router, spec *openapi3.T) echo.MiddlewareFunc {
-	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc} // Auth does it
+	options := &openapi3filter.Options{
+		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, // Auth does it
+		// To set a default, the filter would write the body anew, and a handler
+		// that refuses a member that is there twice would never see the second.
+		SkipSettingDefaults: true,
+	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if c.Path() == "" || spec.Paths.Find(openAPIPath(c.Path())) == nil {

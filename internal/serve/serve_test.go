@@ -39,7 +39,7 @@ paths:
               required: [name]
               properties:
                 name: {type: string, maxLength: 5}
-                n: {type: integer}
+                n: {type: integer, default: 3}
       responses: {'200': {description: ok}}
   /things/{id}:
     get:
@@ -255,6 +255,20 @@ func TestDeepBodyIsCheap(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if per := (after.TotalAlloc - before.TotalAlloc) / 20; per > 128<<10 {
 		t.Errorf("refusing %d bytes allocates %d", len(body), per)
+	}
+}
+
+// TestBodyArrivesAsItWasSent: what the description says of a member that is
+// missing must not hide from the handler what is wrong with the body.
+func TestBodyArrivesAsItWasSent(t *testing.T) {
+	s := server(t, io.Discard)
+	body := `{ "name":"a", "name":"b" }`
+	req := httptest.NewRequest("POST", "/things", strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, req)
+	if want := fmt.Sprintf(`{"read":%d}`, len(body)); strings.TrimSpace(w.Body.String()) != want {
+		t.Errorf("%d %s, want %s", w.Code, w.Body, want)
 	}
 }
 
