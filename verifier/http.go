@@ -79,33 +79,38 @@ func early(officer echo.MiddlewareFunc) echo.MiddlewareFunc {
 
 // checkRequest is the body of POST /checks.
 type checkRequest struct {
-	Presentation       string   `json:"presentation"`
-	Presentations      []string `json:"presentations"`
-	Confirm            []string `json:"confirm"`
-	Deny               []string `json:"deny"`
-	AdultDocuments     []string `json:"adultDocuments"`
-	Exit               string   `json:"exit"`
-	Entry              string   `json:"entry"`
-	Date               string   `json:"date"`
-	ReturnBy           string   `json:"returnBy"`
-	ChildNationality   string   `json:"childNationality"`
-	Residence          string   `json:"residence"`
-	CompanionResidence string   `json:"companionResidence"`
-	Session            string   `json:"session"`
-	Post               string   `json:"post"`
-	Challenge          string   `json:"challenge"`
+	Presentation         string   `json:"presentation"`
+	Presentations        []string `json:"presentations"`
+	Group                bool     `json:"group"`
+	Confirm              []string `json:"confirm"`
+	Deny                 []string `json:"deny"`
+	AdultDocuments       []string `json:"adultDocuments"`
+	Exit                 string   `json:"exit"`
+	Entry                string   `json:"entry"`
+	Direction            string   `json:"direction"`
+	Date                 string   `json:"date"`
+	ReturnBy             string   `json:"returnBy"`
+	Company              string   `json:"company"`
+	ChildNationality     string   `json:"childNationality"`
+	Residence            string   `json:"residence"`
+	ResidenceProof       string   `json:"residenceProof"`
+	CompanionNationality string   `json:"companionNationality"`
+	CompanionResidence   string   `json:"companionResidence"`
+	Session              string   `json:"session"`
+	Post                 string   `json:"post"`
+	Challenge            string   `json:"challenge"`
 }
 
 // facts turns the request into what the decision takes. hints say what to look
 // at in documents that cannot be read; the decision says that they cannot.
 func (r *checkRequest) facts() (f check.Facts, hints []fault.Field, err error) {
-	f = check.Facts{Confirm: r.Confirm, Deny: r.Deny, Exit: r.Exit, Entry: r.Entry,
-		ChildNationality: r.ChildNationality, Residence: r.Residence, CompanionResidence: r.CompanionResidence,
+	f = check.Facts{Confirm: r.Confirm, Deny: r.Deny, Exit: r.Exit, Entry: r.Entry, Direction: r.Direction, Company: r.Company,
+		ChildNationality: r.ChildNationality, Residence: r.Residence, CompanionNationality: r.CompanionNationality, CompanionResidence: r.CompanionResidence,
 		Session: r.Session, Post: r.Post, Challenge: r.Challenge}
 	for _, d := range []struct {
 		name, text string
 		to         *vc.Date
-	}{{"date", r.Date, &f.Date}, {"returnBy", r.ReturnBy, &f.ReturnBy}} {
+	}{{"date", r.Date, &f.Date}, {"returnBy", r.ReturnBy, &f.ReturnBy}, {"residenceProof", r.ResidenceProof, &f.ResidenceProof}} {
 		if d.text == "" {
 			continue
 		}
@@ -172,6 +177,16 @@ func (h routes) check(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if in.Group {
+		g, err := h.CheckGroup(c.Request().Context(), shown, f)
+		if err != nil {
+			return err
+		}
+		for i := range g.Decisions {
+			g.Decisions[i].Hints = hints
+		}
+		return serve.JSON(c, http.StatusOK, g)
+	}
 	r, err := h.Check(c.Request().Context(), shown, f)
 	if err != nil {
 		return err
@@ -188,7 +203,7 @@ func (h routes) form(c echo.Context, in *checkRequest) (shown []string, err erro
 		return nil, ErrBody.With(err)
 	}
 	facts := false
-	for range 8 {
+	for range maxGroup + 2 { // the facts, and the end
 		p, err := parts.NextPart()
 		if err == io.EOF {
 			return shown, nil

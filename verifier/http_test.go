@@ -21,6 +21,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/internal/serve/servetest"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/store/storetest"
 )
@@ -116,6 +117,13 @@ func TestRoutes(t *testing.T) {
 		oddType, oddBody := form([2]string{"picture", "x"})
 		badType, badBody := form([2]string{"facts", `{"confirm":["portrait"],"confirm":[]}`})
 		personal := []string{"OKELLO", "AMINA", "ERIKSSON", childRef}
+		var pupils []string
+		for n := range 3 {
+			birth, mandate, mother := d.o.pupil(n)
+			pupils = append(pupils, d.w.present(mother, fmt.Sprintf("pupil-%d-0123456789abcdef", n), birth, mandate))
+		}
+		groupType, groupBody := form([2]string{"image", string(drawn(t, pupils[0]))}, [2]string{"image", string(drawn(t, pupils[1]))},
+			[2]string{"facts", `{"group":true,"session":"class-5b","company":"guardian"}`})
 
 		// In order: nothing works before there is a bundle.
 		cases := []struct {
@@ -148,6 +156,22 @@ func TestRoutes(t *testing.T) {
 			{"a document with a wrong digit", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": code("n-8"), "confirm": confirmed, "adultDocuments": []string{passport, strings.Replace(passport, "740812", "740813", 1)}}), 200,
 				[]string{`"colour":"amber"`, "DOC_UNREADABLE", `"hints":[{"path":"/adultDocuments/1","rule":"a check digit does not fit`}, []string{"740813", "L898902C3", "/adultDocuments/0"}},
 			{"unknown nonce as challenge", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": code("n-6"), "challenge": "n-6"}), 422, []string{"no-such-challenge"}, personal},
+
+			{"all that an officer knows", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": code("n-9"), "confirm": []string{"portrait", "document", "receiver"}, "exit": "UGA", "entry": "KEN",
+				"direction": "exit", "date": "2026-11-20", "returnBy": "2026-11-27", "company": "guardian", "childNationality": "UGA", "residence": "UGA", "residenceProof": "2026-01-01",
+				"companionNationality": "UGA", "companionResidence": "UGA", "post": "north-gate"}), 200, []string{`"colour":"green"`, `"policies":`, `"compare":{`}, []string{childRef, "north-gate"}},
+			{"a group of two", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"group": true, "presentations": []string{pupils[0], pupils[1]}, "confirm": confirmed, "session": "class-5b", "company": "guardian"}), 200,
+				[]string{`{"session":"class-5b","decisions":[{"id":"`, `"names":["PUPIL\u003c\u003cA"]`, `"names":["PUPIL\u003c\u003cB"]`}, []string{"AAAAAAAAAAAAAAAAAAAA", "did:key", `"red"`}},
+			{"a group of one, as a single presentation", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"group": true, "presentation": pupils[2]}), 200, []string{`"decisions":[{"id":"`}, nil},
+			{"a group of nobody", RoleOfficer, "POST", "/checks", jsonType, []byte(`{"group":true}`), 400, []string{"presentations-count"}, nil},
+			{"a group of sixty-one", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"group": true, "presentations": make([]string, 61)}), 400, []string{"request-invalid"}, nil},
+			{"two pictures of a group", RoleOfficer, "POST", "/checks", groupType, groupBody, 200, []string{`"decisions":[{"id":"`, `"names":["PUPIL\u003c\u003cA"]`, `"names":["PUPIL\u003c\u003cB"]`}, []string{"AAAAAAAAAAAAAAAAAAAA"}},
+			{"company that is none", RoleOfficer, "POST", "/checks", jsonType, []byte(`{"presentation":"AMINA","company":"OKELLO"}`), 400, []string{"request-invalid", "/body/company"}, personal},
+			{"direction that is none", RoleOfficer, "POST", "/checks", jsonType, []byte(`{"presentation":"AMINA","direction":"OKELLO"}`), 400, []string{"request-invalid", "/body/direction"}, personal},
+			{"nationality that is none", RoleOfficer, "POST", "/checks", jsonType, []byte(`{"presentation":"AMINA","companionNationality":"OKELLO"}`), 400, []string{"request-invalid", "/body/companionNationality"}, personal},
+			{"a proof of no day", RoleOfficer, "POST", "/checks", jsonType, []byte(`{"presentation":"AMINA","residenceProof":"2026-02-30"}`), 400, []string{"body-invalid", "/residenceProof"}, personal},
+			{"group that is a word", RoleOfficer, "POST", "/checks", jsonType, []byte(`{"presentation":"AMINA","group":"OKELLO"}`), 400, []string{"request-invalid"}, personal},
+			{"group twice", RoleOfficer, "POST", "/checks", jsonType, []byte(`{"presentation":"AMINA","group":true,"group":false}`), 400, []string{"body-invalid"}, personal},
 
 			{"nothing shown", RoleOfficer, "POST", "/checks", jsonType, []byte(`{}`), 400, []string{"presentations-count"}, nil},
 			{"five holders", RoleOfficer, "POST", "/checks", jsonType, d.json(map[string]any{"presentation": "x", "presentations": []string{"a", "b", "c", "d"}}), 400, []string{"presentations-count"}, nil},
@@ -221,12 +245,42 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("%s: Cache-Control %q", c.name, res.Header().Get("Cache-Control"))
 			}
 		}
-		for _, s := range append([]string{"did:key", "KP1:", d.tokens[RoleOfficer]}, personal...) {
+		for _, s := range append([]string{"did:key", "KP1:", "PUPIL", "class-5b", "north-gate", "L898902C3", d.tokens[RoleOfficer]}, personal...) {
 			if strings.Contains(d.logs.String(), s) {
 				t.Errorf("the log holds %s", s)
 			}
 		}
 	})
+}
+
+// Whatever stands in the place of a fact is refused without being repeated, or
+// taken for what it is.
+func TestHostileFacts(t *testing.T) {
+	d := newDesk(t, storetest.Open(t, store.SQLite, "verifier"))
+	d.w.build(d.v)
+	const secret = servetest.Secret
+	values := []string{`"` + secret + `"`, `["` + secret + `"]`, `{"` + secret + `":"` + secret + `"}`, `null`, `-1`, `1e400`, `true`, `""`, `[]`, `"\u0000` + secret + `"`,
+		`"` + strings.Repeat(secret, 20_000) + `"`, strings.Repeat("[", 200) + strings.Repeat("]", 200), `["` + strings.Repeat(secret+`","`, 500) + `"]`}
+	for _, member := range []string{"presentation", "presentations", "group", "confirm", "deny", "adultDocuments", "exit", "entry", "direction", "date", "returnBy", "company",
+		"childNationality", "residence", "residenceProof", "companionNationality", "companionResidence", "session", "post", "challenge", secret, "Group", "group ", "fields"} {
+		for _, v := range values {
+			for _, rest := range []string{`"presentation":"x",`, `"presentation":"x","group":true,`, ``} {
+				body := `{` + rest + `"` + member + `":` + v + `}`
+				res := d.ask(RoleOfficer, "POST", "/checks", jsonType, []byte(body))
+				answer := res.Body.String()
+				if res.Code >= 500 || res.Code < 200 || res.Code == 200 && !strings.Contains(answer, `"colour"`) {
+					t.Errorf("%s %.30s: %d %.200s", member, v, res.Code, answer)
+				}
+				// The session is the officer's own and comes back with a decision.
+				if strings.Contains(answer, secret) && !(member == "session" && res.Code == 200) {
+					t.Errorf("%s %.30s: repeated: %.200s", member, v, answer)
+				}
+			}
+		}
+	}
+	if strings.Contains(d.logs.String(), secret) {
+		t.Error("the log repeats what was sent")
+	}
 }
 
 // untouched fails the test when a body is read that must not be.

@@ -19,6 +19,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -38,7 +39,7 @@ var (
 	ErrNoSuchCheck     = fault.New(fault.NotFound, "no-such-check", "there is no such check")
 	ErrNoSuchChallenge = fault.New(fault.Unprocessable, "no-such-challenge", "this verifier did not ask with this nonce, or it has expired").
 				WithHint("make a new one with POST /verifier/challenges")
-	ErrPresentations = fault.New(fault.Invalid, "presentations-count", "one to four presentations, one for each holder")
+	ErrPresentations = fault.New(fault.Invalid, "presentations-count", "one to four presentations, one for each holder; up to sixty of a group")
 )
 
 // Roles of a verifier's tokens.
@@ -60,9 +61,9 @@ type Config struct {
 	// Policies is a directory with the countries' policies that go into bundles,
 	// read before each build; "" for those that come with Kinpass.
 	Policies string
-	Keep        time.Duration      // how long records of checks are kept; default 30 days
-	Now         func() time.Time   // default time.Now
-	Log         *slog.Logger       // default: nothing is logged
+	Keep     time.Duration    // how long records of checks are kept; default 30 days
+	Now      func() time.Time // default time.Now
+	Log      *slog.Logger     // default: nothing is logged
 }
 
 // BodyLimit is how large a request to a verifier may be, in bytes: a border
@@ -81,7 +82,7 @@ type Verifier struct {
 	secret   []byte
 	building chan struct{} // holds whoever builds
 	pictures chan struct{} // holds those who read a picture
-	policies *policy.Set // last good ones; whoever builds may change them
+	policies *policy.Set   // last good ones; whoever builds may change them
 	current  atomic.Pointer[Bundle]
 	elapsed  func() time.Duration // a clock that nobody sets
 
@@ -160,6 +161,32 @@ func (v *Verifier) Check(ctx context.Context, shown []string, f check.Facts) (Re
 		return Result{}, err
 	}
 	return out[0], nil
+}
+
+// Group is what CheckGroup gives: a decision for each child.
+type Group struct {
+	Session   string   `json:"session"`
+	Decisions []Result `json:"decisions"`
+}
+
+// maxGroup is how many presentations check.CheckGroup takes.
+const maxGroup = 60
+
+// CheckGroup decides about children who travel together, such as a class with
+// its teacher: one to sixty presentations, of which those that name the same
+// child are one child's. Each decision is recorded, all or none. The errors are
+// those of Check. A group that needs several calls repeats Facts.Session.
+func (v *Verifier) CheckGroup(ctx context.Context, shown []string, f check.Facts) (Group, error) {
+	if len(shown) == 0 || len(shown) > maxGroup {
+		return Group{}, ErrPresentations
+	}
+	out, err := v.sit(ctx, f, func(b *check.Bundle, f check.Facts, h check.History, now time.Time) ([]check.Decision, check.History, error) {
+		return check.CheckGroup(shown, b, f, h, now)
+	})
+	if err != nil {
+		return Group{}, err
+	}
+	return Group{Session: out[0].Session, Decisions: out}, nil
 }
 
 // decider decides with what the post remembers and gives what it remembers then.
@@ -250,8 +277,15 @@ func (v *Verifier) sit(ctx context.Context, f check.Facts, decide decider) ([]Re
 	return results, nil
 }
 
+// recordOf gives what is kept of a decision.
 func recordOf(r Result) Record {
-	return Record{ID: r.ID, At: r.At, Colour: r.Colour.String(), Codes: r.Codes(), Bundle: r.Bundle.ID, BundleAge: r.Bundle.AgeSeconds, StatusAge: r.StatusAgeSeconds}
+	out := Record{ID: r.ID, At: r.At, Colour: r.Colour.String(), Codes: r.Codes(), Bundle: r.Bundle.ID, BundleAge: r.Bundle.AgeSeconds, StatusAge: r.StatusAgeSeconds}
+	for _, p := range r.Policies {
+		if name := fmt.Sprintf("%s/%d", p.ID, p.Version); !slices.Contains(out.Policies, name) {
+			out.Policies = append(out.Policies, name)
+		}
+	}
+	return out
 }
 
 // Records lists the records of checks, newest first, at most limit (1 to 500)

@@ -224,8 +224,11 @@ func TestNothingStoredNamesAPerson(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if _, err := v.CheckGroup(ctx, []string{code, code[:40]}, f); err != nil {
+			t.Fatal(err)
+		}
 		list, err := v.Records(ctx, "", 100)
-		if err != nil || len(list) != 7 {
+		if err != nil || len(list) != 9 {
 			t.Fatalf("%d records, %v", len(list), err)
 		}
 		b, err := v.Latest(ctx)
