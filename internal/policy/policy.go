@@ -16,9 +16,12 @@ import (
 // places; a policy is never used in part.
 var ErrPolicy = fault.New(fault.Invalid, "policy-invalid", "not a country policy that can be used")
 
+// MaxSize is the most bytes that a policy may have.
+const MaxSize = 64 << 10
+
 // Limits of a policy, so that evaluating one is bounded too.
 const (
-	maxPolicy    = 64 << 10 // bytes
+	maxPolicy    = MaxSize
 	maxDepth     = 12
 	maxRules     = 64
 	maxCountries = 64
@@ -42,9 +45,10 @@ type Policy struct {
 	ageBelow      int
 	nationality   []string
 	habitual      []string
-	rules         []rule // those with overrides first
+	overriding    []rule // asked first
 	abroad        []rule // asked before rules when the child lives abroad
-	proofMonths   int    // how old the proof of it may be
+	rules         []rule
+	proofMonths   int // how old the proof of it may be
 	hasAbroad     bool
 	notCounted    []string // statuses of parents whose consent is not asked for
 	acting        []acting // which guardians who are no parents act as parents
@@ -283,7 +287,7 @@ func (l *loader) policy(d *document) *Policy {
 	}
 	l.substitutes(d, p)
 	l.need(len(d.Required) > 0 && len(d.Required) <= maxRules, "/required", fmt.Sprintf("has 1 to %d rules", maxRules))
-	p.rules = l.rules(d.Required, "/required", coverage)
+	p.overriding, p.rules = l.rules(d.Required, "/required", coverage)
 	if d.Abroad != nil {
 		p.hasAbroad, p.proofMonths = true, d.Abroad.ProofMaxAgeMonths
 		l.need(d.Abroad.Proof == "consularResidence", "/residentAbroad/proof", "is consularResidence")
@@ -291,7 +295,8 @@ func (l *loader) policy(d *document) *Policy {
 		l.need(len(p.Countries) > 0, "/residentAbroad", "needs a country")
 		l.need(len(d.Abroad.Required) > 0 && len(d.Abroad.Required) <= maxRules, "/residentAbroad/required", fmt.Sprintf("has 1 to %d rules", maxRules))
 		// What they leave open is asked of required.
-		p.abroad = l.rules(d.Abroad.Required, "/residentAbroad/required", nil)
+		first, rest := l.rules(d.Abroad.Required, "/residentAbroad/required", nil)
+		p.abroad = append(first, rest...)
 	}
 	l.cases(d.Cases)
 	return p
@@ -320,12 +325,11 @@ func (l *loader) substitutes(d *document, p *Policy) {
 	}
 }
 
-// rules reads rows, those with overrides before the others.
-func (l *loader) rules(rows []row, path string, cover []string) []rule {
+// rules reads rows: those with overrides, and the others.
+func (l *loader) rules(rows []row, path string, cover []string) (first, rest []rule) {
 	if len(rows) > maxRules {
-		return nil
+		return nil, nil
 	}
-	var first, rest []rule
 	for i := range rows {
 		at := fmt.Sprintf("%s/%d", path, i)
 		r := &rows[i]
@@ -353,11 +357,11 @@ func (l *loader) rules(rows []row, path string, cover []string) []rule {
 			rest = append(rest, x)
 		}
 	}
-	all := append(first, rest...)
+	all := slices.Concat(first, rest)
 	for _, word := range cover {
 		l.need(slices.ContainsFunc(all, func(r rule) bool { return r.when.covers(word) }), path, "has a rule for every case of "+word)
 	}
-	return all
+	return first, rest
 }
 
 func (l *loader) asked(a *ask, at string) need {

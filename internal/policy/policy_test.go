@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.ID != "UTO-1" || p.Country != "UTO" || p.Direction != Exit || len(p.Cases) != 1 || len(p.rules) != 5 {
+	if p.ID != "UTO-1" || p.Country != "UTO" || p.Direction != Exit || len(p.Cases) != 1 || len(p.rules) != 4 || len(p.overriding) != 1 {
 		t.Errorf("%+v", p)
 	}
 	if bytes.Contains(p.Raw(), []byte("cases")) || !json.Valid(p.Raw()) {
@@ -286,6 +286,32 @@ func TestHighRisk(t *testing.T) {
 		}
 		if Generic().Evaluate(s).HighRisk {
 			t.Error("a policy that names no risk sees one")
+		}
+	}
+}
+
+func TestMonths(t *testing.T) {
+	day := func(s string) vc.Date {
+		d, err := vc.ParseDate(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for _, c := range []struct {
+		from, to string
+		months   int
+	}{{"2026-01-31", "2026-02-28", 1}, {"2024-01-31", "2024-02-29", 1}, {"2100-01-31", "2100-02-28", 1}, {"2026-03-31", "2026-04-30", 1},
+		{"2026-06-15", "2028-06-15", 24}, {"2026-12-31", "2027-01-31", 1}, {"2026-01-15", "2025-12-15", -1}, {"2026-06-15", "2023-11-15", -31}} {
+		if got := addMonths(day(c.from), c.months); got != day(c.to) {
+			t.Errorf("%s and %d months: %s", c.from, c.months, got)
+		}
+	}
+	for d := day("2023-12-25"); d.Before(day("2024-03-05")); d = d.AddDays(1) {
+		for n := -40; n <= 40; n++ {
+			if e := d.AddDays(n); before(d, e) != d.Before(e) {
+				t.Fatalf("%s, %s", d, e)
+			}
 		}
 	}
 }

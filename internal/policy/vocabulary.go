@@ -35,6 +35,7 @@ var asked = []struct {
 	{companionResidence, "companionResidence"},
 	{companionAge, "adultDocument"},
 	{returnBy, "returnBy"},
+	{otherCountry, "entry"}, // exit where the policy is for the way in
 }
 
 // answer is yes, no, or unknown for want of some facts.
@@ -164,6 +165,16 @@ var predicates = []predicate{
 		func(v *view, _ argument) answer { return v.among(v.s.ChildNationality, childNationality) }},
 	{"child.residentAbroad", nil, "the child lives in none of the countries of the policy",
 		func(v *view, _ argument) answer { return v.among(v.s.Residence, residence).not() }},
+	{"child.goesHome", nil, "the country on the other side of the journey is where the child lives",
+		func(v *view, _ argument) answer {
+			switch {
+			case v.s.Residence == "":
+				return lacking(residence)
+			case v.s.Other == "":
+				return lacking(otherCountry)
+			}
+			return is(v.s.Residence == v.s.Other)
+		}},
 	{"companion.isParent", nil, "an adult with the child is a parent",
 		func(v *view, _ argument) answer {
 			if v.alone() {
@@ -251,7 +262,7 @@ func Predicates() []Word {
 func Needs() []Word {
 	return []Word{
 		{"consent", "who", slices.Clone(consentKinds), "who must agree: the guardians who do not travel (otherParent), all who must decide together (allParents), or a court"},
-		{"assurance", "list of levels", slices.Clone(levels), "with consent: the levels that are enough; a level brings all above it; without it every level is enough"},
+		{"assurance", "list of levels", slices.Clone(levels), "with consent: the levels that are enough, with every level above the least; without it every level is enough"},
 		{"maxAgeMonths", "months", nil, "with consent: given at most so many months ago"},
 		{"accompanying", "who", []string{namedAdult}, "every adult with the child is named in the consents and is 18 or older"},
 		{"receiver", "list", slices.Clone(receiverParts), "who awaits a child that travels alone: what must be known of them"},
