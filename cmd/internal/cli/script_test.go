@@ -10,12 +10,16 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,9 +54,13 @@ func TestMain(m *testing.M) {
 				}
 				now = func() time.Time { return time.Now().Add(shift) }
 			}
+			if os.Getenv(dialEnv) != "" {
+				refuseDialling()
+			}
 			os.Exit(Main(os.Args[1:]))
 		},
 		"http":      tool(httpTool),
+		"dial":      tool(dialTool),
 		"newborn":   tool(newbornTool),
 		"tamper":    tool(tamperTool),
 		"stranger":  tool(strangerTool),
@@ -103,6 +111,7 @@ func TestScripts(t *testing.T) {
 					"present":   presentCmd,
 					"dump":      dumpCmd,
 					"noleaks":   noleaksCmd,
+					"offline":   offlineCmd,
 				},
 				Condition: func(cond string) (bool, error) { return cond == engine, nil },
 			})
@@ -466,6 +475,64 @@ func killedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	time.Sleep(time.Duration(ms) * time.Millisecond)
 	cmd.Process.Signal(syscall.SIGKILL)
 	cmd.Wait()
+}
+
+// dialEnv has a kinpass process under test refuse every connection.
+const dialEnv = "KINPASS_TEST_NO_DIAL"
+
+// refuseDialling stands in for a machine without a network where the system
+// cannot make one: names are not resolved and HTTP is not spoken.
+func refuseDialling() {
+	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: refuse}
+	http.DefaultTransport = &http.Transport{DialContext: refuse}
+	http.DefaultClient = &http.Client{Transport: http.DefaultTransport}
+}
+
+// namespace gives the command that runs another without a network (a namespace
+// of its own with no interface that is up), nil if this machine cannot.
+var namespace = sync.OnceValue(func() []string {
+	for _, c := range [][]string{{"unshare", "-n", "--"}, {"unshare", "-rn", "--"}} {
+		if exec.Command(c[0], append(c[1:], "true")...).Run() == nil {
+			return c
+		}
+	}
+	return nil
+})
+
+// offlineCmd runs a command without a network: "offline kinpass ARGS...".
+func offlineCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: offline COMMAND ARGS...")
+	}
+	if wrap := namespace(); wrap != nil {
+		args = append(slices.Clone(wrap), args...)
+	} else {
+		ts.Setenv(dialEnv, "1")
+		defer ts.Setenv(dialEnv, "")
+	}
+	switch err := ts.Exec(args[0], args[1:]...); {
+	case err == nil && neg:
+		ts.Fatalf("unexpected success")
+	case err != nil && !neg:
+		ts.Fatalf("%v", err)
+	}
+}
+
+// dialTool connects to the host of an address: "dial URL".
+func dialTool(args []string) error {
+	if os.Getenv(dialEnv) != "" {
+		return errors.New("no network")
+	}
+	u, err := url.Parse(args[0])
+	if err != nil {
+		return err
+	}
+	c, err := net.DialTimeout("tcp", u.Host, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	return c.Close()
 }
 
 func findIn(path, name string) (string, error) {
