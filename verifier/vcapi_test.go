@@ -348,7 +348,7 @@ func TestVerifyRefusesIssuers(t *testing.T) {
 	c := newCounter(t)
 	ends := start.AddDate(0, -2, 0)
 	noBirth := c.addKey(c.o, "key-3", func(k *vc.TrustKey) { k.Types = []string{vc.TypeGuardianship} })
-	court := c.addKey(c.o, "key-4", func(k *vc.TrustKey) { k.Role = vc.RoleCourt })
+	court := c.addKey(c.o, "key-4", func(k *vc.TrustKey) { k.Role, k.Bases = vc.RoleCourt, []string{"parentalResponsibilityByBirth"} })
 	cut := c.addKey(c.o, "key-5", func(k *vc.TrustKey) { k.CutOff = start.AddDate(0, -2, 0) })
 	cutLater := c.addKey(c.o, "key-6", func(k *vc.TrustKey) { k.CutOff = start })
 	old := c.addKey(c.o, "key-7", func(k *vc.TrustKey) { k.NotAfter = ends })

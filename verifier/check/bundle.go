@@ -10,6 +10,7 @@ import (
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -97,6 +98,9 @@ type Bundle struct {
 	over     map[listName][]override
 	states   map[string]bool // DIDs that hold a role of the State
 	consents map[string]bool // DIDs that host the status of travel consents
+	policies *policy.Set
+	// ownPolicies: a country has a policy of its own.
+	ownPolicies bool
 }
 
 // override is what one authority says over another issuer's list.
@@ -118,6 +122,7 @@ type listName struct{ issuer, address string }
 
 type statusList struct {
 	issuer  string // who signed it
+	role    string // of the key that signed it
 	address string
 	purpose string
 	from    time.Time // the signed validFrom: how old the answers are
@@ -175,6 +180,9 @@ func Open(data []byte, anchors []crypto.PublicKey) (*Bundle, error) {
 		keys: map[string]*issuerKey{}, lists: map[listName]*statusList{}, over: map[listName][]override{},
 		states: map[string]bool{}, consents: map[string]bool{}}
 	if err := b.addKeys(); err != nil {
+		return nil, err
+	}
+	if err := b.addPolicies(p.Policies); err != nil {
 		return nil, err
 	}
 	total := b.addLists(p.StatusLists)
@@ -236,6 +244,32 @@ func stateRole(role string) bool {
 	return role == vc.RoleRegistrar || role == vc.RoleCourt || role == vc.RoleProtection
 }
 
+// addPolicies reads the countries' policies. One that cannot be read spoils the
+// bundle: a post must not go on with a gentler rule than its country has.
+func (b *Bundle) addPolicies(raw []json.RawMessage) error {
+	list := make([][]byte, len(raw))
+	for i := range raw {
+		list[i] = raw[i]
+	}
+	set, err := policy.NewSet(list)
+	if err != nil {
+		return ErrBundle.With(err)
+	}
+	b.policies = set
+	for _, p := range set.Policies() {
+		b.ownPolicies = b.ownPolicies || len(p.Countries) > 0
+	}
+	return nil
+}
+
+// rules gives the policy for one side of a country's border.
+func (b *Bundle) rules(country string, side policy.Direction) *policy.Policy {
+	if b.policies == nil {
+		return policy.Generic()
+	}
+	return b.policies.For(country, side)
+}
+
 // publishes reports whether a key may sign status lists: one that signs births
 // or guardianships, or that has a role of the State.
 func (k *issuerKey) publishes() bool {
@@ -268,7 +302,7 @@ func (b *Bundle) addLists(signed []string) int64 {
 func (b *Bundle) addOverrides(signed []string, total int64) {
 	for _, s := range signed {
 		l, about := b.readList(s)
-		if l == nil || about == l.address || total+l.bits.Len()/8 > maxListsTotal {
+		if l == nil || about == l.address || !l.mayOverride() || total+l.bits.Len()/8 > maxListsTotal {
 			b.RefusedLists++
 			continue
 		}
@@ -287,6 +321,12 @@ func (b *Bundle) addOverrides(signed []string, total int64) {
 			b.override(listName{issuer, about}, l)
 		}
 	}
+}
+
+// mayOverride: a court revokes and suspends what others issued, a protection
+// authority suspends it (domain handbook, section 2.2).
+func (l *statusList) mayOverride() bool {
+	return l.role == vc.RoleCourt || l.role == vc.RoleProtection && l.purpose == vc.PurposeSuspension
 }
 
 // override keeps the youngest list of each authority over one list.
@@ -353,7 +393,7 @@ func (b *Bundle) readList(signed string) (l *statusList, about string) {
 	if err != nil {
 		return nil, ""
 	}
-	return &statusList{issuer: c.Issuer, address: address,
+	return &statusList{issuer: c.Issuer, role: key.Role, address: address,
 		purpose: subject.Purpose, from: c.ValidFrom, until: c.ValidTo, cut: !key.CutOff.IsZero(), bits: bits}, about
 }
 
@@ -440,3 +480,6 @@ func (b *Bundle) ask(a *answer, issuer string, e *vc.StatusEntry, now time.Time)
 		a.suspended = true
 	}
 }
+
+// national reports whether any country has a policy of its own here.
+func (b *Bundle) national() bool { return b.ownPolicies }

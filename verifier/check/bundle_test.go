@@ -26,7 +26,7 @@ func TestOpenGood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.ID != p.ID || b.Sequence != p.Sequence || !b.CreatedAt.Equal(p.CreatedAt) || b.Trust.Sequence != 7 || b.RefusedLists != 0 || len(b.lists) != 6 || len(b.keys) != 3 {
+		if b.ID != p.ID || b.Sequence != p.Sequence || !b.CreatedAt.Equal(p.CreatedAt) || b.Trust.Sequence != 7 || b.RefusedLists != 0 || len(b.lists) != 10 || len(b.keys) != 7 {
 			t.Errorf("%+v", b)
 		}
 	}
@@ -278,7 +278,7 @@ func TestKeysOfTheList(t *testing.T) {
 	// odd.ID is the stranger's own, listed under the registrar.
 	w.trust.Issuers[0].Keys = append(w.trust.Issuers[0].Keys, odd, unreadable, bare)
 	b := w.bundle()
-	if len(b.keys) != 3 {
+	if len(b.keys) != 7 {
 		t.Errorf("%d keys", len(b.keys))
 	}
 	if d, _, err := Check(goodFamily(w), b, Facts{}, History{}, now); err != nil || d.Colour != Green {

@@ -322,22 +322,25 @@ func (f *Facts) confirmed(what string) bool { return contains(f.Confirm, what) &
 // decide asks every rule and puts the findings together.
 func (e *exam) decide() Decision {
 	d := Decision{Reasons: make([]Reason, 0, 4), Lines: make([]string, 0, 3), Child: e.child(), StatusAgeSeconds: -1,
-		Policies: []PolicyAnswer{}, Compare: e.compared(), Ask: []string{}}
+		Compare: e.compared()}
 	d.Bundle = BundleInfo{ID: e.bundle.ID, AgeSeconds: max(0, int64(e.now.Sub(e.bundle.CreatedAt)/time.Second))}
 	if e.statusUsed {
 		d.StatusAgeSeconds = int64(e.statusAge / time.Second)
 	}
+	d.Policies, d.Ask = e.policyAnswers(), e.helpful()
+	e.signals = e.readSignals()
 	d.Colour = Green
 	for i := range rules {
 		r := &rules[i]
 		if !r.found(e) {
 			continue
 		}
-		d.Reasons = append(d.Reasons, Reason{r.Code, r.Colour, r.Text, r.Next})
+		c := r.colour(e)
+		d.Reasons = append(d.Reasons, Reason{r.Code, c, r.Text, r.Next})
 		switch {
-		case r.Colour == Red:
+		case c == Red:
 			d.Colour = Red
-		case r.Colour == Amber && d.Colour != Red:
+		case c == Amber && d.Colour != Red:
 			d.Colour = Amber
 		}
 	}
@@ -347,18 +350,6 @@ func (e *exam) decide() Decision {
 	if d.Colour == Green {
 		d.Reasons = append(d.Reasons, Reason{okRule.Code, okRule.Colour, okRule.Text, okRule.Next})
 	}
-	for _, c := range []Colour{Red, Amber, Info, Green} {
-		for _, r := range d.Reasons {
-			if r.Colour != c {
-				continue
-			}
-			if d.Next == "" {
-				d.Next = r.Next
-			}
-			if len(d.Lines) < 3 && !contains(d.Lines, r.Text) {
-				d.Lines = append(d.Lines, r.Text)
-			}
-		}
-	}
+	d.speak(nil)
 	return d
 }

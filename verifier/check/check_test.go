@@ -256,10 +256,13 @@ func TestDecisionJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	policy := func(side string) string {
+		return `{"id":"GENERIC","version":1,"label":"Every country without a policy of its own (illustrative, not legal advice)","country":"","direction":"` + side + `","colour":"green","codes":[]}`
+	}
 	want := `{"colour":"green","reasons":[{"code":"OK","colour":"green","text":"Papers and mandate are in order.","next":"Let them pass. Still observe the child."}],` +
 		`"lines":["Papers and mandate are in order."],"next":"Let them pass. Still observe the child.",` +
 		`"child":{"names":["OKELLO\u003c\u003cAMINA"],"birthDate":"2018-05-04","sex":2},"bundle":{"id":"bundle-1","ageSeconds":3600},"statusAgeSeconds":3600,` +
-		`"policies":[],"compare":{"portrait":true,"names":["OKELLO\u003c\u003cAMINA"],"twins":0,"adults":[{"names":["ERIKSSON\u003c\u003cANNA\u003cMARIA"],"role":"mother"}]},"ask":[]}`
+		`"policies":[` + policy("exit") + `,` + policy("entry") + `],"compare":{"portrait":true,"names":["OKELLO\u003c\u003cAMINA"],"twins":0,"adults":[{"names":["ERIKSSON\u003c\u003cANNA\u003cMARIA"],"role":"mother"}]},"ask":[]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -206,6 +206,16 @@ func (h History) brought(adult, session string, now time.Time) int {
 	return n
 }
 
+// broughtAlready reports whether this child was counted for this adult.
+func (h History) broughtAlready(b *Brought, now time.Time) bool {
+	for i := range h.Children {
+		if o := &h.Children[i]; o.Adult == b.Adult && o.Child == b.Child && o.Session == b.Session && now.Before(o.Until) {
+			return true
+		}
+	}
+	return false
+}
+
 // token is a hash of parts for one purpose, as it is remembered.
 func token(purpose string, parts ...string) string {
 	h := sha256.New()

@@ -1,36 +1,62 @@
 package check
 
 import (
+	"slices"
+
+	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
-// person is one adult who is taken to be present: the holder of a key that
-// signed a presentation, with their own mandates, or whoever a paper mandate
-// names.
-type person struct {
-	mandates []*credential
-	onPaper  bool
-	document likeness // how well an adult's document fits
-}
-
 // judge draws from what was read the conclusions that several rules share.
 func (e *exam) judge() {
+	e.sort()
+	e.born = e.record()
+	e.judgeAge()
+	e.judgeConsents()
+	e.findPersons()
+	e.compareDocuments()
+	e.judgeCompany()
+	e.judgeWho()
+	e.judgeScope()
+	e.remembered()
+	e.askPolicies()
+}
+
+// sort puts the credentials into their kinds, and those about another child
+// aside.
+func (e *exam) sort() {
 	var refs []string
+	about := func(ref string) {
+		if !contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
 	for _, c := range e.creds {
 		switch {
 		case c.birth != nil:
 			e.births = append(e.births, c)
-			if !contains(refs, c.birth.ChildRef) {
-				refs = append(refs, c.birth.ChildRef)
-			}
+			about(c.birth.ChildRef)
 		case c.mandate != nil:
 			e.mandates = append(e.mandates, c)
 		}
 	}
 	if len(e.births) == 0 && len(e.mandates) > 0 {
-		refs = append(refs, e.mandates[0].mandate.Ward.ChildRef)
+		about(e.mandates[0].mandate.Ward.ChildRef)
 	}
-	e.linkBroken = len(refs) > 1
+	for _, c := range e.creds {
+		if c.consent == nil {
+			continue
+		}
+		if len(refs) == 0 {
+			about(c.consent.ChildRef)
+		}
+		if contains(refs, c.consent.ChildRef) {
+			e.consents = append(e.consents, c)
+		} else {
+			e.linkBroken = true
+		}
+	}
+	e.linkBroken = e.linkBroken || len(refs) > 1
 	for _, c := range e.mandates {
 		if contains(refs, c.mandate.Ward.ChildRef) {
 			e.wards = append(e.wards, c)
@@ -38,18 +64,15 @@ func (e *exam) judge() {
 			e.linkBroken = true
 		}
 	}
-	e.judgeAge()
-	e.findPersons()
-	e.compareDocuments()
 }
 
 // judgeAge compares the youngest age that the record allows with the age of
-// majority: 18, or more where a mandate says so. A day of travel that lies
-// ahead makes nobody older today.
+// majority: 18, or more where a mandate with power over travel says so. A day
+// of travel that lies ahead makes nobody older today.
 func (e *exam) judgeAge() {
 	majority := 18
 	for _, c := range e.mandates {
-		if a := c.mandate.Termination.MajorityAge; a <= 21 {
+		if a := c.mandate.Termination.MajorityAge; a <= 21 && travels(c.mandate) {
 			majority = max(majority, a)
 		}
 	}
@@ -58,186 +81,238 @@ func (e *exam) judgeAge() {
 		today = e.day
 	}
 	e.ofAge = len(e.births) > 0 && !e.linkBroken
+	e.age = 200
 	for _, c := range e.births {
 		earliest, latest, known := c.birth.BirthDate.Span()
+		e.age = min(e.age, wholeYears(latest, today))
 		switch {
 		case c.unclear, c.cutOff:
 			e.ofAge = false
 		case !known:
 			e.ofAge, e.ageUncertain = false, true
+			e.age = 0
 		case today.Before(latest.AddYears(majority)):
 			e.ofAge = false
 			e.ageUncertain = e.ageUncertain || !today.Before(earliest.AddYears(majority))
 		}
 	}
+	if len(e.births) == 0 {
+		e.age = 0
+	}
 	e.ageUncertain = e.ageUncertain && !e.ofAge
 }
 
-// findPersons finds who of the guardians is there. A mandate with a holder key
-// counts for the holder who signed; one without counts only on paper, because
-// anybody can wrap a copied paper credential into a presentation of their own.
-func (e *exam) findPersons() {
-	byHolder := map[string]*person{}
-	for _, c := range e.wards {
-		id := c.mandate.ID
-		switch {
-		case id != "" && contains(e.holders, id):
-			p := byHolder[id]
-			if p == nil {
-				p = &person{}
-				byHolder[id] = p
-				e.persons = append(e.persons, p)
-			}
-			p.mandates = append(p.mandates, c)
-		case id == "" && c.onPaper:
-			e.persons = append(e.persons, &person{mandates: []*credential{c}, onPaper: true})
-		case id != "" && c.onPaper:
-			e.unbound = true // made for a key, shown without it
-		}
-	}
+// travels reports whether a mandate has a power over travel.
+func travels(g *vc.Guardianship) bool {
+	return contains(g.Powers, "travelAccompany") || contains(g.Powers, "travelConsent")
 }
 
-// compareDocuments holds the adults' documents against the guardians. A
-// document that fits somebody is spent on them; one that is left over is held
-// against whoever has none. Whoever the papers name and no document fits while
-// it fits another is taken to be absent, if only paper speaks for them.
-func (e *exam) compareDocuments() {
-	var rest []*MRZ
-	fits := false
-	for _, text := range e.facts.AdultDocuments {
-		m, err := ParseMRZ(text)
-		if err != nil || m.Format == MRVA || m.Format == MRVB {
-			e.badDocument = true
-			continue
-		}
-		spent := false
-		for _, p := range e.persons {
-			if l := p.compare(m); l == same || l == partly {
-				if p.document == notCompared || l < p.document {
-					p.document = l
-				}
-				spent, fits = true, true
-			}
-		}
-		if !spent {
-			rest = append(rest, m)
-		}
+// wholeYears gives the age of who was born on one day on another.
+func wholeYears(born, on vc.Date) int {
+	if born.IsZero() || on.Before(born) {
+		return 0
 	}
-	if fits {
-		present := e.persons[:0]
-		for _, p := range e.persons {
-			if !p.onPaper || p.document != notCompared {
-				present = append(present, p)
-			}
-		}
-		e.persons = present
+	n := on.Year - born.Year
+	if on.Before(born.AddYears(n)) {
+		n--
 	}
+	return n
+}
+
+// judgeWho finds out who must consent, and who did.
+func (e *exam) judgeWho() {
+	h := household{company: e.company}
 	for _, p := range e.persons {
-		if p.document != notCompared {
+		if p.as != delegate && !slices.Contains(e.guardians, p) {
 			continue
 		}
-		for _, m := range rest {
-			if l := p.compare(m); p.document == notCompared || l < p.document {
-				p.document = l
+		for _, c := range p.accompanying() {
+			e.reliedOn = append(e.reliedOn, c)
+			if p.guards() {
+				h.relied = append(h.relied, c.mandate)
 			}
 		}
 	}
-}
-
-// compare gives the best likeness over a person's mandates, which all are
-// about the same adult.
-func (p *person) compare(m *MRZ) likeness {
-	best := notCompared
-	for _, c := range p.mandates {
-		if l := compare(m, &c.mandate.Guardian); best == notCompared || l < best {
-			best = l
+	for _, c := range e.wards {
+		if travels(c.mandate) && !e.mandateOver(c) && !e.notYet(c) && e.expired(c) <= recently {
+			h.mandates = append(h.mandates, c.mandate)
 		}
 	}
-	return best
+	if len(h.mandates) == 0 {
+		h.mandates = h.relied
+	}
+	if e.born != nil {
+		h.parents = e.born.Parentage
+	}
+	e.here = e.present()
+	h.here = e.here
+	e.required = whoMustConsent(h)
+	if e.companyKnown {
+		e.company = e.required.company
+	}
+	e.agree()
+	for _, c := range e.grantors {
+		if !slices.Contains(e.reliedOn, c) {
+			e.reliedOn = append(e.reliedOn, c)
+		}
+	}
+	if e.ofAge && e.companyKnown {
+		e.ofAge = !e.minorByPolicy()
+	}
 }
 
-// named reports whether the papers say who the adult is in a way that a
-// document can be held against.
-func (p *person) named() bool {
-	for _, c := range p.mandates {
-		g := &c.mandate.Guardian
-		if len(g.Documents) > 0 {
+// minorByPolicy: a country for which this person is still a child.
+func (e *exam) minorByPolicy() bool {
+	s := e.situation()
+	for _, side := range [...]policy.Direction{policy.Exit, policy.Entry} {
+		s.Direction, s.Country, s.Other = side, e.facts.Exit, e.facts.Entry
+		if side == policy.Entry {
+			s.Country, s.Other = e.facts.Entry, e.facts.Exit
+		}
+		if e.bundle.rules(s.Country, side).Evaluate(s).Applies {
 			return true
-		}
-		for i := range g.Names {
-			if g.Names[i].MRZ != nil {
-				return true
-			}
 		}
 	}
 	return false
 }
 
-// accompanying gives the mandates that a person relies on: those with the
-// power to travel with the child, or all if there is none.
-func (p *person) accompanying() []*credential {
-	var out []*credential
-	for _, c := range p.mandates {
-		if contains(c.mandate.Powers, "travelAccompany") {
-			out = append(out, c)
-		}
+// asked reports whether anybody's consent can matter: a child is to travel,
+// and not everybody who decides is there.
+func (e *exam) asked() bool { return !e.ofAge && e.companyKnown && e.company != policy.All }
+
+// judgeScope finds out whether the consents are for this journey.
+func (e *exam) judgeScope() {
+	for _, c := range e.consents {
+		t := c.consent
+		c.outside = e.outside(c)
+		c.offRoute = !e.onRoute(&t.Trip)
+		c.wrongAdult = e.wrongAdult(t)
 	}
-	if out == nil {
-		return p.mandates
-	}
-	return out
 }
 
-// present counts the guardians who are there as different people. Papers of
-// several guardians without a document that tells who is there count as one.
-func (e *exam) present() int {
-	var counted []*person
-	loose := 0
-	for _, p := range e.persons {
-		if p.onPaper && p.document != same && p.document != partly {
-			loose = 1
-			continue
-		}
-		twice := false
-		for _, q := range counted {
-			twice = twice || sameGuardian(&p.mandates[0].mandate.Guardian, &q.mandates[0].mandate.Guardian,
-				p.mandates[0].mandate.Role == q.mandates[0].mandate.Role)
-		}
-		if !twice {
-			counted = append(counted, p)
-		}
-	}
-	return max(len(counted), loose)
-}
-
-// sameGuardian reports whether two mandates may be of one adult with two keys,
-// who would otherwise be their own co-guardian: a common document, a common
-// name, or nothing that tells them apart but the role.
-func sameGuardian(a, b *vc.Guardian, sameRole bool) bool {
-	if a.PersonRef != "" && a.PersonRef == b.PersonRef {
+// outside: the journey is not in the time that was agreed to.
+func (e *exam) outside(c *credential) bool {
+	t := &c.consent.Trip
+	if d, err := vc.ParseDate(t.NotBefore); err != nil || e.day.Before(d) {
 		return true
 	}
-	for _, x := range a.Documents {
-		for _, y := range b.Documents {
-			if x.Type == y.Type && plain(x.Value) == plain(y.Value) {
-				return true
+	if d, err := vc.ParseDate(c.consent.GrantedOn); err != nil || e.day.Before(d) {
+		return true
+	}
+	if t.NotAfter != "" {
+		if d, err := vc.ParseDate(t.NotAfter); err != nil || e.day.After(d) {
+			return true
+		}
+	}
+	if t.ReturnBy != "" && !e.facts.ReturnBy.IsZero() {
+		if d, err := vc.ParseDate(t.ReturnBy); err != nil || e.facts.ReturnBy.After(d) {
+			return true
+		}
+	}
+	return e.expired(c) >= 0 || e.day.After(vc.DateOf(c.ValidTo))
+}
+
+// onRoute: the countries entered are those of the journey, in either direction.
+func (e *exam) onRoute(t *vc.Trip) bool {
+	for _, c := range [...]string{e.facts.Exit, e.facts.Entry} {
+		if c != "" && c != t.DepartFrom && !contains(t.Destinations, c) && !contains(t.Transit, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// defaultCrossings of a consent that names none: there and back.
+const defaultCrossings = 2
+
+// remembered asks what this post knows of earlier uses of the consents.
+func (e *exam) remembered() {
+	if !e.asked() {
+		return
+	}
+	for _, c := range e.consents {
+		name := e.tokenOf(c)
+		limit := c.consent.Trip.Crossings
+		if limit == 0 {
+			limit = defaultCrossings
+		}
+		used := e.history.crossings(name, e.shown, e.facts.Session, e.now) >= limit
+		e.usedUp = e.usedUp || used
+		before, thisOne := e.history.failures(name, e.shown, e.facts.Session, e.now)
+		if thisOne || used || c.outside || c.offRoute {
+			before++
+		}
+		e.attempts = max(e.attempts, before)
+	}
+}
+
+// tokenOf is how a post remembers a consent: grantors of one journey share it.
+func (e *exam) tokenOf(c *credential) string {
+	return token("consent", c.consent.Nonce, c.consent.ChildRef)
+}
+
+// remember gives what this check adds to the history of the post. A crossing
+// counts unless the child was stopped.
+func (e *exam) remember(colour Colour) History {
+	more := History{Seen: e.seen}
+	if e.facts.Session != "" {
+		for _, b := range e.bringing() {
+			if !e.history.broughtAlready(&b, e.now) {
+				more.Children = append(more.Children, b)
 			}
 		}
 	}
-	compared := false
-	for i := range a.Names {
-		for j := range b.Names {
-			x, y := a.Names[i].MRZ, b.Names[j].MRZ
-			if x == nil || y == nil {
-				continue
+	if !e.asked() {
+		return more
+	}
+	at := e.now.UTC()
+	for i, c := range e.consents {
+		name := e.tokenOf(c)
+		again := false
+		for _, before := range e.consents[:i] {
+			again = again || e.tokenOf(before) == name
+		}
+		if again {
+			continue
+		}
+		if colour != Red && !e.history.crossed(name, e.shown, e.facts.Session, e.now) {
+			until := c.ValidTo
+			if last := at.Add(keepCrossing); until.After(last) {
+				until = last
 			}
-			compared = true
-			if equal(tokens(x.Primary), tokens(y.Primary)) && equal(tokens(x.Secondary), tokens(y.Secondary)) {
-				return true
-			}
+			more.Crossings = append(more.Crossings, Crossing{Consent: name, Shown: e.shown, Session: e.facts.Session, At: at, Until: until.UTC()})
+		}
+		failed := e.usedUp || c.outside || c.offRoute
+		if _, thisOne := e.history.failures(name, e.shown, e.facts.Session, e.now); failed && !thisOne {
+			more.Failures = append(more.Failures, Failure{Consent: name, Shown: e.shown, Session: e.facts.Session, At: at, Until: at.Add(keepFailures)})
 		}
 	}
-	return !compared && sameRole
+	return more
+}
+
+// bringing tells, for each adult who is no guardian of the child, that they
+// bring it, in the form in which a post remembers it. A journey with a group is
+// not counted: its guardians agreed to it.
+func (e *exam) bringing() []Brought {
+	if e.born == nil || e.ofAge {
+		return nil
+	}
+	group := len(e.consents) > 0
+	for _, c := range e.consents {
+		group = group && c.consent.Mode == vc.ModeGroup && !c.withdrawn() && !c.wrongAdult && !c.outside && !c.offRoute
+	}
+	if group {
+		return nil
+	}
+	var out []Brought
+	for _, holder := range e.holders {
+		if e.anyPerson(func(p *person) bool { return p.key == holder && p.guards() }) {
+			continue
+		}
+		out = append(out, Brought{Adult: token("brought-by", e.facts.Session, holder), Child: token("brought", e.facts.Session, e.born.ChildRef),
+			Session: e.facts.Session, Until: e.now.Add(keepChildren).UTC()})
+	}
+	return out
 }
 
 // record gives the birth that the papers are about, the highest version of it;
@@ -292,14 +367,30 @@ func (e *exam) compared() *Compare {
 // screen.
 func (p *person) adult() Adult {
 	a := Adult{Names: []string{}}
-	for _, c := range p.mandates {
-		for _, n := range shownNames(c.mandate.Guardian.Names) {
+	add := func(names []vc.Name) {
+		for _, n := range shownNames(names) {
 			if !contains(a.Names, n) {
 				a.Names = append(a.Names, n)
 			}
 		}
+	}
+	switch p.as {
+	case guardian:
+		for _, c := range p.mandates {
+			add(c.mandate.Guardian.Names)
+			if a.Role == "" {
+				a.Role = letters(c.mandate.Role)
+			}
+		}
+	case officer:
+		a.Role = "officer"
+	case delegate:
+		a.Role = "delegate"
+	}
+	if p.named != nil {
+		add(p.named.Names)
 		if a.Role == "" {
-			a.Role = letters(c.mandate.Role)
+			a.Role = letters(p.named.Relation)
 		}
 	}
 	return a

@@ -289,6 +289,21 @@ func (m *MRZ) bornOtherwise(u *vc.UncertainDate) bool {
 	return s[2:4]+s[5:7]+s[8:10] != m.Birth
 }
 
+// born gives the date of birth in the zone, in the century that leaves the
+// holder as young as possible and not born after a day.
+func (m *MRZ) born(by vc.Date) (vc.Date, bool) {
+	if strings.Contains(m.Birth, "<") {
+		return vc.Date{}, false
+	}
+	for _, century := range [...]string{"20", "19"} {
+		d, err := vc.ParseDate(century + m.Birth[:2] + "-" + m.Birth[2:4] + "-" + m.Birth[4:])
+		if err == nil && !d.After(by) {
+			return d, true
+		}
+	}
+	return vc.Date{}, false
+}
+
 func tokens(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == '<' || r == ' ' })
 }

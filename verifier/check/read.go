@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -49,18 +50,41 @@ type exam struct {
 	// What follows.
 	births, mandates []*credential // with a subject that could be read
 	wards            []*credential // mandates for the child of this presentation
-	persons          []*person     // guardians taken to be present
+	consents         []*credential // travel consents for this child
+	born             *vc.Birth     // what the register says of the child, nil if that is not known
+	persons          []*person     // adults taken to be present
+	guardians        []*person     // those of them who travel as guardians
+	documents        []*MRZ        // of adults
 	linkBroken       bool
 	ofAge            bool
 	ageUncertain     bool
+	age              int  // in whole years, the youngest that the record allows
 	badDocument      bool // an adult's document could not be read
-	statusAge        time.Duration
-	statusUsed       bool
+
+	// Who decides, and what they agreed to.
+	company      policy.Company
+	companyKnown bool // somebody is there of whom the rules can be asked
+	required     requirement
+	here         int
+	reliedOn     []*credential // mandates of those who travel, and of those who consent
+	grantors     []*credential // mandates of those who consent, as far as shown
+	given        []policy.Consent
+	unproven     bool // a consent names a grantor whom no mandate proves
+	usedUp       bool // more crossings than the consent is for
+	attempts     int  // uses of a consent that did not hold
+	answers      [2]policyResult
+	highRisk     bool
+	lacking      []string // facts that nobody entered and that count
+	signals      signals
+
+	statusAge  time.Duration
+	statusUsed bool
 }
 
-// credential is one credential of a presentation. At most one of birth and
-// mandate is set, and only after its signature held under a key that the trust
-// list entitles to sign it.
+// credential is one credential of a presentation. At most one of birth, mandate
+// and consent is set, and only after its signature held: under a key that the
+// trust list entitles to sign it, or for a grantor's own consent under the key
+// that it names.
 type credential struct {
 	*vc.Credential
 	jwt     string
@@ -76,6 +100,13 @@ type credential struct {
 	birth   *vc.Birth
 	mandate *vc.Guardianship
 	answer  answer
+
+	consent *vc.TravelConsent
+	bySelf  bool   // signed by a key on no list: a grantor's own
+	level   string // of assurance, from who signed
+	basis   func(string) bool
+
+	outside, offRoute, wrongAdult bool // not for this time, this route, these adults
 }
 
 // read takes one text apart.
@@ -216,7 +247,7 @@ func (e *exam) readCredential(jwt string, paper bool) {
 	}
 	key := e.bundle.keys[v.Header.Kid]
 	if key == nil {
-		c.unknownKey = true
+		e.readGrantor(c, v)
 		return
 	}
 	payload, err := v.Verify(key.public)
@@ -238,7 +269,11 @@ func (e *exam) readCredential(jwt string, paper bool) {
 		c.unproven = parsed.ValidFrom.Before(key.CutOff)
 		c.cutOff = !c.unproven
 	}
+	c.level, c.basis = vc.LevelOf(key.Role), key.MayBase
 	c.readSubject()
+	if parsed.Is(vc.TypeConsent) {
+		return // its status is the grantors', which judgeConsents asks
+	}
 	c.answer = e.bundle.status(parsed, e.now)
 	if c.answer.used {
 		e.statusAge, e.statusUsed = max(e.statusAge, c.answer.age), true
@@ -259,7 +294,12 @@ func (k *issuerKey) entitled(c *vc.Credential) bool {
 				return false
 			}
 		case vc.TypeGuardianship:
-			if !stateRole(k.Role) || !k.May(t) {
+			// On which legal bases, readSubject asks.
+			if !k.mandates() || !k.May(t) {
+				return false
+			}
+		case vc.TypeConsent:
+			if vc.LevelOf(k.Role) == "" || !k.May(t) {
 				return false
 			}
 		default:
@@ -269,6 +309,11 @@ func (k *issuerKey) entitled(c *vc.Credential) bool {
 		}
 	}
 	return true
+}
+
+// mandates reports whether a key has a role in which guardianships are issued.
+func (k *issuerKey) mandates() bool {
+	return stateRole(k.Role) || k.Role == vc.RoleNotary || k.Role == vc.RoleHumanitarian
 }
 
 // readSubject reads what the credential says, by the type and schema that it
@@ -291,6 +336,13 @@ func (c *credential) readSubject() {
 			return
 		}
 		c.mandate, c.unclear = g, !completeMandate(g)
+		// Who may say that somebody is a guardian depends on why they are one
+		// (domain handbook, section 2.2).
+		if !c.unclear && !c.basis(g.LegalBasis.Type) {
+			c.mandate, c.untrusted = nil, true
+		}
+	case vc.SchemaConsent:
+		c.readConsent()
 	}
 }
 

@@ -1,8 +1,10 @@
 package check
 
 import (
+	"slices"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -45,6 +47,22 @@ const (
 	CodeAbsenceTooLong           = "ABSENCE_TOO_LONG"
 	CodeMandateConditions        = "MANDATE_CONDITIONS"
 	CodeConsentMissingCo         = "CONSENT_MISSING_CO"
+	CodeConsentMissing           = "CONSENT_MISSING"
+	CodeConsentQuorum            = "CONSENT_QUORUM"
+	CodeConsentScope             = "CONSENT_SCOPE"
+	CodeConsentWithdrawn         = "CONSENT_WITHDRAWN"
+	CodeConsentAssuranceLow      = "CONSENT_ASSURANCE_LOW"
+	CodeConsentOld               = "CONSENT_OLD"
+	CodeConsentReused            = "CONSENT_REUSED"
+	CodeReceiverUnverified       = "RECEIVER_UNVERIFIED"
+	CodeParentMandateUnknown     = "PARENT_MANDATE_UNKNOWN"
+	CodeParentageMissing         = "PARENTAGE_MISSING"
+	CodeRecordIncompleteExpected = "RECORD_INCOMPLETE_EXPECTED"
+	CodeSignal2                  = "SIGNAL_2"
+	CodeSignal3                  = "SIGNAL_3"
+	CodeSignal5                  = "SIGNAL_5"
+	CodeSignal6                  = "SIGNAL_6"
+	CodeFactsMissing             = "FACTS_MISSING"
 	CodeDeviceClock              = "DEVICE_CLOCK"
 	CodePolicyStale              = "POLICY_STALE"
 	CodeOK                       = "OK"
@@ -60,6 +78,28 @@ type Rule struct {
 	Next   string // the one next step
 
 	found func(*exam) bool
+
+	// Graver is the colour that it has where grave holds: because a country's
+	// policy demands it, or for the case that When tells. It is not used
+	// without grave.
+	Graver Colour
+	grave  func(*exam) bool
+}
+
+// Colours gives the colours that a rule can have, the usual one first.
+func (r *Rule) Colours() []Colour {
+	if r.grave == nil {
+		return []Colour{r.Colour}
+	}
+	return []Colour{r.Colour, r.Graver}
+}
+
+// colour gives the colour of a rule that was found.
+func (r *Rule) colour(e *exam) Colour {
+	if r.grave != nil && r.grave(e) {
+		return r.Graver
+	}
+	return r.Colour
 }
 
 // Rules gives a copy of the table, in its order, with OK as its last row.
@@ -76,206 +116,296 @@ const (
 	scanAgain   = "Scan again. If it still fails, type the reference or use the paper documents."
 	updateFirst = "Update this device, then scan again. If you cannot, call the desk."
 	askOffice   = "Call the authority that issued the mandate."
+
+	askSecondLine = "Ask a colleague of second line to talk to child and adult. This proves nothing by itself."
 )
 
 // rules is the border policy. Every rule is asked; the worst colour wins; codes
 // are listed in this order.
 var rules = []Rule{
 	// Can it be read, and is it genuine?
-	{CodeScanUnreadable, Amber,
-		"The text is not a Kinpass code: another prefix, characters that no such code has, or too long.",
-		"The code could not be read.", scanAgain,
-		func(e *exam) bool { return e.unreadable }},
-	{CodeSigInvalid, Red,
-		"A Kinpass code that does not unpack, or a signature in it that does not hold.",
-		"The code is damaged or was tampered with. A signature does not hold.", secondLine,
-		func(e *exam) bool { return e.forged || e.any(func(c *credential) bool { return c.forged }) }},
-	{CodeIssuerUntrusted, Red,
-		"Signed by a key that the trust list does not know, or does not allow to sign this type of credential, in this role or at that time.",
-		"A credential comes from an office that may not issue it.", secondLine,
-		func(e *exam) bool {
+	{Code: CodeScanUnreadable, Colour: Amber,
+		When: "The text is not a Kinpass code: another prefix, characters that no such code has, or too long.",
+		Text: "The code could not be read.", Next: scanAgain,
+		found: func(e *exam) bool { return e.unreadable }},
+	{Code: CodeSigInvalid, Colour: Red,
+		When: "A Kinpass code that does not unpack, or a signature in it that does not hold.",
+		Text: "The code is damaged or was tampered with. A signature does not hold.", Next: secondLine,
+		found: func(e *exam) bool { return e.forged || e.any(func(c *credential) bool { return c.forged }) }},
+	{Code: CodeIssuerUntrusted, Colour: Red,
+		When: "Signed by a key that the trust list does not know, or does not allow to sign this type of credential, in this role or at that time.",
+		Text: "A credential comes from an office that may not issue it.", Next: secondLine,
+		found: func(e *exam) bool {
 			return e.any(func(c *credential) bool { return c.untrusted || c.unknownKey && !e.trustIsOld() })
 		}},
-	{CodeIssuerUnknownStale, Amber,
-		"Signed by a key that this device does not know, and the bundle with its trust list is older than 24 hours.",
-		"The issuing office is not known to this device, and its list of offices is old.", updateFirst,
-		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unknownKey && e.trustIsOld() }) }},
-	{CodeIssuerKeyRevoked, Red,
-		"Signed by a withdrawn key at or after the time from which it is no longer believed.",
-		"A credential was signed with a key that had been withdrawn.", secondLine,
-		func(e *exam) bool { return e.any(func(c *credential) bool { return c.cutOff }) }},
-	{CodeIssuerKeyUnproven, Amber,
-		"Signed by a withdrawn key, dated before the withdrawal; nothing on this device proves that date.",
-		"A credential was signed with a key that was withdrawn later.", callDesk,
-		func(e *exam) bool { return e.any(func(c *credential) bool { return c.unproven }) }},
-	{CodeCredUnreadable, Amber,
-		"Genuine, but of a form, type or schema that this device does not know, without an end date, or without something that the rules need.",
-		"A credential is genuine, but this device cannot read all of it.", callDesk,
-		func(e *exam) bool {
+	{Code: CodeIssuerUnknownStale, Colour: Amber,
+		When: "Signed by a key that this device does not know, and the bundle with its trust list is older than 24 hours.",
+		Text: "The issuing office is not known to this device, and its list of offices is old.", Next: updateFirst,
+		found: func(e *exam) bool { return e.any(func(c *credential) bool { return c.unknownKey && e.trustIsOld() }) }},
+	{Code: CodeIssuerKeyRevoked, Colour: Red,
+		When: "Signed by a withdrawn key at or after the time from which it is no longer believed.",
+		Text: "A credential was signed with a key that had been withdrawn.", Next: secondLine,
+		found: func(e *exam) bool { return e.any(func(c *credential) bool { return c.cutOff }) }},
+	{Code: CodeIssuerKeyUnproven, Colour: Amber,
+		When: "Signed by a withdrawn key, dated before the withdrawal; nothing on this device proves that date.",
+		Text: "A credential was signed with a key that was withdrawn later.", Next: callDesk,
+		found: func(e *exam) bool { return e.any(func(c *credential) bool { return c.unproven }) }},
+	{Code: CodeCredUnreadable, Colour: Amber,
+		When: "Genuine, but of a form, type or schema that this device does not know, without an end date, or without something that the rules need.",
+		Text: "A credential is genuine, but this device cannot read all of it.", Next: callDesk,
+		found: func(e *exam) bool {
 			return e.unclear || e.any(func(c *credential) bool { return c.unclear })
 		}},
 
 	// Is it in force?
-	{CodeCredExpiredRecent, Amber,
-		"The credential expired, at most 30 days ago.",
-		"A credential expired less than a month ago.", "Ask the guardian to renew it online now, then scan again. Otherwise call the desk.",
-		func(e *exam) bool {
-			return e.any(func(c *credential) bool { d := e.expired(c); return d >= 0 && d <= recently })
+	{Code: CodeCredExpiredRecent, Colour: Amber,
+		When: "The credential expired, at most 30 days ago. A consent that is over is `CONSENT_SCOPE`.",
+		Text: "A credential expired less than a month ago.", Next: "Ask the guardian to renew it online now, then scan again. Otherwise call the desk.",
+		found: func(e *exam) bool {
+			return e.any(func(c *credential) bool { d := e.expired(c); return c.consent == nil && d >= 0 && d <= recently })
 		}},
-	{CodeCredExpired, Red,
-		"The credential expired more than 30 days ago, or the mandate itself has ended.",
-		"A credential or the mandate has ended.", secondLine,
-		func(e *exam) bool {
-			return e.any(func(c *credential) bool { return e.expired(c) > recently || e.mandateOver(c) })
+	{Code: CodeCredExpired, Colour: Red,
+		When: "The credential expired more than 30 days ago, or the mandate itself has ended.",
+		Text: "A credential or the mandate has ended.", Next: secondLine,
+		found: func(e *exam) bool {
+			return e.any(func(c *credential) bool { return c.consent == nil && e.expired(c) > recently || e.mandateOver(c) })
 		}},
-	{CodeCredNotYetValid, Red,
-		"The credential is not valid yet, or the mandate has not begun.",
-		"A credential or the mandate is not in force yet.", secondLine,
-		func(e *exam) bool { return e.any(e.notYet) }},
-	{CodeStatusRevoked, Red,
-		"The status list says revoked.",
-		notUsable, secondLine,
-		func(e *exam) bool { return e.any(func(c *credential) bool { return c.answer.revoked }) }},
-	{CodeStatusSuspended, Red,
-		"The status list says suspended. The screen is the same as for a revoked credential: why is never shown.",
-		notUsable, secondLine,
-		func(e *exam) bool { return e.any(func(c *credential) bool { return c.answer.suspended }) }},
-	{CodeStatusStale, Amber,
-		"The oldest status list used for this presentation is older than 24 hours, at most 7 days.",
-		"It could not be checked whether the papers were withdrawn in the last day.", updateFirst,
-		func(e *exam) bool { return e.statusAge > freshStatus && e.statusAge <= oldStatus }},
-	{CodeStatusUnknown, Amber,
-		"No status list of this issuer answers for the credential, its index is not on the list, the list's key was withdrawn, or the list is older than 7 days.",
-		"This device cannot tell whether the papers were withdrawn.", callDesk,
-		func(e *exam) bool {
+	{Code: CodeCredNotYetValid, Colour: Red,
+		When: "The credential is not valid yet, or the mandate has not begun.",
+		Text: "A credential or the mandate is not in force yet.", Next: secondLine,
+		found: func(e *exam) bool { return e.any(e.notYet) }},
+	{Code: CodeStatusRevoked, Colour: Red,
+		When: "The status list says revoked.",
+		Text: notUsable, Next: secondLine,
+		found: func(e *exam) bool {
+			return e.any(func(c *credential) bool { return c.consent == nil && c.answer.revoked })
+		}},
+	{Code: CodeStatusSuspended, Colour: Red,
+		When: "The status list says suspended. The screen is the same as for a revoked credential: why is never shown.",
+		Text: notUsable, Next: secondLine,
+		found: func(e *exam) bool {
+			return e.any(func(c *credential) bool { return c.consent == nil && c.answer.suspended })
+		}},
+	{Code: CodeStatusStale, Colour: Amber,
+		When: "The oldest status list used for this presentation is older than 24 hours, at most 7 days.",
+		Text: "It could not be checked whether the papers were withdrawn in the last day.", Next: updateFirst,
+		found: func(e *exam) bool { return e.statusAge > freshStatus && e.statusAge <= oldStatus }},
+	{Code: CodeStatusUnknown, Colour: Amber,
+		When: "No status list of this issuer (for a consent: of the issuer of the birth credential) answers for the credential or for each grantor, its index is not on the list, the list's key was withdrawn, or the list is older than 7 days. Red where a country's policy holds the route for one of high risk.",
+		Text: "This device cannot tell whether the papers were withdrawn.", Next: callDesk,
+		found: func(e *exam) bool {
 			return e.any(func(c *credential) bool { return c.Credential != nil && c.answer.unknown })
-		}},
+		},
+		Graver: Red, grave: func(e *exam) bool { return e.highRisk }},
 
 	// Is it shown by the one it belongs to, now?
-	{CodeHolderBindingFailed, Red,
-		"Not signed by the holder it names, not for this purpose, not the challenge asked for, older than five minutes, or a holder's credential shown without the holder.",
-		"The code was not freshly made by the telephone it belongs to.", "Ask for a new code. If it fails again: " + lowerFirst(secondLine),
-		func(e *exam) bool { return e.unbound }},
-	{CodePresentationRepeated, Amber,
-		"This post saw the same presentation in another session.",
-		"The same code was already shown here for somebody else.", "Ask the adult to make a new code on their own telephone while you watch.",
-		func(e *exam) bool { return e.repeated }},
-	{CodePaperBearer, Amber,
-		"A paper pass, and the officer has not confirmed the portrait, or the paper does not name the adult and the officer has not confirmed their document.",
-		"A paper pass proves nothing about who carries it.", "Compare the child with the photograph and the adult with their travel document, then confirm both.",
-		func(e *exam) bool { return e.paper && !e.paperConfirmed() }},
-	{CodeChildMismatch, Red,
-		"The officer says that the child is not the one in the photograph.",
-		"The child does not match the photograph.", secondLine,
-		func(e *exam) bool { return e.facts.denied(Portrait) }},
-	{CodePortraitStale, Amber,
-		"The photograph should have been taken again before the day of travel.",
-		"The photograph is too old to recognise a child by.", "Identify the child another way: travel document, questions about family and home.",
-		func(e *exam) bool { return e.any(e.portraitOld) }},
-	{CodeDocUnreadable, Amber,
-		"An adult's document has a machine-readable zone that does not read, a check digit that does not fit, or is a visa.",
-		"An adult's travel document could not be read.", "Scan or type its machine-readable lines again. Look closely at the document.",
-		func(e *exam) bool { return e.badDocument }},
-	{CodeDocNamePartial, Amber,
-		"The adult's document shares only part of the guardian's name, or the whole name with another document number, and the officer has not confirmed the document.",
-		"The adult's name or document number fits the guardian only in part.", "Compare the names by eye: name order, missing or shortened names, a renewed passport. Confirm if it fits.",
-		func(e *exam) bool {
+	{Code: CodeHolderBindingFailed, Colour: Red,
+		When: "Not signed by the holder it names, not for this purpose, not the challenge asked for, older than five minutes, or a holder's credential shown without the holder.",
+		Text: "The code was not freshly made by the telephone it belongs to.", Next: "Ask for a new code. If it fails again: " + lowerFirst(secondLine),
+		found: func(e *exam) bool { return e.unbound }},
+	{Code: CodePresentationRepeated, Colour: Amber,
+		When: "This post saw the same presentation in another session.",
+		Text: "The same code was already shown here for somebody else.", Next: "Ask the adult to make a new code on their own telephone while you watch.",
+		found: func(e *exam) bool { return e.repeated }},
+	{Code: CodePaperBearer, Colour: Amber,
+		When: "A paper pass, and the officer has not confirmed the portrait, or the paper does not name the adult and the officer has not confirmed their document.",
+		Text: "A paper pass proves nothing about who carries it.", Next: "Compare the child with the photograph and the adult with their travel document, then confirm both.",
+		found: func(e *exam) bool { return e.paper && !e.paperConfirmed() }},
+	{Code: CodeChildMismatch, Colour: Red,
+		When: "The officer says that the child is not the one in the photograph.",
+		Text: "The child does not match the photograph.", Next: secondLine,
+		found: func(e *exam) bool { return e.facts.denied(Portrait) }},
+	{Code: CodePortraitStale, Colour: Amber,
+		When: "The photograph should have been taken again before the day of travel.",
+		Text: "The photograph is too old to recognise a child by.", Next: "Identify the child another way: travel document, questions about family and home.",
+		found: func(e *exam) bool { return e.any(e.portraitOld) }},
+	{Code: CodeDocUnreadable, Colour: Amber,
+		When: "An adult's document has a machine-readable zone that does not read, a check digit that does not fit, or is a visa.",
+		Text: "An adult's travel document could not be read.", Next: "Scan or type its machine-readable lines again. Look closely at the document.",
+		found: func(e *exam) bool { return e.badDocument }},
+	{Code: CodeDocNamePartial, Colour: Amber,
+		When: "The adult's document shares only part of the name of the guardian or of the adult whom a consent names, or the whole name with another document number, and the officer has not confirmed the document.",
+		Text: "The adult's name or document number fits the papers only in part.", Next: "Compare the names by eye: name order, missing or shortened names, a renewed passport. Confirm if it fits.",
+		found: func(e *exam) bool {
 			return e.anyPerson(func(p *person) bool { return p.document == partly }) && !e.facts.confirmed(Document)
 		}},
-	{CodeDocNameMismatch, Red,
-		"The adult's document has no name in common with the guardian, or the officer says that it is not the guardian's.",
-		"The adult's travel document is not that of the guardian named.", secondLine,
-		func(e *exam) bool {
-			return e.facts.denied(Document) || e.anyPerson(func(p *person) bool { return p.document == different })
+	{Code: CodeDocNameMismatch, Colour: Red,
+		When: "The adult's document has no name in common with the guardian, or the officer says that it is not the guardian's.",
+		Text: "The adult's travel document is not that of the guardian named.", Next: secondLine,
+		found: func(e *exam) bool {
+			return e.facts.denied(Document) || e.anyPerson(func(p *person) bool { return p.as == guardian && p.document == different })
 		}},
-	{CodeDocCompare, Info,
-		"A confirmed paper pass, and no document of the adult was compared.",
-		"The paper names a guardian, and nobody has compared the adult's document yet.", "Compare the adult's travel document with the guardian named before letting them go.",
-		func(e *exam) bool {
-			return e.paper && e.paperConfirmed() && !e.ofAge && !e.facts.confirmed(Document) &&
-				e.anyPerson(func(p *person) bool { return p.onPaper && p.document == notCompared })
-		}},
+	{Code: CodeDocCompare, Colour: Info,
+		When: "A confirmed paper pass, and no document of the adult was compared. Amber where a consent names the adult without the key that signed, so that only a document can tell who is there.",
+		Text: "The papers name an adult, and nobody has compared the adult's document yet.", Next: "Compare the adult's travel document with the adult named before letting them go.",
+		found: func(e *exam) bool {
+			return !e.ofAge && !e.facts.confirmed(Document) && (e.nobodyCompared() ||
+				e.paper && e.paperConfirmed() && e.anyPerson(func(p *person) bool { return p.onPaper && p.document == notCompared }))
+		},
+		Graver: Amber, grave: (*exam).nobodyCompared},
 
 	// Do the papers belong together, and is this a child?
-	{CodeLinkBroken, Red,
-		"Birth and guardianship are about different children, or there are births of several children.",
-		"The papers are about different children.", secondLine,
-		func(e *exam) bool { return e.linkBroken }},
-	{CodeBirthMissing, Amber,
-		"A guardianship without a birth credential of the child.",
-		"There is no birth credential, so the papers do not say who the child is.", "Ask for the child's birth credential and scan both together.",
-		func(e *exam) bool { return len(e.births) == 0 && e.allRead() }},
-	{CodeNotAMinor, Info,
-		"Of age today and on the day of travel, even at the youngest that the record allows. Nothing about a mandate is asked then.",
-		"This person is of age.", "Do the normal check for an adult.",
-		func(e *exam) bool { return e.ofAge }},
-	{CodeAgeUncertainTreatAsChild, Info,
-		"The date of birth is not known well enough to say that this person is of age.",
-		"The age is uncertain. Treat this person as a child.", "Go by the rules for a child.",
-		func(e *exam) bool { return e.ageUncertain }},
+	{Code: CodeLinkBroken, Colour: Red,
+		When: "Birth, guardianship and consent are about different children, or there are births of several children.",
+		Text: "The papers are about different children.", Next: secondLine,
+		found: func(e *exam) bool { return e.linkBroken }},
+	{Code: CodeBirthMissing, Colour: Amber,
+		When: "A guardianship or a consent without a birth credential of the child.",
+		Text: "There is no birth credential, so the papers do not say who the child is.", Next: "Ask for the child's birth credential and scan both together.",
+		found: func(e *exam) bool { return len(e.births) == 0 && e.allRead() }},
+	{Code: CodeNotAMinor, Colour: Info,
+		When: "Of age today and on the day of travel, even at the youngest that the record allows. Nothing about a mandate is asked then.",
+		Text: "This person is of age.", Next: "Do the normal check for an adult.",
+		found: func(e *exam) bool { return e.ofAge }},
+	{Code: CodeAgeUncertainTreatAsChild, Colour: Info,
+		When: "The date of birth is not known well enough to say that this person is of age.",
+		Text: "The age is uncertain. Treat this person as a child.", Next: "Go by the rules for a child.",
+		found: func(e *exam) bool { return e.ageUncertain }},
 
 	// Does this adult have a mandate that lets them travel with the child?
-	{CodeNoAuthority, Red,
-		"No guardianship was shown for a minor.",
-		"Nothing shows that the adult may travel with this child.", secondLine,
-		func(e *exam) bool { return !e.ofAge && len(e.mandates) == 0 && e.allRead() }},
-	{CodeGuardianMismatch, Red,
-		"The guardianship belongs to another holder's key than the one that signed, or to somebody with another document.",
-		"The guardianship belongs to somebody else.", secondLine,
-		func(e *exam) bool {
-			return !e.ofAge && (len(e.wards) > 0 && len(e.persons) == 0 ||
-				e.anyPerson(func(p *person) bool { return p.document == another }))
+	{Code: CodeNoAuthority, Colour: Red,
+		When: "Neither a guardianship nor a consent was shown for a minor, and the officer did not say who travels.",
+		Text: "Nothing shows that the adult may travel with this child.", Next: secondLine,
+		found: func(e *exam) bool { return !e.ofAge && !e.companyKnown && len(e.mandates) == 0 && e.allRead() }},
+	{Code: CodeGuardianMismatch, Colour: Red,
+		When: "The guardianship belongs to another holder's key than the one that signed, or to somebody with another document. One that a consent names as its grantor's is evidence and may be another's.",
+		Text: "The guardianship belongs to somebody else.", Next: secondLine,
+		found: func(e *exam) bool {
+			return !e.ofAge && (e.borrowed() ||
+				e.anyPerson(func(p *person) bool { return p.as == guardian && p.document == another }))
 		}},
-	{CodePowerMissing, Red,
-		"None of the guardians present has the power to travel with the child.",
-		"The guardian has no power to travel with this child.", secondLine,
-		func(e *exam) bool { return !e.ofAge && len(e.persons) > 0 && !e.anyRelied(mayAccompany) }},
-	{CodeBasisProvisional, Amber,
-		"The legal basis is provisional, urgent or can be appealed, or it is a humanitarian mandate that no office of the State on the trust list countersigned.",
-		"The mandate is not final.", askOffice,
-		func(e *exam) bool { return !e.ofAge && e.anyRelied(e.provisional) }},
-	{CodeExitProhibited, Red,
-		"An order forbids that the child leaves. Only a journey into the State of that order is outside it.",
-		"An order forbids that this child leaves the country.", secondLine,
-		func(e *exam) bool { return !e.ofAge && e.anyWard(e.exitProhibited) }},
-	{CodeDestNotAllowed, Red,
-		"The mandate excludes the country of destination.",
-		"The mandate does not allow travel to this country.", secondLine,
-		func(e *exam) bool {
+	{Code: CodePowerMissing, Colour: Red,
+		When: "None of the guardians present, and nobody who acts for one, has the power to travel with the child.",
+		Text: "The guardian has no power to travel with this child.", Next: secondLine,
+		found: func(e *exam) bool { return !e.ofAge && e.powerless() }},
+	{Code: CodeBasisProvisional, Colour: Amber,
+		When: "The legal basis is provisional, urgent or can be appealed, or it is a humanitarian mandate that no office of the State on the trust list countersigned.",
+		Text: "The mandate is not final.", Next: askOffice,
+		found: func(e *exam) bool { return !e.ofAge && e.anyRelied(e.provisional) }},
+	{Code: CodeExitProhibited, Colour: Red,
+		When: "An order forbids that the child leaves. Only a journey into the State of that order is outside it.",
+		Text: "An order forbids that this child leaves the country.", Next: secondLine,
+		found: func(e *exam) bool { return !e.ofAge && e.anyWard(e.exitProhibited) }},
+	{Code: CodeDestNotAllowed, Colour: Red,
+		When: "The mandate excludes the country of destination.",
+		Text: "The mandate does not allow travel to this country.", Next: secondLine,
+		found: func(e *exam) bool {
 			return !e.ofAge && e.facts.Entry != "" && e.anyWard(func(g *vc.Guardianship) bool { return limitsPlace(g) && !allows(g.Constraints, e.facts.Entry) })
 		}},
-	{CodeDestUnknown, Amber,
-		"The mandate limits the countries of destination, and the destination was not entered.",
-		"The mandate allows travel to some countries only.", "Enter the country of destination and check again.",
-		func(e *exam) bool { return !e.ofAge && e.facts.Entry == "" && e.anyWard(limitsPlace) }},
-	{CodeAbsenceTooLong, Amber,
-		"The mandate limits the length of the absence, and the return is later or was not entered.",
-		"The mandate limits how long the child may be away.", "Ask for the date of return and compare. If it is later, call the authority that issued the mandate.",
-		func(e *exam) bool { return !e.ofAge && e.anyWard(e.tooLong) }},
-	{CodeMandateConditions, Info,
-		"The mandate carries conditions in words, or contact must be supervised. No device can judge that.",
-		"The mandate carries conditions.", "Ask to see the order and read its conditions.",
-		func(e *exam) bool { return !e.ofAge && e.anyWard(conditional) }},
-	{CodeConsentMissingCo, Amber,
-		"A joint mandate, and fewer guardians are present than must decide together.",
-		"Another guardian must agree, and is not here.", "Contact the other guardian and have the consent confirmed.",
-		func(e *exam) bool { return !e.ofAge && e.consentMissing() }},
+	{Code: CodeDestUnknown, Colour: Amber,
+		When: "The mandate or a consent that is needed limits the countries of destination, and the destination was not entered.",
+		Text: "The mandate or the consent is for some countries only.", Next: "Enter the country of destination and check again.",
+		found: func(e *exam) bool {
+			return !e.ofAge && e.facts.Entry == "" && (e.anyWard(limitsPlace) || e.asked() && len(e.consents) > 0)
+		}},
+	{Code: CodeAbsenceTooLong, Colour: Amber,
+		When: "The mandate limits the length of the absence, and the return is later or is not known. Red where a country's policy demands it.",
+		Text: "The mandate limits how long the child may be away.", Next: "Ask for the date of return and compare. If it is later, call the authority that issued the mandate.",
+		found:  func(e *exam) bool { return !e.ofAge && (e.anyWard(e.tooLong) || e.finds(CodeAbsenceTooLong, false)) },
+		Graver: Red, grave: demanded(CodeAbsenceTooLong)},
+	{Code: CodeMandateConditions, Colour: Info,
+		When: "The mandate carries conditions in words, or contact must be supervised. No device can judge that.",
+		Text: "The mandate carries conditions.", Next: "Ask to see the order and read its conditions.",
+		found: func(e *exam) bool { return !e.ofAge && e.anyWard(conditional) }},
+
+	// Do those who are not there agree? Where the colour depends on the
+	// country, it is the policy of the country left or entered that demands it.
+	{Code: CodeConsentMissingCo, Colour: Amber,
+		When: "A guardian is there, others must decide too, and none of them agrees. Red where a country's policy demands it.",
+		Text: "Another guardian must agree, and is not here.", Next: "Contact the other guardian and have the consent confirmed.",
+		found:  func(e *exam) bool { return e.finds(CodeConsentMissingCo, false) },
+		Graver: Red, grave: demanded(CodeConsentMissingCo)},
+	{Code: CodeConsentMissing, Colour: Red,
+		When: "No guardian is there (the child is alone, with others or with a group), and there is no consent at all.",
+		Text: "The child travels without a guardian, and no guardian's consent was shown.", Next: secondLine,
+		found: func(e *exam) bool { return e.finds(CodeConsentMissing, false) }},
+	{Code: CodeConsentQuorum, Colour: Red,
+		When: "Fewer guardians agree than must decide together, or a consent was shown whose grantor no guardianship proves.",
+		Text: "Not all guardians who must agree have agreed.", Next: secondLine,
+		found: func(e *exam) bool { return e.finds(CodeConsentQuorum, false) || e.hollow() }},
+	{Code: CodeConsentScope, Colour: Red,
+		When: "The consent is for another time, for another route or for other adults than those with the child, or it does not let the child settle abroad.",
+		Text: "The consent is not for this journey or not for these adults.", Next: secondLine,
+		found: func(e *exam) bool {
+			return e.finds(CodeConsentScope, false) ||
+				e.anyConsent(func(c *credential) bool { return c.outside || c.offRoute || c.wrongAdult })
+		}},
+	{Code: CodeConsentWithdrawn, Colour: Red,
+		When: "A grantor withdrew the consent, or an authority holds it back. Who did, and why, is never shown.",
+		Text: "The consent can no longer be used.", Next: secondLine,
+		found: func(e *exam) bool { return e.anyConsent((*credential).withdrawn) }},
+	{Code: CodeConsentAssuranceLow, Colour: Amber,
+		When: "The consent was given with less assurance than a country's policy asks: nobody, or nobody of the rank that it asks, witnessed it. Red where that policy demands it.",
+		Text: "The consent was not witnessed as this country asks.", Next: "Call the guardians who agreed, by a number that you found yourself, or have the desk confirm it.",
+		found:  func(e *exam) bool { return e.finds(CodeConsentAssuranceLow, false) },
+		Graver: Red, grave: demanded(CodeConsentAssuranceLow)},
+	{Code: CodeConsentOld, Colour: Amber,
+		When: "The consent was given longer ago than a country's policy takes for fresh. Red where that policy demands it.",
+		Text: "The consent was given too long ago for this country.", Next: "Call the guardians who agreed, by a number that you found yourself, or have the desk confirm it.",
+		found:  func(e *exam) bool { return e.finds(CodeConsentOld, false) },
+		Graver: Red, grave: demanded(CodeConsentOld)},
+	{Code: CodeConsentReused, Colour: Amber,
+		When: "This post saw the consent at as many crossings as it was given for.",
+		Text: "The consent was already used for all the crossings that it allows.", Next: "Ask about the earlier journeys and call the guardians who agreed.",
+		found: func(e *exam) bool { return e.asked() && e.usedUp }},
+	{Code: CodeReceiverUnverified, Colour: Amber,
+		When: "The child travels alone, and nobody in particular awaits them, or the officer could not reach them. Red where a country's policy demands it, as for young children, and where the officer says that it is somebody else.",
+		Text: "It is not certain who takes the child in.", Next: "Call the person who takes the child in, then hand the child to the carrier's desk for unaccompanied minors.",
+		found:  func(e *exam) bool { return e.finds(CodeReceiverUnverified, false) || e.noReceiver() },
+		Graver: Red, grave: func(e *exam) bool { return e.finds(CodeReceiverUnverified, true) || e.noReceiver() }},
+	{Code: CodeParentMandateUnknown, Colour: Amber,
+		When: "The register names a parent, and no mandate tells whether that parent decides too.",
+		Text: "A parent is named in the register, and it is not known whether they must agree.", Next: "Ask about the other parent, and call the registry of the birth.",
+		found: func(e *exam) bool { return !e.ofAge && e.companyKnown && e.required.mandateUnknown }},
+	{Code: CodeParentageMissing, Colour: Amber,
+		When: "A country's policy asks for a birth credential that names the parents. Red where that policy demands it.",
+		Text: "This country asks for a birth record that names the parents.", Next: "Ask for the full birth certificate.",
+		found:  func(e *exam) bool { return e.finds(CodeParentageMissing, false) },
+		Graver: Red, grave: demanded(CodeParentageMissing)},
+	{Code: CodeRecordIncompleteExpected, Colour: Info,
+		When: "Parents are unknown, undeclared or withheld, or the child was found or fled, and a mandate tells who decides. It never makes anything worse.",
+		Text: "The birth record is incomplete. For this child that is expected.", Next: "Do not hold the gaps in the record against anybody.",
+		found: func(e *exam) bool { return !e.ofAge && e.incompleteExpected() }},
+
+	// Is there something to look at twice? Never worse than amber, and never
+	// from who somebody is (signals.go).
+	{Code: CodeSignal2, Colour: Amber,
+		When: "One adult brings four or more children of whom they are no guardian in one session, and it is no journey with a group.",
+		Text: "This adult brings several children of other families.", Next: askSecondLine,
+		found: func(e *exam) bool { return !e.ofAge && e.signals.manyUnrelated() }},
+	{Code: CodeSignal3, Colour: Amber,
+		When: "The mandate of an adult who is not a parent by birth took effect less than 30 days before the journey, is no adoption under the Hague Convention of 1993, and no State office stands behind it.",
+		Text: "The mandate is very new.", Next: askSecondLine,
+		found: func(e *exam) bool { return !e.ofAge && e.signals.newPair() }},
+	{Code: CodeSignal5, Colour: Amber,
+		When: "The birth of a child of more than a year was registered late or reconstructed less than 60 days before the journey. Not for a displaced child or a foundling with a guardian of the State.",
+		Text: "The birth was registered late and very recently.", Next: askSecondLine,
+		found: func(e *exam) bool { return !e.ofAge && e.signals.newRecord() }},
+	{Code: CodeSignal6, Colour: Amber,
+		When: "The same consent was shown at this post twice within 30 days when it was over, used up or for another route.",
+		Text: "This consent was shown before when it did not fit.", Next: askSecondLine,
+		found: func(e *exam) bool { return !e.ofAge && e.signals.failedAgain() }},
+
+	{Code: CodeFactsMissing, Colour: Info,
+		When: "The outcome depends on facts that nobody entered: who the travellers are to the countries, or when they return.",
+		Text: "Something that this country's rules depend on was not entered.", Next: "Enter what is missing and check again.",
+		found: (*exam).factsMissing},
 
 	// Can this device be relied on?
-	{CodeDeviceClock, Amber,
-		"The clock is before the bundle's signing time or more than ten minutes off, or the presentation is dated more than 30 seconds ahead.",
-		"The clock of this device or of the telephone is wrong.", "Set the clock of this device, then ask for a new code.",
-		func(e *exam) bool { return e.early || e.clockWrong() }},
-	{CodePolicyStale, Amber,
-		"The bundle is older than 30 days, or the trust list in it has run out.",
-		"The rules and keys on this device are out of date.", updateFirst,
-		func(e *exam) bool { return e.now.Sub(e.bundle.CreatedAt) > oldPolicy || e.trustRanOut() }},
+	{Code: CodeDeviceClock, Colour: Amber,
+		When: "The clock is before the bundle's signing time or more than ten minutes off, or the presentation is dated more than 30 seconds ahead.",
+		Text: "The clock of this device or of the telephone is wrong.", Next: "Set the clock of this device, then ask for a new code.",
+		found: func(e *exam) bool { return e.early || e.clockWrong() }},
+	{Code: CodePolicyStale, Colour: Amber,
+		When: "The bundle is older than 30 days, or the trust list in it has run out.",
+		Text: "The rules and keys on this device are out of date.", Next: updateFirst,
+		found: func(e *exam) bool { return e.now.Sub(e.bundle.CreatedAt) > oldPolicy || e.trustRanOut() }},
 }
 
 // okRule is the row for "none of the above".
-var okRule = Rule{CodeOK, Green,
-	"No rule found anything against it.",
-	"Papers and mandate are in order.", "Let them pass. Still observe the child.", nil}
+var okRule = Rule{Code: CodeOK, Colour: Green,
+	When: "No rule found anything against it.",
+	Text: "Papers and mandate are in order.", Next: "Let them pass. Still observe the child."}
 
 const notUsable = "A credential can no longer be used."
 
@@ -317,13 +447,111 @@ func (e *exam) anyWard(f func(*vc.Guardianship) bool) bool {
 	return false
 }
 
-// anyRelied asks the mandates that the adults present rely on.
+// anyRelied asks the mandates that the adults present rely on, and those of the
+// guardians who consent as far as they were shown.
 func (e *exam) anyRelied(f func(*vc.Guardianship) bool) bool {
-	for _, p := range e.persons {
-		for _, c := range p.accompanying() {
-			if f(c.mandate) {
+	for _, c := range e.reliedOn {
+		if f(c.mandate) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyConsent asks the consents, where anybody's consent matters.
+func (e *exam) anyConsent(f func(*credential) bool) bool {
+	if e.asked() {
+		for _, c := range e.consents {
+			if f(c) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// demanded reports whether a country's policy makes this code red.
+func demanded(code string) func(*exam) bool {
+	return func(e *exam) bool { return e.finds(code, true) }
+}
+
+// nobodyCompared: a consent names an adult without the key that signed, and no
+// document was held against the name.
+func (e *exam) nobodyCompared() bool {
+	return !e.ofAge && len(e.guardians) == 0 && !e.facts.confirmed(Document) && !e.strangers() &&
+		e.anyPerson(func(p *person) bool { return p.unproven && (p.document == notCompared || p.document == silent) })
+}
+
+// borrowed: nobody who is there is a guardian or named by a consent, and a
+// guardianship was shown that no consent cites.
+func (e *exam) borrowed() bool {
+	if len(e.persons) > 0 || e.staysBehind() {
+		return false
+	}
+	for _, c := range e.wards {
+		if !e.cited(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// powerless: those who travel by a mandate have none that lets them.
+func (e *exam) powerless() bool {
+	by := false
+	for _, p := range e.persons {
+		if p.as == delegate || p.guards() && (len(e.guardians) == 0 && !e.staysBehind() || slices.Contains(e.guardians, p)) {
+			if p.mayTravel() {
+				return false
+			}
+			by = true
+		}
+	}
+	return by
+}
+
+// hollow: a consent was shown whose grantor proves no mandate, and it would be
+// needed.
+func (e *exam) hollow() bool {
+	if !e.asked() || !e.unproven {
+		return false
+	}
+	agreed := 0
+	for _, c := range e.given {
+		agreed += c.Grantors
+	}
+	return agreed < e.required.need
+}
+
+// noReceiver: the officer says that whoever takes the child in is not the one
+// named.
+func (e *exam) noReceiver() bool {
+	return e.asked() && e.company == policy.Alone && e.facts.denied(Receiver)
+}
+
+// factsMissing: policies lack a fact that no other row asks for. The day of
+// return is asked for by ABSENCE_TOO_LONG where a mandate limits it.
+func (e *exam) factsMissing() bool {
+	for _, f := range e.lacking {
+		if f != "returnBy" || !e.anyWard(e.tooLong) {
+			return !e.ofAge
+		}
+	}
+	return false
+}
+
+// incompleteExpected: the record has gaps that are nobody's fault, and somebody
+// has a mandate all the same.
+func (e *exam) incompleteExpected() bool {
+	if e.born == nil || len(e.reliedOn) == 0 {
+		return false
+	}
+	if oneOf(e.born.Circumstance, "foundling", "unaccompaniedDisplaced", "reconstructed") || len(e.born.Parentage) == 0 {
+		return true
+	}
+	for i := range e.born.Parentage {
+		if oneOf(e.born.Parentage[i].Status, "undeclared", "unknown", "withheld") {
+			return true
 		}
 	}
 	return false
@@ -333,7 +561,7 @@ func (e *exam) anyRelied(f func(*vc.Guardianship) bool) bool {
 // understood, so that what is missing is really missing.
 func (e *exam) allRead() bool {
 	return e.opened > 0 && !e.forged && !e.unreadable &&
-		!e.any(func(c *credential) bool { return c.birth == nil && c.mandate == nil })
+		!e.any(func(c *credential) bool { return c.birth == nil && c.mandate == nil && c.consent == nil && !c.bySelf })
 }
 
 // trustIsOld: the hub's signature says that this trust list was the one in force
@@ -398,7 +626,7 @@ func (e *exam) portraitOld(c *credential) bool {
 // against something or was.
 func (e *exam) paperConfirmed() bool {
 	return e.facts.confirmed(Portrait) && (e.facts.confirmed(Document) ||
-		!e.anyPerson(func(p *person) bool { return p.onPaper && !p.named() }))
+		!e.anyPerson(func(p *person) bool { return p.onPaper && !p.onDocument() }))
 }
 
 func mayAccompany(g *vc.Guardianship) bool { return contains(g.Powers, "travelAccompany") }
@@ -432,42 +660,10 @@ func (e *exam) tooLong(g *vc.Guardianship) bool {
 	if g.Constraints == nil || g.Constraints.MaxAbsenceDays == 0 {
 		return false
 	}
-	return e.facts.ReturnBy.IsZero() || e.day.DaysUntil(e.facts.ReturnBy) > g.Constraints.MaxAbsenceDays
+	back := e.returnBy()
+	return back.IsZero() || e.day.DaysUntil(back) > g.Constraints.MaxAbsenceDays
 }
 
 func conditional(g *vc.Guardianship) bool {
 	return g.Constraints != nil && (g.Constraints.Supervised || g.Constraints.Conditions != "")
-}
-
-// consentMissing: nobody present may decide alone, and they are fewer than must
-// decide together (settled question 14). An absent quorum is the number of
-// guardians, that one is two unless the mandate says otherwise.
-func (e *exam) consentMissing() bool {
-	if !e.anyRelied(mayAccompany) {
-		return false
-	}
-	here := e.present()
-	return !e.anyRelied(func(g *vc.Guardianship) bool {
-		if !mayAccompany(g) {
-			return false
-		}
-		x := &g.Exercise
-		switch x.Mode {
-		case "sole", "independent":
-			return true
-		case "joint":
-			if len(x.JointFor) > 0 && !contains(x.JointFor, "travelAccompany") && !contains(x.JointFor, "travelConsent") {
-				return true
-			}
-			need := x.Quorum
-			if need <= 0 {
-				need = x.CoGuardianCount
-			}
-			if need <= 0 {
-				need = 2
-			}
-			return here >= need
-		}
-		return false
-	})
 }

@@ -131,8 +131,25 @@ func stories() []story {
 			return w.present("mother", w.issue(w.birth(), full(vc.SchemaBirth)), w.issue(w.mandate("mother"), full(vc.SchemaGuardianship)))
 		}, want: "OK", near: "CRED_UNREADABLE"},
 		{name: "court's mandate", text: func(w *world) string {
-			return w.present("mother", w.issue(w.birth()), w.issueBy(vc.RoleCourt, w.mandate("mother")))
+			g := w.mandate("mother")
+			g.LegalBasis.Type = "courtOrder"
+			return w.present("mother", w.issue(w.birth()), w.issue(g))
 		}, want: "OK", near: "ISSUER_UNTRUSTED"},
+		{name: "court's order signed by the registrar", text: func(w *world) string {
+			g := w.mandate("mother")
+			g.LegalBasis.Type = "courtOrder"
+			return w.present("mother", w.issue(w.birth()), w.issueBy(vc.RoleRegistrar, g))
+		}, want: "ISSUER_UNTRUSTED"},
+		{name: "court's order signed by a registrar who may", world: func(w *world) {
+			w.trust.Issuers[0].Keys[0].Bases = []string{"courtOrder"}
+		}, text: func(w *world) string {
+			g := w.mandate("mother")
+			g.LegalBasis.Type = "courtOrder"
+			return w.present("mother", w.issue(w.birth()), w.issueBy(vc.RoleRegistrar, g))
+		}, want: "OK", near: "ISSUER_UNTRUSTED"},
+		{name: "birth's mandate signed by a court", text: func(w *world) string {
+			return w.present("mother", w.issue(w.birth()), w.issueBy(vc.RoleCourt, w.mandate("mother")))
+		}, want: "ISSUER_UNTRUSTED"},
 		{name: "own mandate beside somebody else's", text: func(w *world) string {
 			return w.present("mother", w.issue(w.birth()), w.issue(w.mandate("father")), w.issue(w.mandate("mother")))
 		}, want: "OK", near: "GUARDIAN_MISMATCH"},
@@ -250,7 +267,9 @@ func stories() []story {
 		}, want: "ISSUER_UNTRUSTED STATUS_STALE", near: "ISSUER_UNKNOWN_STALE"},
 		{name: "signed at the cut-off", world: func(w *world) { w.trust.Issuers[0].Keys[0].CutOff = now.AddDate(0, -1, 0) }, text: goodFamily, want: "ISSUER_KEY_REVOKED STATUS_UNKNOWN", near: "ISSUER_KEY_UNPROVEN"},
 		{name: "signed before the cut-off", world: func(w *world) { w.trust.Issuers[1].Keys[0].CutOff = now.AddDate(0, -1, 0).Add(time.Second) }, text: func(w *world) string {
-			return w.present("mother", w.issue(w.birth()), w.issueBy(vc.RoleCourt, w.mandate("mother")))
+			g := w.mandate("mother")
+			g.LegalBasis.Type = "courtOrder"
+			return w.present("mother", w.issue(w.birth()), w.issue(g))
 		}, want: "ISSUER_KEY_UNPROVEN STATUS_UNKNOWN", near: "ISSUER_KEY_REVOKED"},
 		{name: "another office's key was cut off", world: func(w *world) { w.trust.Issuers[1].Keys[0].CutOff = now.AddDate(0, -6, 0) }, text: goodFamily, want: "OK", near: "ISSUER_KEY_REVOKED ISSUER_KEY_UNPROVEN"},
 		{name: "a list of a cut-off key still revokes", world: func(w *world) {
@@ -635,6 +654,7 @@ func stories() []story {
 		{name: "trust list without a term, old", world: func(w *world) { w.trust.Next = time.Time{}; w.trust.IssuedAt = now.Add(-30*day - time.Second) }, text: goodFamily, want: "POLICY_STALE"},
 		{name: "trust list without a term, young", world: func(w *world) { w.trust.Next = time.Time{} }, text: goodFamily, want: "OK", near: "POLICY_STALE"},
 	}
+	list = append(list, consentStories()...)
 	// Several presentations in one session.
 	var second Facts
 	list = append(list,
@@ -741,7 +761,7 @@ func wellFormed(t *testing.T, d Decision) {
 			t.Fatalf("%s is not in the order of the table: %v", r.Code, d.Codes())
 		}
 		order = i
-		if r.Colour != table[i].Colour || r.Text == "" || r.Next == "" {
+		if !slices.Contains(table[i].Colours(), r.Colour) || r.Text == "" || r.Next == "" {
 			t.Errorf("%s: %+v", r.Code, r)
 		}
 		if r.Colour == Red || r.Colour == Amber && worst != Red {
@@ -765,7 +785,8 @@ func wellFormed(t *testing.T, d Decision) {
 // TestEveryRow holds the stories against the table: each code is raised by one
 // and just missed by another.
 func TestEveryRow(t *testing.T) {
-	raised, missed := map[string]bool{"PRESENTATION_REPEATED": true}, map[string]bool{}
+	// Those that need a history or a group have their tests in history_test.go.
+	raised, missed := map[string]bool{"PRESENTATION_REPEATED": true, "CONSENT_REUSED": true, "SIGNAL_2": true, "SIGNAL_6": true}, map[string]bool{}
 	for _, s := range stories() {
 		for _, c := range strings.Fields(s.want) {
 			raised[c] = true

@@ -173,7 +173,8 @@ func (k *issuerKey) trusts(v *vc.Verified) error {
 	switch {
 	case t == "" || !k.May(t):
 		return ErrIssuerType
-	case t == vc.TypeBirth && k.Role != vc.RoleRegistrar, t == vc.TypeGuardianship && !stateRole(k.Role):
+	case t == vc.TypeBirth && k.Role != vc.RoleRegistrar, t == vc.TypeGuardianship && !(k.mandates() && k.MayBase(basisOf(v))),
+		t == vc.TypeConsent && vc.LevelOf(k.Role) == "":
 		return ErrIssuerType
 	case v.From.IsZero() || !k.ValidAt(v.From):
 		return ErrIssuerPeriod
@@ -183,6 +184,26 @@ func (k *issuerKey) trusts(v *vc.Verified) error {
 		return ErrIssuerUnproven
 	}
 	return ErrIssuerRevoked
+}
+
+// basisOf gives the legal basis of a guardianship, "" if it is not disclosed.
+func basisOf(v *vc.Verified) string {
+	type basis struct {
+		Basis struct {
+			Type string `json:"type"`
+		} `json:"legalBasis"`
+	}
+	var c struct {
+		basis
+		Subject basis `json:"credentialSubject"`
+	}
+	if json.Unmarshal(v.Document, &c) != nil {
+		return ""
+	}
+	if v.SDJWT != nil {
+		return c.Basis.Type
+	}
+	return c.Subject.Basis.Type
 }
 
 // typeOf gives the one type of a credential as the trust list names it, or ""

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +36,10 @@ type world struct {
 	maker  map[string]string       // who signs the list
 	built  time.Time               // when the bundle and its lists were signed
 	serial int
+
+	policies  []json.RawMessage
+	overrides []string
+	others    []string // further presentations of a story
 }
 
 func newWorld(t testing.TB) *world {
@@ -48,11 +53,15 @@ func newWorld(t testing.TB) *world {
 	w.trust = vc.TrustList{ID: "trust", Sequence: 7, IssuedAt: now.Add(-2 * time.Hour), Next: now.Add(30 * 24 * time.Hour),
 		Hubs: []vc.TrustKey{w.trustKey(w.hub, vc.RoleHub)}}
 	types := map[string][]string{
-		vc.RoleRegistrar:  {vc.TypeBirth, vc.TypeGuardianship},
-		vc.RoleCourt:      {vc.TypeGuardianship},
-		vc.RoleProtection: {vc.TypeGuardianship},
+		vc.RoleRegistrar:    {vc.TypeBirth, vc.TypeGuardianship},
+		vc.RoleCourt:        {vc.TypeGuardianship, vc.TypeConsent},
+		vc.RoleProtection:   {vc.TypeGuardianship},
+		vc.RoleHumanitarian: {vc.TypeGuardianship},
+		vc.RoleNotary:       {vc.TypeGuardianship, vc.TypeConsent},
+		vc.RoleConsulate:    {vc.TypeConsent},
+		vc.RoleWitness:      {vc.TypeConsent},
 	}
-	for _, role := range []string{vc.RoleRegistrar, vc.RoleCourt, vc.RoleProtection, "stranger"} {
+	for _, role := range append(slices.Clone(offices), "stranger") {
 		d := "did:web:" + role + ".example"
 		w.office[role] = w.key(keys.EdDSA).Signer(d + "#key-1")
 		if role == "stranger" {
@@ -60,7 +69,7 @@ func newWorld(t testing.TB) *world {
 		}
 		k := w.trustKey(w.office[role], role)
 		k.Types = types[role]
-		w.trust.Issuers = append(w.trust.Issuers, vc.TrustIssuer{DID: d, Name: role, Shelf: shelf(role), Keys: []vc.TrustKey{k}})
+		w.trust.Issuers = append(w.trust.Issuers, vc.TrustIssuer{DID: d, Name: role, Shelf: shelf(role), Keys: []vc.TrustKey{k}, ConsentStatus: role == vc.RoleRegistrar})
 		for _, p := range []string{vc.PurposeRevocation, vc.PurposeSuspension} {
 			l, err := status.New(status.MinSize)
 			if err != nil {
@@ -70,12 +79,15 @@ func newWorld(t testing.TB) *world {
 			w.maker[shelf(role)+"/status/"+p+"/1"] = role
 		}
 	}
-	for _, name := range []string{"mother", "father", "thief"} {
+	for _, name := range []string{"mother", "father", "thief", "aunt", "uncle", "officer", "teacher"} {
 		k := w.key(keys.EdDSA)
 		w.holder[name] = k.Signer(did.KeyID(w.did(k.Public())))
 	}
 	return w
 }
+
+// offices are the roles of the trust list, in its order.
+var offices = []string{vc.RoleRegistrar, vc.RoleCourt, vc.RoleProtection, vc.RoleHumanitarian, vc.RoleNotary, vc.RoleConsulate, vc.RoleWitness}
 
 func shelf(role string) string { return "https://" + role + ".example" }
 
@@ -167,7 +179,7 @@ func (w *world) list(address string, l *status.List, at time.Time) string {
 
 func (w *world) payload() BundlePayload {
 	p := BundlePayload{ID: "bundle-1", Sequence: 3, CreatedAt: w.built, TrustList: w.sign(w.anchor.Signer("anchor"), vc.TypTrustList, w.trust)}
-	for _, role := range []string{vc.RoleRegistrar, vc.RoleCourt, vc.RoleProtection} {
+	for _, role := range offices[:5] {
 		for _, purpose := range []string{vc.PurposeRevocation, vc.PurposeSuspension} {
 			a := shelf(role) + "/status/" + purpose + "/1"
 			if l := w.lists[a]; l != nil {
@@ -175,6 +187,7 @@ func (w *world) payload() BundlePayload {
 			}
 		}
 	}
+	p.Policies, p.Overrides = w.policies, w.overrides
 	return p
 }
 
@@ -243,10 +256,20 @@ func (w *world) envelope(role string, subject any) *vc.Credential {
 	return c
 }
 
-// issue signs a subject as the registrar does.
+// issue signs a birth as the registrar does, and a guardianship as the office
+// does that may mandate on its legal basis.
 func (w *world) issue(subject any, change ...func(*vc.Credential)) string {
 	w.t.Helper()
-	return w.issueBy(vc.RoleRegistrar, subject, change...)
+	role := vc.RoleRegistrar
+	if g, ok := subject.(*vc.Guardianship); ok {
+		if roles := vc.RolesFor(g.LegalBasis.Type); len(roles) > 0 && roles[0] != vc.RoleRegistrar {
+			role = roles[0]
+			if g.LegalBasis.Type == "kafala" {
+				role = vc.RoleCourt
+			}
+		}
+	}
+	return w.issueBy(role, subject, change...)
 }
 
 func (w *world) issueBy(role string, subject any, change ...func(*vc.Credential)) string {
