@@ -267,3 +267,28 @@ func (c *Client) ReserveConsent(ctx context.Context, request string) (ConsentSta
 func (c *Client) WithdrawConsent(ctx context.Context, request string) error {
 	return c.Do(ctx, http.MethodPost, "/consent-status/withdraw", map[string]string{"request": request}, nil)
 }
+
+// Dossier is what guardians bring to a witness: credentials as compact vc+jwt.
+type Dossier struct {
+	Birth         string   `json:"birth"`
+	Guardianships []string `json:"guardianships"` // those that the consents cite
+	Consents      []string `json:"consents"`      // one of each guardian who agrees
+	Reference     string   `json:"reference,omitempty"`
+}
+
+// Witnessed is a consent that an office witnessed for the guardians who signed.
+type Witnessed struct {
+	ID         string    `json:"id"`
+	Credential string    `json:"credential"` // vc+jwt
+	ValidUntil time.Time `json:"validUntil"`
+	Signed     int       `json:"signed"`   // how many agreed
+	Quorum     int       `json:"quorum"`   // how many must, by their mandates
+	Complete   bool      `json:"complete"` // enough agreed
+}
+
+// WitnessConsent has a notary, consulate, witness or court witness a consent.
+func (c *Client) WitnessConsent(ctx context.Context, d Dossier) (Witnessed, error) {
+	var out Witnessed
+	err := c.Do(ctx, http.MethodPost, "/consents", d, &out)
+	return out, err
+}

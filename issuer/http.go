@@ -56,6 +56,7 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/offers", h.makeOffer, staff)
 	e.POST("/reissue-requests", h.reissue, s.Limit(120, time.Minute), staff)
 	e.GET("/offers/:id", h.readOffer, s.Limit(300, time.Minute))
+	e.POST("/consents", h.witnessConsent, s.Limit(60, time.Minute), staff)
 	e.POST("/consent-status", h.reserveConsent, s.Limit(300, time.Minute))
 	e.POST("/consent-status/withdraw", h.withdrawConsent, s.Limit(300, time.Minute))
 	h.openid(s)
@@ -369,6 +370,29 @@ func (h routes) reserveConsent(c echo.Context) error {
 		return err
 	}
 	out, err := h.ReserveConsent(c.Request().Context(), request)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusCreated, out)
+}
+
+// maxDossier bounds what guardians bring to a witness, in bytes.
+const maxDossier = 640 << 10
+
+func (h routes) witnessConsent(c echo.Context) error {
+	idem, err := idempotency(c)
+	if err != nil {
+		return err
+	}
+	raw, err := readBody(c, maxDossier)
+	if err != nil {
+		return err
+	}
+	var body Dossier
+	if err := vc.StrictJSON(raw, &body, 4); err != nil {
+		return ErrBody.With(err)
+	}
+	out, err := h.WitnessConsent(c.Request().Context(), caller(c), body, idem)
 	if err != nil {
 		return err
 	}

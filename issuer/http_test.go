@@ -49,6 +49,7 @@ func TestRoutesAskForToken(t *testing.T) {
 	bodies := map[string]string{"/births": "{}", "/guardianships": "{}", "/births/{id}/corrections": "{}", "/guardianships/{id}/corrections": "{}",
 		"/births/{id}/release": `{"decision":"issue"}`, "/guardianships/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`,
 		"/reissue-requests":   `{"request":"x"}`,
+		"/consents":           `{"birth":"x","guardianships":["x"],"consents":["x"]}`,
 		"/credentials/issue":  `{"credential":{"credentialSubject":{}}}`,
 		"/credentials/derive": `{"verifiableCredential":{},"options":{"selectivePointers":[]}}`}
 	asked := 0

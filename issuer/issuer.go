@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/status"
@@ -144,9 +145,15 @@ type Config struct {
 	Now       func() time.Time       // default time.Now
 	Log       *slog.Logger           // default: nothing is logged
 	TrustList func() ([]byte, error) // the signed trust list to publish; nil: none
-	ListSize  int64                  // entries of a status list; default 1<<20
-	Refresh   time.Duration          // how often status lists are signed anew; default 5m
-	Alg       string                 // EdDSA (default) or ES256: informs the metadata only
+	// Trust gives the current, verified trust list, by which the papers that come
+	// with a consent are judged; nil: no consent is witnessed here.
+	Trust func(ctx context.Context) (*vc.TrustList, error)
+	// Fetch says where other issuers' status lists may be fetched from. The zero
+	// Fetch calls public addresses over https only.
+	Fetch    didweb.Config
+	ListSize int64         // entries of a status list; default 1<<20
+	Refresh  time.Duration // how often status lists are signed anew; default 5m
+	Alg      string        // EdDSA (default) or ES256: informs the metadata only
 }
 
 // Issuer is one issuing authority. It is safe for use by many goroutines, and
@@ -158,6 +165,8 @@ type Issuer struct {
 	store *Store
 	log   *slog.Logger
 	shelf shelf // status lists as last signed (shelf.go)
+
+	fetcher *didweb.Fetcher // of other issuers' status lists
 }
 
 // New opens an issuer over a migrated database. It reads the ring once: a key
@@ -196,7 +205,7 @@ func New(cfg Config) (*Issuer, error) {
 			return nil, fault.New(fault.Unavailable, "no-secret", "the key ring of the issuer lacks a secret")
 		}
 	}
-	i := &Issuer{cfg: cfg, did: id, db: cfg.DB, log: cfg.Log}
+	i := &Issuer{cfg: cfg, did: id, db: cfg.DB, log: cfg.Log, fetcher: didweb.New(cfg.Fetch)}
 	i.store = newStore(cfg)
 	return i, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/serve"
 	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/issuer"
 )
 
@@ -31,6 +32,7 @@ type office struct {
 	db     *store.DB
 	ring   *keys.Ring
 	tokens map[string]string // by name; see staff
+	trust  *vc.TrustList     // by which it judges papers
 
 	mu    sync.Mutex
 	clock time.Time
@@ -84,7 +86,8 @@ func openOffice(t *testing.T, db *store.DB) *office {
 func (o *office) open() (*issuer.Issuer, *serve.Server) {
 	o.t.Helper()
 	iss, err := issuer.New(issuer.Config{Base: officeBase, DB: o.db, Ring: o.ring, Now: o.now,
-		TrustList: func() ([]byte, error) { return []byte("a.b.c"), nil }})
+		TrustList: func() ([]byte, error) { return []byte("a.b.c"), nil },
+		Trust:     func(context.Context) (*vc.TrustList, error) { return o.trust, nil }})
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -40,12 +40,23 @@ func (i *Issuer) Recover(ctx context.Context) (Recovered, error) {
 	if err := i.store.forgetAnswers(ctx); err != nil {
 		return Recovered{}, err
 	}
-	return i.recover(ctx, always, "")
+	return i.recoverAll(ctx, always)
+}
+
+// recoverAll finishes what was reserved before a time: credentials of records,
+// then witnessed consents.
+func (i *Issuer) recoverAll(ctx context.Context, before time.Time) (Recovered, error) {
+	r, err := i.recover(ctx, before, "")
+	if err != nil {
+		return r, err
+	}
+	w, err := i.recoverWitnessed(ctx, before)
+	return Recovered{r.Open + w.Open, r.Sealed + w.Sealed, r.Failed + w.Failed}, err
 }
 
 // recoverOld finishes the reservations that somebody left behind.
 func (i *Issuer) recoverOld(ctx context.Context) {
-	r, err := i.recover(ctx, i.now().Add(-recoverAge), "")
+	r, err := i.recoverAll(ctx, i.now().Add(-recoverAge))
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
@@ -96,6 +107,7 @@ type Verified struct {
 // the DID document published in its life. It uses every core and memory for a
 // few pages. What is bad is counted and logged by its id.
 func (i *Issuer) Verify(ctx context.Context) (Verified, error) {
+	outer := ctx // that of the group ends with it
 	var checked, bad atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -121,5 +133,9 @@ func (i *Issuer) Verify(ctx context.Context) (Verified, error) {
 	if err := g.Wait(); failed == nil {
 		failed = err
 	}
-	return Verified{int(checked.Load()), int(bad.Load())}, failed
+	if failed != nil {
+		return Verified{int(checked.Load()), int(bad.Load())}, failed
+	}
+	w, failed := i.verifyWitnessed(outer)
+	return Verified{int(checked.Load()) + w.Checked, int(bad.Load()) + w.Bad}, failed
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,9 +47,20 @@ const (
 	// Verifiers have stricter rules of their own and show the age.
 	listLife = 7 * 24 * time.Hour
 	// keyAfterlife is how long a key stays published after it stopped signing:
-	// no credential lives longer.
+	// no credential of the register lives longer.
 	keyAfterlife = 365 * 24 * time.Hour
+	// witnessAfterlife is that of a key that witnesses consents: one without an
+	// end of its own is good for two years (vc.ConsentEnd).
+	witnessAfterlife = 2*366*24*time.Hour + 48*time.Hour
 )
+
+// afterlife gives how long a key of a use stays published.
+func afterlife(use string) time.Duration {
+	if slices.Contains(mayWitness, use) {
+		return witnessAfterlife
+	}
+	return keyAfterlife
+}
 
 // publishedUses are the uses of keys that sign what others verify: the
 // register's own, then those of the roles that it holds keys for.
@@ -66,7 +78,7 @@ var publishedUses = func() []string {
 func (i *Issuer) publishedKeys(use string, t time.Time) []*keys.Key {
 	var out []*keys.Key
 	for _, k := range i.cfg.Ring.Of(use) {
-		if k.NotAfter.IsZero() || t.Before(k.NotAfter.Add(keyAfterlife)) {
+		if k.NotAfter.IsZero() || t.Before(k.NotAfter.Add(afterlife(k.Use))) {
 			out = append(out, k)
 		}
 	}
@@ -102,7 +114,7 @@ func (i *Issuer) DIDDocument() (Published, error) {
 func (i *Issuer) method(k *keys.Key) (did.VerificationMethod, error) {
 	m := did.VerificationMethod{ID: i.did + "#" + k.Name, Controller: i.did, Role: keys.RoleOf(k.Use)}
 	if !k.NotAfter.IsZero() {
-		m.Expires = k.NotAfter.Add(keyAfterlife).UTC().Format(time.RFC3339)
+		m.Expires = k.NotAfter.Add(afterlife(k.Use)).UTC().Format(time.RFC3339)
 	}
 	var err error
 	if keys.Selective(k.Use) {

@@ -621,7 +621,7 @@ func (s *Store) count(ctx context.Context) (Statistics, error) {
 			return Statistics{}, err
 		}
 	}
-	err := s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM credentials WHERE state = 'reserved'`).Scan(&out.Open)
+	err := s.db.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM credentials WHERE state = 'reserved') + (SELECT COUNT(*) FROM witnessed WHERE state = 'reserved')`).Scan(&out.Open)
 	return out, err
 }
 

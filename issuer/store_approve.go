@@ -91,10 +91,17 @@ func (s *Store) answer(ctx context.Context, tx *sql.Tx, c *claim, o Outcome) err
 	return err
 }
 
-// forgetAnswers deletes the answers that are older than a month.
+// forgetAnswers deletes the answers that are older than a month, and empties the
+// witnessed consents that they lead to: the guardians have these.
 func (s *Store) forgetAnswers(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, `DELETE FROM idempotency WHERE created < $1`, store.Micros(s.now().AddDate(0, -1, 0)))
-	return err
+	old := store.Micros(s.now().AddDate(0, -1, 0))
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM idempotency WHERE created < $1`, old); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE witnessed SET jwt = '', state = 'gone' WHERE state = 'sealed' AND created < $1`, old)
+		return err
+	})
 }
 
 // proposal is an act that waits for a second person. ID is made by propose if

@@ -143,3 +143,102 @@ func (s *Store) consentPlaces(ctx context.Context, q reader, where string, args 
 	}
 	return out, rs.Err()
 }
+
+// reservedFor reports whether a holder reserved a place.
+func (s *Store) reservedFor(ctx context.Context, p place, holder string) (bool, error) {
+	ps, err := s.consentPlaces(ctx, s.db, `WHERE list = $1 AND idx = $2 AND holder = $3`, p.list, p.index, holder)
+	return len(ps) == 1, err
+}
+
+// witnessed is one row of the table: a consent that this office witnessed.
+type witnessed struct {
+	ID        string
+	Role      string
+	Salt      []byte
+	Digest    []byte // salted hash of the trip digest
+	Reference string
+	Signed    int
+	Quorum    int
+	Payload   []byte
+	JWT       string
+	State     string // reserved, sealed or gone
+	From      time.Time
+	Until     time.Time
+	By        Caller
+}
+
+const selectWitnessed = `SELECT id, role, salt, digest, reference, signed, quorum, payload, jwt, state, valid_from, valid_until, caller_id, caller_name FROM witnessed `
+
+// witnessedRows reads consents that this office witnessed.
+func (s *Store) witnessedRows(ctx context.Context, where string, args ...any) ([]witnessed, error) {
+	rs, err := s.db.QueryContext(ctx, selectWitnessed+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.Close()
+	var out []witnessed
+	for rs.Next() {
+		var w witnessed
+		var from, until int64
+		if err := rs.Scan(&w.ID, &w.Role, &w.Salt, &w.Digest, &w.Reference, &w.Signed, &w.Quorum, &w.Payload, &w.JWT, &w.State,
+			&from, &until, &w.By.ID, &w.By.Name); err != nil {
+			return nil, err
+		}
+		w.From, w.Until, w.By.Role = store.Time(from), store.Time(until), w.Role
+		out = append(out, w)
+	}
+	return out, rs.Err()
+}
+
+// reserveWitnessed stores the exact bytes of a witnessed consent and the
+// commitment to them, in one transaction with the answer to the claim. A request
+// that was answered before gets that answer: the id of what was made then.
+func (s *Store) reserveWitnessed(ctx context.Context, w witnessed, c *claim) (id string, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		o, again, err := s.replayed(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		if id = o.ID; again {
+			return nil
+		}
+		id = w.ID
+		at := store.Micros(s.now())
+		if _, err := tx.ExecContext(ctx, `INSERT INTO witnessed (id, role, salt, digest, reference, signed, quorum, payload, state, valid_from, valid_until, caller_id, caller_name, created)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'reserved', $9, $10, $11, $12, $13)`, w.ID, w.Role, w.Salt, w.Digest, w.Reference, w.Signed, w.Quorum,
+			w.Payload, store.Micros(w.From), store.Micros(w.Until), w.By.ID, w.By.Name, at); err != nil {
+			return err
+		}
+		salt := make([]byte, 32)
+		rand.Read(salt) // never fails (crypto/rand)
+		if _, err := tx.ExecContext(ctx, `INSERT INTO commitments (credential_id, kind, salt, hash, created) VALUES ($1, 'issued', $2, $3, $4)`,
+			w.ID, salt, commitment(salt, w.Payload), at); err != nil {
+			return err
+		}
+		return s.answer(ctx, tx, c, Outcome{ID: w.ID, State: StateIssued})
+	})
+	return id, err
+}
+
+// sealWitnessed closes the reservation of a witnessed consent, once, and gives
+// what it holds then: that of whoever came first.
+func (s *Store) sealWitnessed(ctx context.Context, id, jwt string) (sealed string, err error) {
+	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE witnessed SET jwt = $2, payload = NULL, state = 'sealed' WHERE id = $1 AND state = 'reserved'`, id, jwt); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT jwt FROM witnessed WHERE id = $1`, id).Scan(&sealed)
+	})
+	return sealed, err
+}
+
+// openWitnessed lists reservations made before a time, oldest first, at most 500
+// after the first skip.
+func (s *Store) openWitnessed(ctx context.Context, before time.Time, skip int) ([]witnessed, error) {
+	return s.witnessedRows(ctx, `WHERE state = 'reserved' AND created <= $1 ORDER BY created, id LIMIT 500 OFFSET $2`, store.Micros(before), skip)
+}
+
+// sealedWitnessed gives up to 500 sealed consents by id after this one.
+func (s *Store) sealedWitnessed(ctx context.Context, id string) ([]witnessed, error) {
+	return s.witnessedRows(ctx, `WHERE state = 'sealed' AND id > $1 ORDER BY id LIMIT 500`, id)
+}

@@ -1,5 +1,6 @@
-// Package didweb fetches did:web documents (W3C CCG did:web method), for the
-// one place where an identifier that a stranger wrote makes us call somebody.
+// Package didweb fetches did:web documents (W3C CCG did:web method), and what
+// else an authority publishes, for the places where something that a stranger
+// wrote makes us call somebody.
 //
 // What a stranger can make it do is bounded: one GET without cookies or
 // credentials, over https, to an address on the public internet, for a few
@@ -105,22 +106,15 @@ func (f *Fetcher) Document(ctx context.Context, id string) (*did.Document, error
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil {
-		return nil, did.ErrInvalid.With(err)
-	}
-	c := f.public
-	if u.Scheme != "https" {
-		if !f.cfg.Loopback {
-			return nil, ErrRefused
-		}
-		c = f.local
+	u, c, err := f.target(address)
+	if err != nil {
+		return nil, err
 	}
 	now := f.cfg.Now()
 	if d := f.recall(id, now); d != nil {
 		return d, nil
 	}
-	data, err := get(ctx, c, f.cfg.Timeout, u)
+	data, err := f.get(ctx, c, request{u, "application/did+json, application/did+ld+json, application/json", maxDocument})
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +124,33 @@ func (f *Fetcher) Document(ctx context.Context, id string) (*did.Document, error
 	}
 	f.keep(id, kept{d, len(data), now.Add(f.cfg.Keep)}, now)
 	return d, nil
+}
+
+// Get fetches a public document from an address that another authority
+// published, such as a status list, and keeps nothing of it. It is bounded as
+// Document is, but for its size: at most limit bytes. Errors are those of this
+// package.
+func (f *Fetcher) Get(ctx context.Context, address string, limit int64) ([]byte, error) {
+	u, c, err := f.target(address)
+	if err != nil {
+		return nil, err
+	}
+	return f.get(ctx, c, request{u, "*/*", limit})
+}
+
+// target says how an address is called, if it is.
+func (f *Fetcher) target(address string) (*url.URL, *http.Client, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil {
+		return nil, nil, did.ErrInvalid.With(err)
+	}
+	switch {
+	case u.Scheme == "https":
+		return u, f.public, nil
+	case u.Scheme == "http" && f.cfg.Loopback:
+		return u, f.local, nil
+	}
+	return nil, nil, ErrRefused
 }
 
 func (f *Fetcher) recall(id string, now time.Time) *did.Document {
@@ -173,15 +194,22 @@ func (f *Fetcher) drop(id string) {
 	delete(f.kept, id)
 }
 
+// request is one GET.
+type request struct {
+	address *url.URL
+	accept  string
+	limit   int64 // bytes of the answer
+}
+
 // get makes the one request. Causes hold addresses; they stay causes.
-func get(ctx context.Context, c *http.Client, timeout time.Duration, u *url.URL) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (f *Fetcher) get(ctx context.Context, c *http.Client, r request) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.address.String(), nil)
 	if err != nil {
 		return nil, did.ErrInvalid.With(err)
 	}
-	req.Header.Set("Accept", "application/did+json, application/did+ld+json, application/json")
+	req.Header.Set("Accept", r.accept)
 	res, err := c.Do(req)
 	if err != nil {
 		if errors.Is(err, ErrRefused) {
@@ -197,14 +225,14 @@ func get(ctx context.Context, c *http.Client, timeout time.Duration, u *url.URL)
 		return nil, ErrNotFound.With(did.ErrDeactivated)
 	case res.StatusCode != http.StatusOK:
 		return nil, ErrUnavailable
-	case res.ContentLength > maxDocument:
+	case res.ContentLength > r.limit:
 		return nil, ErrTooLarge
 	}
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
+	data, err := io.ReadAll(io.LimitReader(res.Body, r.limit+1))
 	if err != nil {
 		return nil, ErrUnavailable.With(err)
 	}
-	if len(data) > maxDocument {
+	if int64(len(data)) > r.limit {
 		return nil, ErrTooLarge
 	}
 	return data, nil

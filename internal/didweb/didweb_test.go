@@ -150,6 +150,46 @@ func TestAnswersRefused(t *testing.T) {
 	}
 }
 
+// Any public document is fetched within the same bounds, each time anew.
+func TestGet(t *testing.T) {
+	var calls atomic.Int32
+	_, srv := host(t, func(w http.ResponseWriter, r *http.Request, _ string) {
+		calls.Add(1)
+		if r.Method != http.MethodGet || r.URL.Path != "/status/revocation/1" || len(r.Cookies()) != 0 || r.Header.Get("Authorization") != "" {
+			t.Errorf("unexpected request %s %s", r.Method, r.URL)
+		}
+		fmt.Fprint(w, "0123456789")
+	})
+	f := New(Config{Loopback: true})
+	for range 2 {
+		if b, err := f.Get(context.Background(), srv.URL+"/status/revocation/1", 10); err != nil || string(b) != "0123456789" {
+			t.Errorf("%q %v", b, err)
+		}
+	}
+	if calls.Load() != 2 {
+		t.Errorf("%d calls", calls.Load())
+	}
+	for name, c := range map[string]struct {
+		f       *Fetcher
+		address string
+		limit   int64
+		want    error
+	}{
+		"too large":         {f, srv.URL + "/status/revocation/1", 9, ErrTooLarge},
+		"loopback":          {New(Config{}), srv.URL + "/status/revocation/1", 10, ErrRefused},
+		"https on loopback": {f, strings.Replace(srv.URL, "http:", "https:", 1), 10, ErrRefused},
+		"a private address": {f, "https://10.0.0.1/status/revocation/1", 10, ErrRefused},
+		"a file":            {f, "file:///etc/passwd", 10, did.ErrInvalid},
+		"another scheme":    {f, "gopher://127.0.0.1/x", 10, ErrRefused},
+		"with a password":   {f, strings.Replace(srv.URL, "http://", "http://a:b@", 1), 10, did.ErrInvalid},
+		"no address":        {f, "", 10, did.ErrInvalid},
+	} {
+		if b, err := c.f.Get(context.Background(), c.address, c.limit); !errors.Is(err, c.want) || b != nil {
+			t.Errorf("%s: %q %v, want %v", name, b, err, c.want)
+		}
+	}
+}
+
 func TestRedirectOnTheHost(t *testing.T) {
 	id, _ := host(t, func(w http.ResponseWriter, r *http.Request, id string) {
 		if r.URL.Path != "/moved" {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"slices"
+	"time"
 )
 
 // ConsentDigest gives the trip digest: the SHA-256, in base64url, of the JCS
@@ -44,3 +45,24 @@ func LevelOf(role string) string {
 // LevelRank orders levels of assurance: 0 for selfSigned, more for more, -1 for
 // what is no level.
 func LevelRank(level string) int { return slices.Index(levels, level) }
+
+// consentTerm is how long a consent lasts that names no end, in years (CNJ
+// Resolution 131/2011, Art. 10: two years, where nothing is stated).
+const consentTerm = 2
+
+// ConsentEnd gives the time at which a consent is over everywhere: the end of
+// the trip's last day in the westernmost zone (UTC-12), or where the trip has
+// none, two years after the consent was given. It is not ok for one without a
+// date to count from.
+func ConsentEnd(c TravelConsent) (end time.Time, ok bool) {
+	last, err := ParseDate(c.Trip.NotAfter)
+	if c.Trip.NotAfter == "" {
+		if last, err = ParseDate(c.GrantedOn); err == nil {
+			last = last.AddYears(consentTerm)
+		}
+	}
+	if err != nil {
+		return time.Time{}, false
+	}
+	return last.AddDays(1).Time().Add(12 * time.Hour), true
+}

@@ -117,3 +117,18 @@ func TestWhoMandates(t *testing.T) {
 		t.Error("somebody mandates on no legal basis")
 	}
 }
+
+func TestConsentEnd(t *testing.T) {
+	for _, x := range []struct{ notAfter, grantedOn, want string }{
+		{"2026-12-20", "2026-11-20", "2026-12-21T12:00:00Z"},
+		{"2026-12-31", "", "2027-01-01T12:00:00Z"},
+		{"", "2026-11-20", "2028-11-21T12:00:00Z"},
+		{"", "2028-02-29", "2030-03-02T12:00:00Z"},
+		{"", "", ""}, {"2026-02-30", "2026-01-01", ""}, {"", "2026", ""}, {"soon", "2026-11-20", ""},
+	} {
+		end, ok := ConsentEnd(TravelConsent{Trip: Trip{NotAfter: x.notAfter}, GrantedOn: x.grantedOn})
+		if ok != (x.want != "") || ok && end.Format(time.RFC3339) != x.want || !ok && !end.IsZero() {
+			t.Errorf("%+v: %v %v", x, end, ok)
+		}
+	}
+}

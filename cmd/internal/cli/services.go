@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/serve"
@@ -61,8 +62,10 @@ func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, 
 	if err != nil {
 		return nil, nil, err
 	}
+	source := &trustSource{home: h, clock: o.clock}
 	i, err := issuer.New(issuer.Config{Base: public, DB: db, Ring: r, Now: o.clock, Log: o.log, Alg: o.alg,
-		TrustList: func() ([]byte, error) { return os.ReadFile(h.path(trustFile)) }})
+		TrustList: func() ([]byte, error) { return os.ReadFile(h.path(trustFile)) },
+		Trust:     source.List, Fetch: didweb.Config{Loopback: true}})
 	if err == nil {
 		err = i.Bind(ctx)
 	}
@@ -347,11 +350,20 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 	if err != nil {
 		return err
 	}
+	var private []netip.Prefix
+	for _, p := range o.private {
+		n, err := netip.ParsePrefix(p)
+		if err != nil {
+			return usage{errors.New("--private-network takes a network such as 10.0.0.0/8")}
+		}
+		private = append(private, n)
+	}
 	source := &trustSource{home: h, from: o.trustList, anchor: o.anchor, clock: o.clock}
 	switch r.role {
 	case issuerRole:
 		r.issuer, err = issuer.New(issuer.Config{Base: r.base, DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Alg: o.alg,
-			TrustList: func() ([]byte, error) { return source.Bytes(context.Background()) }})
+			TrustList: func() ([]byte, error) { return source.Bytes(context.Background()) },
+			Trust:     source.List, Fetch: didweb.Config{Loopback: o.loopback, Private: private, Timeout: 10 * time.Second}})
 		if err == nil {
 			err = r.issuer.Bind(context.Background())
 		}
@@ -379,14 +391,7 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 		case "none":
 			trustFrom = ""
 		}
-		policy := verifier.HTTPPolicy{Loopback: o.loopback}
-		for _, p := range o.private {
-			n, err := netip.ParsePrefix(p)
-			if err != nil {
-				return usage{errors.New("--private-network takes a network such as 10.0.0.0/8")}
-			}
-			policy.Private = append(policy.Private, n)
-		}
+		policy := verifier.HTTPPolicy{Loopback: o.loopback, Private: private}
 		r.verifier, err = verifier.New(verifier.Config{DB: r.db, Ring: ring, Base: r.base, Now: o.clock, Log: o.log,
 			Anchors: anchors, TrustSource: trustFrom, HTTP: policy, Policies: o.policies})
 		if err == nil {
@@ -453,7 +458,7 @@ Put a reverse proxy with TLS in front of it and name the outside address with
 	f.StringVar(&o.trustList, "trust-list", "", "signed trust list, a file or an address (default DATA/trust.jws); none for a verifier that only takes bundles in")
 	f.StringVar(&o.anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
 	f.StringArrayVar(&o.proxies, "trusted-proxy", nil, "network whose X-Forwarded-For is believed (can be repeated)")
-	f.StringArrayVar(&o.private, "private-network", nil, "verifier: network that is not public and yet called for status lists (can be repeated)")
+	f.StringArrayVar(&o.private, "private-network", nil, "issuer, verifier: network that is not public and yet called for status lists (can be repeated)")
 	f.StringVar(&o.policies, "policies", "", "verifier: directory of the country policies for bundles, a .json file each (default those that come with Kinpass, illustrative, not legal advice)")
 	f.StringVar(&o.alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
 	f.StringSliceVar(&o.offices, "offices", nil, "issuer: offices whose records it keeps, such as court,notary; their keys are made if they are missing (default $"+officesEnv+")")

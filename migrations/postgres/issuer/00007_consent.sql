@@ -24,13 +24,16 @@ CREATE INDEX consent_places_record ON consent_places (record, created);
 -- while state is reserved, jwt the signed credential once it is sealed; both are
 -- emptied a month later (state is then gone): it is the guardians' document, and
 -- this row, which names nobody but who witnessed, is for the audit. role decides
--- the key that signs; digest is the salted hash of the trip digest.
+-- the key that signs; digest is the salted hash of the trip digest; signed and
+-- quorum say how many guardians agreed and how many must.
 CREATE TABLE witnessed (
   id          TEXT PRIMARY KEY,
   role        TEXT NOT NULL,
   salt        BYTEA NOT NULL,
   digest      BYTEA NOT NULL,
   reference   TEXT NOT NULL,
+  signed      BIGINT NOT NULL,
+  quorum      BIGINT NOT NULL,
   payload     BYTEA,
   jwt         TEXT NOT NULL DEFAULT '',
   state       TEXT NOT NULL,
