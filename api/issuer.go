@@ -33,17 +33,21 @@ type Credential struct {
 // Record is a birth or guardianship as the register holds it. Record holds
 // personal data.
 type Record struct {
-	ID            string          `json:"id"`
-	Kind          string          `json:"kind"`   // birth or guardianship
-	State         string          `json:"state"`  // as in Outcome
-	Status        string          `json:"status"` // valid, suspended or revoked
-	Rule          string          `json:"rule,omitempty"`
-	RecordVersion int             `json:"recordVersion"`
-	Birth         string          `json:"birth,omitempty"`
-	Guardianships []string        `json:"guardianships,omitempty"`
-	Created       time.Time       `json:"created"`
-	Record        json.RawMessage `json:"record"`
-	Credentials   []Credential    `json:"credentials"`
+	ID            string    `json:"id"`
+	Kind          string    `json:"kind"`   // birth or guardianship
+	State         string    `json:"state"`  // as in Outcome
+	Status        string    `json:"status"` // valid, suspended or revoked
+	Rule          string    `json:"rule,omitempty"`
+	RecordVersion int       `json:"recordVersion"`
+	Birth         string    `json:"birth,omitempty"`
+	Guardianships []string  `json:"guardianships,omitempty"`
+	Created       time.Time `json:"created"`
+	// SuspendedUntil is when a suspension ends by itself unless it is confirmed.
+	SuspendedUntil time.Time `json:"suspendedUntil,omitzero"`
+	// Suspensions counts how often it was suspended, confirmed, expired, reinstated.
+	Suspensions map[string]int  `json:"suspensions,omitempty"`
+	Record      json.RawMessage `json:"record"`
+	Credentials []Credential    `json:"credentials"`
 }
 
 // Paper is a pair of paper credentials as one code: its text and two images.

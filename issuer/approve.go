@@ -103,29 +103,31 @@ func (i *Issuer) Approvals(ctx context.Context, c Caller) ([]Approval, error) {
 			if err != nil {
 				return nil, err
 			}
-			x.Current = r.Record
-			if !concerns(c, x) {
+			if !concerns(c, a, r) {
 				continue
 			}
+			x.Current = r.Record
 		}
 		out = append(out, x)
 	}
 	return out, nil
 }
 
-// concerns reports whether an approval of a record is the caller's business: of
-// who keeps the register always, else if the mandate is on a legal basis that
-// the caller's role decides, before and after.
-func concerns(c Caller, a Approval) bool {
-	if slices.Contains(keepsRegister, c.Role) {
+// concerns reports whether an act on a record is the caller's business. A
+// revocation is that of who may propose it; all else of who keeps the register
+// and, for a mandate, of who decides on its legal basis, before and after.
+func concerns(c Caller, a approval, r row) bool {
+	switch {
+	case a.Kind == actRevoke:
+		return r.mayPropose(c) == nil
+	case slices.Contains(keepsRegister, c.Role):
 		return true
-	}
-	if a.RecordKind != KindGuardianship {
+	case r.Kind != KindGuardianship:
 		return false
 	}
-	for _, record := range []json.RawMessage{a.Current, a.Proposal} {
+	for _, record := range [][]byte{r.Record, a.Payload} {
 		var g vc.Guardianship
-		if len(record) == 0 || a.Kind != actCorrectGuardianship && a.Kind != actRegisterGuardianship {
+		if len(record) == 0 { // of a decided proposal
 			continue
 		}
 		if json.Unmarshal(record, &g) != nil || !decides(c.Role, g.LegalBasis.Type) {
@@ -195,9 +197,17 @@ func (i *Issuer) Approve(ctx context.Context, c Caller, id string, accept bool) 
 	if !ok || !slices.Contains(x.roles, c.Role) {
 		return Outcome{}, ErrNoSuchApproval
 	}
-	if _, ok := tables[a.RecordKind]; ok && !slices.Contains(keepsRegister, c.Role) {
+	if _, ok := tables[a.RecordKind]; ok {
 		r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
-		if err != nil || !concerns(c, Approval{Kind: a.Kind, RecordKind: a.RecordKind, Proposal: a.Payload, Current: r.Record}) {
+		switch {
+		case errors.Is(err, tables[a.RecordKind].missing) && a.State != "pending":
+			// Discarded by this decision: nothing is left to judge by.
+			if !slices.Contains(keepsRegister, c.Role) && a.Decider.ID != c.ID {
+				return Outcome{}, ErrNoSuchApproval
+			}
+		case err != nil:
+			return Outcome{}, err
+		case !concerns(c, a, r):
 			return Outcome{}, ErrNoSuchApproval
 		}
 	}

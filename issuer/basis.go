@@ -41,7 +41,7 @@ type basis struct {
 	// further ones that the host State can add by its signature.
 	powers, countersigned []string
 	// revokes are the roles one of which has to decide a revocation, as proposer or
-	// as second person.
+	// as second person, and which may suspend for every reason.
 	revokes []string
 }
 
@@ -215,4 +215,57 @@ func (c *inspection) delegates(g *vc.Guardianship) {
 	if g.Guardian.Kind == "naturalPerson" && len(g.Guardian.Delegates) > 0 && !slices.Contains(g.Powers, "delegate") {
 		c.refuse("/guardian/delegates", "need the power delegate for a natural person")
 	}
+}
+
+// entitled are the roles that end a record for good: of a birth, who keeps the
+// register and a court; of a guardianship, those of its legal basis.
+func (r row) entitled() ([]string, error) {
+	if r.Kind != KindGuardianship {
+		return byFamilyLaw, nil
+	}
+	g, err := readGuardianship(r)
+	if err != nil {
+		return nil, err
+	}
+	roles := bases[g.LegalBasis.Type].revokes
+	if r.signedAs(g) != RoleHumanitarian {
+		// An organisation ends its own mandates alone.
+		roles = slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return role == RoleHumanitarian })
+	}
+	return roles, nil
+}
+
+// mayPropose refuses a proposal to revoke a record by somebody who is neither
+// entitled to it nor keeps the records of those who are. A record that is none of
+// an organisation's is not there for it.
+func (r row) mayPropose(c Caller) error {
+	roles, err := r.entitled()
+	switch {
+	case err != nil:
+		return err
+	case slices.Contains(roles, c.Role), slices.Contains(byFamilyLaw, c.Role):
+		return nil
+	case c.Role == RoleHumanitarian:
+		return ErrNoSuchCredential
+	}
+	return ErrNotAllowed
+}
+
+// maySuspend refuses a suspension by somebody who may not decide it for this
+// reason. A court and the authority for the protection of children suspend
+// whatever puts a child at risk; so does who is entitled to end the record. The
+// office that keeps it may suspend for what concerns a holder's device or paper
+// and not the mandate.
+func (r row) maySuspend(c Caller, reason string) error {
+	roles, err := r.entitled()
+	switch {
+	case err != nil:
+		return err
+	case slices.Contains(roles, c.Role), c.Role == RoleCourt, c.Role == RoleProtection,
+		c.Role == RoleRegistrar && slices.Contains(holderReasons, reason):
+		return nil
+	case c.Role == RoleHumanitarian:
+		return ErrNoSuchCredential
+	}
+	return ErrBasisDecision.WithFields(fault.Field{Path: "/reason", Rule: "must be " + strings.Join(holderReasons, " or ") + " for this role on this legal basis"})
 }

@@ -52,6 +52,8 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/credentials/derive", h.deriveCredential, staff)
 	e.POST("/credentials/:id/revoke", h.change(i.Revoke), staff)
 	e.POST("/credentials/:id/suspend", h.change(i.Suspend), staff)
+	e.POST("/credentials/:id/confirm-suspension", h.change(i.ConfirmSuspension), staff)
+	e.GET("/suspensions", h.suspensions, staff)
 	e.POST("/credentials/:id/reinstate", h.change(i.Reinstate), staff)
 	e.POST("/offers", h.makeOffer, staff)
 	e.POST("/reissue-requests", h.reissue, s.Limit(120, time.Minute), staff)
@@ -227,6 +229,14 @@ func (h routes) change(act func(context.Context, Caller, string, string, string)
 		}
 		return serve.JSON(c, http.StatusOK, o)
 	}
+}
+
+func (h routes) suspensions(c echo.Context) error {
+	list, err := h.Suspensions(c.Request().Context(), caller(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string][]Suspension{"suspensions": list})
 }
 
 func (h routes) statistics(c echo.Context) error {

@@ -309,17 +309,21 @@ type IssuedCredential struct {
 
 // Record is one birth or guardianship as the register holds it.
 type Record struct {
-	ID            string           `json:"id"`
-	Kind          string           `json:"kind"`   // KindBirth or KindGuardianship
-	State         string           `json:"state"`  // StateIssued …
-	Status        string           `json:"status"` // StatusValid …
-	Rule          string           `json:"rule,omitempty"`
-	RecordVersion int              `json:"recordVersion"`
-	Birth         string           `json:"birth,omitempty"`         // of a guardianship: id of the ward's birth
-	Guardianships []string         `json:"guardianships,omitempty"` // of a birth: ids
-	Created       time.Time        `json:"created"`
-	Record        json.RawMessage  `json:"record"` // the normalised registration; personal data
-	Credentials   []CredentialInfo `json:"credentials"`
+	ID            string    `json:"id"`
+	Kind          string    `json:"kind"`   // KindBirth or KindGuardianship
+	State         string    `json:"state"`  // StateIssued …
+	Status        string    `json:"status"` // StatusValid …
+	Rule          string    `json:"rule,omitempty"`
+	RecordVersion int       `json:"recordVersion"`
+	Birth         string    `json:"birth,omitempty"`         // of a guardianship: id of the ward's birth
+	Guardianships []string  `json:"guardianships,omitempty"` // of a birth: ids
+	Created       time.Time `json:"created"`
+	// SuspendedUntil is when a suspension ends by itself unless it is confirmed.
+	SuspendedUntil time.Time `json:"suspendedUntil,omitzero"`
+	// Suspensions counts how often the record was suspended, and what became of it.
+	Suspensions map[string]int   `json:"suspensions,omitempty"`
+	Record      json.RawMessage  `json:"record"` // the normalised registration; personal data
+	Credentials []CredentialInfo `json:"credentials"`
 }
 
 // Birth reads a birth record.
@@ -341,7 +345,10 @@ func (i *Issuer) read(ctx context.Context, c Caller, kind, id string) (Record, e
 		return Record{}, err
 	}
 	out := Record{ID: r.ID, Kind: kind, State: r.State, Status: r.Status, Rule: r.Rule, RecordVersion: r.Version,
-		Birth: r.Birth, Created: r.Created, Record: r.Record}
+		Birth: r.Birth, Created: r.Created, Record: r.Record, SuspendedUntil: r.SuspendedUntil}
+	if out.Suspensions, err = i.store.suspensions(ctx, r.ID); err != nil {
+		return Record{}, err
+	}
 	if out.Credentials, err = i.store.infos(ctx, r.ID); err != nil {
 		return Record{}, err
 	}
@@ -363,6 +370,9 @@ type Statistics struct {
 	Guardianships map[string]int `json:"guardianships"` // by state
 	Credentials   map[string]int `json:"credentials"`   // by status
 	Open          int            `json:"open"`          // reservations that are not sealed
+	// Suspensions counts the acts: suspended, confirmed by a second person,
+	// expired because nobody did, reinstated by somebody.
+	Suspensions map[string]int `json:"suspensions"`
 }
 
 // Statistics counts the records and credentials of this issuer.
@@ -370,7 +380,12 @@ func (i *Issuer) Statistics(ctx context.Context, c Caller) (Statistics, error) {
 	if err := c.may(RoleRegistrar, RoleCourt, RoleProtection, RoleAuditor); err != nil {
 		return Statistics{}, err
 	}
-	return i.store.count(ctx)
+	out, err := i.store.count(ctx)
+	if err != nil {
+		return Statistics{}, err
+	}
+	out.Suspensions, err = i.store.suspensions(ctx, "")
+	return out, err
 }
 
 // token gives a random identifier of 128 bits as 22 characters of base64url.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
 )
@@ -13,6 +14,10 @@ import (
 var (
 	ErrReason = fault.New(fault.Invalid, "reason-unknown", "the reason must be a code that this act allows").
 			WithHint("free text is not taken: a reason outlives the case and must not describe a person")
+	ErrNotSuspended = fault.New(fault.Conflict, "not-suspended", "the record is not suspended")
+	// ErrSuspensionRepeated refuses to prolong by repetition what nobody confirmed.
+	ErrSuspensionRepeated = fault.New(fault.Conflict, "suspension-repeated", "the three days in which this person may suspend the record alone are over").
+				WithHint("ask a colleague or the court: another person decides whether it is to be suspended again")
 	ErrHigherAuthority = fault.New(fault.Forbidden, "higher-authority", "the record was suspended by a higher authority").
 				WithHint("only the role that suspended a record, or a higher one, reinstates it")
 )
@@ -20,13 +25,20 @@ var (
 // actRevoke is the act that Approve executes for Revoke.
 const actRevoke = "revoke"
 
-func init() { acts[actRevoke] = act{mayRevoke, executeRevoke, false} }
+func init() { acts[actRevoke] = act{mayChange, executeRevoke, false} }
 
-// Who may change a status (domain: the roles entitled by law to do so).
-var (
-	mayRevoke  = []string{RoleRegistrar, RoleCourt}
-	maySuspend = []string{RoleRegistrar, RoleCourt, RoleProtection}
-)
+// mayChange are the roles that change the status of records: of which, and for
+// which reason, follows from the record (row.mayPropose, row.maySuspend).
+var mayChange = []string{RoleRegistrar, RoleCourt, RoleProtection, RoleHumanitarian}
+
+// suspensionTerm is how long one person may suspend a record alone: a false
+// report must not keep a family apart, and a true one finds a second person or a
+// court in three days.
+const suspensionTerm = 72 * time.Hour
+
+// suspensionMemory is how long a person's unconfirmed suspensions of one record
+// count together.
+const suspensionMemory = 30 * 24 * time.Hour
 
 // Reasons, by act. They are kept for the audit and published nowhere.
 var (
@@ -57,7 +69,22 @@ var (
 		"courtDecision",    // a court said so
 		"suspendedInError", // there was no cause
 	}
+	// ConfirmReasons: why a suspension stays beyond three days.
+	ConfirmReasons = []string{
+		"upheld",      // a second person looked into it
+		reasonByCourt, // a court said so
+	}
+	// holderReasons are about a holder's device or paper and not about the record.
+	holderReasons = []string{"holderLost", "keyCompromised"}
 )
+
+// reasonByCourt is the reason of what a court said. Given by a court it is the
+// court's order, which needs nobody else.
+const reasonByCourt = "courtDecision"
+
+// reasonUnconfirmed is the audit's reason of a suspension that ended because
+// nobody confirmed it. Nobody can give it.
+const reasonUnconfirmed = "unconfirmed"
 
 // reasonCorrected is the audit's reason of a guardianship that falls because its
 // ward's birth was corrected. Nobody can give it.
@@ -67,6 +94,8 @@ const reasonCorrected = "birthCorrected"
 // lift (a court that orders a suspension must not be overruled by an office).
 func rank(role string) int {
 	switch role {
+	case RoleHumanitarian:
+		return 0
 	case RoleRegistrar:
 		return 1
 	case RoleProtection:
@@ -83,8 +112,10 @@ type revocation struct {
 }
 
 // Revoke proposes to revoke the record of a credential; it happens when a
-// second registrar or court accepts (Approve). Then every copy of the record,
-// of all holders and versions, is revoked in one transaction, for good.
+// second person accepts (Approve), and one of the two is of a role that the law
+// entitles: a registrar or court for a birth and what follows from it, a court
+// for what a court decided. Then every copy of the record, of all holders and
+// versions, is revoked in one transaction, for good.
 //
 // A birth takes its guardianships with it: their credentials name a child whose
 // record is void, and a guardianship that outlives it could be joined to
@@ -93,7 +124,7 @@ type revocation struct {
 // A record that is revoked stays so and is told as such; a proposal that waits
 // is given again.
 func (i *Issuer) Revoke(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
-	if err := c.may(mayRevoke...); err != nil {
+	if err := c.may(mayChange...); err != nil {
 		return Outcome{}, err
 	}
 	if err := known(reason, RevokeReasons); err != nil {
@@ -104,8 +135,8 @@ func (i *Issuer) Revoke(ctx context.Context, c Caller, credential, reason, idem 
 		return Outcome{}, err
 	}
 	return i.change(ctx, c, statusRequest{actRevoke, credential, reason, idem}, func(r row) (step, error) {
-		if r.Status == StatusRevoked {
-			return step{}, nil
+		if err := r.mayPropose(c); err != nil || r.Status == StatusRevoked {
+			return step{}, err
 		}
 		return step{proposal: &proposal{Kind: actRevoke, RecordKind: r.Kind, Record: r.ID, Payload: payload, Caller: c}}, nil
 	})
@@ -117,27 +148,73 @@ func executeRevoke(ctx context.Context, i *Issuer, a approval, d decision) (Outc
 	if err := json.Unmarshal(a.Payload, &p); err != nil {
 		return Outcome{}, err
 	}
+	r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
+	if err != nil {
+		return Outcome{}, err
+	}
+	roles, err := r.entitled()
+	if err != nil {
+		return Outcome{}, err
+	}
+	if !slices.Contains(roles, a.Caller.Role) && !slices.Contains(roles, d.by.Role) {
+		return Outcome{}, ErrBasisDecision.WithFields(fault.Field{Path: "/legalBasis/type", Rule: "is revoked by " + strings.Join(roles, " or ")})
+	}
 	return i.store.revoke(ctx, a, d, p.Reason)
 }
 
 // Suspend suspends the record of a credential at once, with every copy. Nobody
-// is told and no reason is published. Suspending again changes nothing, except
-// that a higher role takes the suspension over.
+// is told and no reason is published. It ends by itself after three days, as
+// silently, unless somebody confirms it (ConfirmSuspension); a court's order
+// stands by itself. Suspending again changes nothing, except that a higher role
+// takes the suspension over.
 func (i *Issuer) Suspend(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
-	if err := c.may(maySuspend...); err != nil {
+	if err := c.may(mayChange...); err != nil {
 		return Outcome{}, err
 	}
 	if err := known(reason, SuspendReasons); err != nil {
 		return Outcome{}, err
 	}
 	return i.change(ctx, c, statusRequest{actSuspended, credential, reason, idem}, func(r row) (step, error) {
-		switch {
+		o := order{act: actSuspended, reason: reason, by: c, until: i.now().Add(suspensionTerm)}
+		switch err := r.maySuspend(c, reason); {
+		case err != nil:
+			return step{}, err
 		case r.Status == StatusRevoked:
 			return step{}, ErrRevoked
 		case r.Status == StatusSuspended && rank(c.Role) <= rank(r.SuspendedBy):
 			return step{}, nil
+		case c.Role == RoleCourt && reason == reasonByCourt, r.Status == StatusSuspended && r.SuspendedUntil.IsZero():
+			o.until = time.Time{} // an order, or what was confirmed before
 		}
-		return step{order: &order{act: actSuspended, reason: reason, by: c}}, nil
+		return step{order: &o}, nil
+	})
+}
+
+// ConfirmSuspension makes a suspension last until it is lifted. Another person
+// than the one who suspended has to, or a court by its order; either of a role
+// that could have suspended the record. Confirmed again, nothing changes.
+func (i *Issuer) ConfirmSuspension(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
+	if err := c.may(mayChange...); err != nil {
+		return Outcome{}, err
+	}
+	if err := known(reason, ConfirmReasons); err != nil {
+		return Outcome{}, err
+	}
+	return i.change(ctx, c, statusRequest{actConfirmed, credential, reason, idem}, func(r row) (step, error) {
+		last := r.suspension
+		switch err := r.maySuspend(c, last.reason); {
+		case err != nil:
+			return step{}, err
+		case r.Status == StatusRevoked:
+			return step{}, ErrRevoked
+		case r.Status != StatusSuspended:
+			return step{}, ErrNotSuspended
+		case r.SuspendedUntil.IsZero():
+			return step{}, nil
+		case (c.ID == last.by.ID || c.Name == last.by.Name) && (c.Role != RoleCourt || reason != reasonByCourt):
+			return step{}, ErrSamePerson
+		}
+		return step{order: &order{act: actConfirmed, reason: reason, by: c}}, nil
 	})
 }
 
@@ -145,7 +222,7 @@ func (i *Issuer) Suspend(ctx context.Context, c Caller, credential, reason, idem
 // or a higher one: registrar, then protectionAuthority, then court. A record
 // that is in force stays so.
 func (i *Issuer) Reinstate(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
-	if err := c.may(maySuspend...); err != nil {
+	if err := c.may(mayChange...); err != nil {
 		return Outcome{}, err
 	}
 	if err := known(reason, ReinstateReasons); err != nil {
@@ -153,6 +230,8 @@ func (i *Issuer) Reinstate(ctx context.Context, c Caller, credential, reason, id
 	}
 	return i.change(ctx, c, statusRequest{actReinstated, credential, reason, idem}, func(r row) (step, error) {
 		switch {
+		case c.Role == RoleHumanitarian && r.maySuspend(c, reason) != nil:
+			return step{}, ErrNoSuchCredential
 		case r.Status == StatusRevoked:
 			return step{}, ErrRevoked
 		case r.Status == StatusValid:

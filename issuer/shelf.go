@@ -304,6 +304,7 @@ func (i *Issuer) TokenList(ctx context.Context, media string, n int64) (Publishe
 // signedList gives a form of a list that is up to date and was signed less than
 // maxAge ago.
 func (i *Issuer) signedList(ctx context.Context, form string, n int64, maxAge time.Duration) ([]byte, error) {
+	i.expireSuspensions(ctx)
 	l := i.shelf.list(n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -551,6 +552,7 @@ func (i *Issuer) Run(ctx context.Context) {
 	defer t.Stop()
 	for {
 		i.recoverOld(ctx)
+		i.expireSuspensions(ctx)
 		if err := i.Refresh(ctx); err != nil && ctx.Err() == nil {
 			i.log.Error("status lists not signed", "error", fmt.Sprintf("%T", err))
 		}

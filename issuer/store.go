@@ -89,12 +89,15 @@ type row struct {
 	Rule        string
 	Status      string
 	SuspendedBy string
-	SignedAs    string // of guardianships: the role whose key signs; see row.signedAs
-	Record      []byte
-	Proposer    Caller
-	Approver    string
-	Batch       string
-	Created     time.Time
+	// SuspendedUntil is when a suspension ends by itself; zero: it does not.
+	SuspendedUntil time.Time
+	suspension     suspension // read by changeStatus alone
+	SignedAs       string     // of guardianships: the role whose key signs; see row.signedAs
+	Record         []byte
+	Proposer       Caller
+	Approver       string
+	Batch          string
+	Created        time.Time
 }
 
 // same reports whether nothing that an issued credential depends on changed
@@ -117,9 +120,9 @@ func (r row) inForce() error {
 }
 
 const (
-	selectBirth = `SELECT id, COALESCE(ref, ''), child_ref, '', digest, version, state, rule, status, suspended_by, '', record,
+	selectBirth = `SELECT id, COALESCE(ref, ''), child_ref, '', digest, version, state, rule, status, suspended_by, suspended_until, '', record,
 		proposer_id, proposer_name, proposer_role, approver, batch, created FROM births`
-	selectGuardianship = `SELECT id, '', '', birth, digest, version, state, rule, status, suspended_by, signed_as, record,
+	selectGuardianship = `SELECT id, '', '', birth, digest, version, state, rule, status, suspended_by, suspended_until, signed_as, record,
 		proposer_id, proposer_name, proposer_role, approver, batch, created FROM guardianships`
 )
 
@@ -141,12 +144,15 @@ func (s *Store) rows(ctx context.Context, q reader, kind, where string, args ...
 	var out []row
 	for rs.Next() {
 		r := row{Kind: kind}
-		var created int64
+		var created, until int64
 		if err := rs.Scan(&r.ID, &r.Ref, &r.ChildRef, &r.Birth, &r.Digest, &r.Version, &r.State, &r.Rule, &r.Status,
-			&r.SuspendedBy, &r.SignedAs, &r.Record, &r.Proposer.ID, &r.Proposer.Name, &r.Proposer.Role, &r.Approver, &r.Batch, &created); err != nil {
+			&r.SuspendedBy, &until, &r.SignedAs, &r.Record, &r.Proposer.ID, &r.Proposer.Name, &r.Proposer.Role, &r.Approver, &r.Batch, &created); err != nil {
 			return nil, err
 		}
 		r.Created = store.Time(created)
+		if until > 0 {
+			r.SuspendedUntil = store.Time(until)
+		}
 		out = append(out, r)
 	}
 	return out, rs.Err()

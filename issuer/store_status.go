@@ -17,6 +17,8 @@ const (
 	actRevoked    = "revoked"
 	actSuspended  = "suspended"
 	actReinstated = "reinstated"
+	actConfirmed  = "confirmed" // a suspension, by a second person
+	actExpired    = "expired"   // a suspension that nobody confirmed
 )
 
 // order is a change of a record's status with who answers for it.
@@ -24,8 +26,15 @@ type order struct {
 	act      string
 	reason   string
 	by       Caller
-	approver Caller // the second person; zero where none is needed
-	cause    string // id of the birth that this record falls with
+	approver Caller    // the second person; zero where none is needed
+	cause    string    // id of the birth that this record falls with
+	until    time.Time // of a suspension: its end if nobody confirms it; zero: none
+}
+
+// suspension is who suspended a record last, and why.
+type suspension struct {
+	by     Caller
+	reason string
 }
 
 // step is what is to be done with a record: propose something, change its
@@ -49,9 +58,20 @@ func (s *Store) changeStatus(ctx context.Context, credential string, cl *claim, 
 		if err != nil {
 			return err
 		}
+		if r, err = s.expire(ctx, tx, r); err != nil {
+			return err
+		}
+		if r.suspension, err = s.lastSuspension(ctx, tx, r); err != nil {
+			return err
+		}
 		do, err := judge(r)
 		if err != nil {
 			return err
+		}
+		if do.order != nil && !do.order.until.IsZero() {
+			if do.order.until, err = s.alone(ctx, tx, r, *do.order); err != nil {
+				return err
+			}
 		}
 		if do.proposal != nil {
 			o, err = s.proposeOnce(ctx, tx, r, *do.proposal)
@@ -188,19 +208,29 @@ func (s *Store) recordOf(ctx context.Context, tx *sql.Tx, credential string) (ro
 // the bits of the published lists, the commitments for the ledger and the
 // audit's row. It changes nothing that has the status already.
 func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, r row, o order) error {
-	status, suspendedBy := StatusValid, ""
+	status, suspendedBy, until, act := StatusValid, "", int64(0), o.act
 	switch o.act {
 	case actRevoked:
 		status, suspendedBy = StatusRevoked, r.SuspendedBy
 	case actSuspended:
 		status, suspendedBy = StatusSuspended, o.by.Role
+		if !o.until.IsZero() {
+			until = store.Micros(o.until)
+		}
+	case actConfirmed:
+		status, suspendedBy = StatusSuspended, r.SuspendedBy
+		if rank(o.by.Role) > rank(r.SuspendedBy) {
+			suspendedBy = o.by.Role
+		}
+	case actExpired:
+		act = actReinstated // the ledger does not tell why
 	}
 	at := s.now()
-	if _, err := tx.ExecContext(ctx, `UPDATE `+tables[r.Kind].name+` SET status = $2, suspended_by = $3, changed = $4 WHERE id = $1`,
-		r.ID, status, suspendedBy, store.Micros(at)); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE `+tables[r.Kind].name+` SET status = $2, suspended_by = $3, suspended_until = $4, changed = $5 WHERE id = $1`,
+		r.ID, status, suspendedBy, until, store.Micros(at)); err != nil {
 		return err
 	}
-	if err := s.mark(ctx, tx, r.ID, status, o.act); err != nil {
+	if err := s.mark(ctx, tx, r.ID, status, act); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO status_acts (record_kind, record, act, reason, cause, caller_id, caller_name, caller_role, approver_id, approver_name, at)
