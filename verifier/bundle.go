@@ -523,6 +523,9 @@ func (s *shelf) read(ctx context.Context, before []held) {
 		}
 		return
 	}
+	if !s.publishes() {
+		return // a notary signs consents, whose status others publish
+	}
 	urls, err := s.index(ctx)
 	if err != nil {
 		s.report("", err)
@@ -640,10 +643,15 @@ func (s *shelf) matchKeys(ctx context.Context) error {
 			published = true
 		}
 	}
-	if !published {
+	if !published && s.publishes() {
 		return ErrKeyHidden
 	}
 	return nil
+}
+
+// publishes reports whether a key of the issuer may sign status lists.
+func (s *shelf) publishes() bool {
+	return slices.ContainsFunc(s.issuer.Keys, func(k vc.TrustKey) bool { return k.May(vc.TypeStatusList) })
 }
 
 // index reads the addresses of the issuer's status lists. All of them are on
