@@ -524,7 +524,7 @@ func (s *shelf) read(ctx context.Context, before []held) {
 		return
 	}
 	if !s.publishes() {
-		return // a notary signs consents, whose status others publish
+		return
 	}
 	urls, err := s.index(ctx)
 	if err != nil {
@@ -649,9 +649,12 @@ func (s *shelf) matchKeys(ctx context.Context) error {
 	return nil
 }
 
-// publishes reports whether a key of the issuer may sign status lists.
+// publishes reports whether the issuer should have status lists: not one that
+// only witnesses consents, whose status the issuer of the birth publishes.
 func (s *shelf) publishes() bool {
-	return slices.ContainsFunc(s.issuer.Keys, func(k vc.TrustKey) bool { return k.May(vc.TypeStatusList) })
+	return slices.ContainsFunc(s.issuer.Keys, func(k vc.TrustKey) bool {
+		return k.May(vc.TypeStatusList) || k.Role != vc.RoleNotary && k.Role != vc.RoleConsulate && k.Role != vc.RoleWitness
+	})
 }
 
 // index reads the addresses of the issuer's status lists. All of them are on

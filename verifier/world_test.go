@@ -323,6 +323,15 @@ func (o *office) issue(kind, schema string, subject any) (string, int64) {
 	return string(o.sign(o.signer, c)), int64(w.serial)
 }
 
+func asJSON(t testing.TB, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func (w *world) holder(name string) keys.Signer {
 	if s, ok := w.holders[name]; ok {
 		return s
