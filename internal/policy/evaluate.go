@@ -554,7 +554,7 @@ func (v *view) inScope(c *Consent) bool {
 	if v.s.Relocation && !c.Relocation && !v.p.mayRelocate {
 		return false
 	}
-	return c.Ends || v.p.term == 0 || !v.olderThan(c, v.p.term)
+	return c.Ends || !v.olderThan(c, v.p.term)
 }
 
 // olderThan reports whether a consent was given more than so many months

@@ -19,6 +19,10 @@ var ErrPolicy = fault.New(fault.Invalid, "policy-invalid", "not a country policy
 // MaxSize is the most bytes that a policy may have.
 const MaxSize = 64 << 10
 
+// defaultTerm is how many months a consent without an end lasts where the
+// policy does not say.
+const defaultTerm = 24
+
 // Limits of a policy, so that evaluating one is bounded too.
 const (
 	maxPolicy    = MaxSize
@@ -52,7 +56,7 @@ type Policy struct {
 	hasAbroad     bool
 	notCounted    []string // statuses of parents whose consent is not asked for
 	acting        []acting // which guardians who are no parents act as parents
-	term          int      // months that a consent without an end lasts, 0 for no term
+	term          int      // months that a consent without an end lasts
 	mayRelocate   bool
 	independentOK bool
 	missing       Severity
@@ -273,9 +277,11 @@ func (l *loader) policy(d *document) *Policy {
 	default:
 		l.refuse("/onMissing", "is AMBER or RED")
 	}
+	p.term = defaultTerm
 	if d.Consent != nil {
-		if p.term = d.Consent.DefaultValidityMonths; p.term != 0 {
-			l.number(p.term, 1, 120, "/consent/defaultValidityMonths")
+		if n := d.Consent.DefaultValidityMonths; n != 0 {
+			l.number(n, 1, 120, "/consent/defaultValidityMonths")
+			p.term = n
 		}
 		p.mayRelocate = d.Consent.RelocationDefault
 	}

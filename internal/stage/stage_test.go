@@ -1,0 +1,156 @@
+package stage
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kinpass/kinpass/internal/policy"
+	"github.com/kinpass/kinpass/verifier/check"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func newStage(t testing.TB) *Stage {
+	t.Helper()
+	s, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestShippedPolicies plays every case of every shipped policy: real keys, real
+// papers, the whole check.
+func TestShippedPolicies(t *testing.T) {
+	s := newStage(t)
+	for _, p := range policy.Shipped() {
+		outcomes, err := s.Test(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(outcomes) != len(p.Cases) || len(outcomes) < 8 {
+			t.Errorf("%s: %d cases", p.ID, len(outcomes))
+		}
+		for _, o := range outcomes {
+			if !o.OK {
+				t.Errorf("%s, %s: %s %v, want %s %v", p.ID, o.Case, o.Colour, o.Codes, o.Expect.Colour, o.Expect.Codes)
+			}
+		}
+	}
+}
+
+// TestMatrix holds what each shipped policy comes to at the counter against
+// its golden file: go test ./internal/stage -update writes it anew.
+func TestMatrix(t *testing.T) {
+	s := newStage(t)
+	for _, p := range policy.Shipped() {
+		rows, err := s.Matrix(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := Print(&b, rows); err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join("testdata", p.ID+".matrix.txt")
+		if *update {
+			if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(b.Bytes(), want) {
+			continue
+		}
+		got, old := strings.Split(b.String(), "\n"), strings.Split(string(want), "\n")
+		for i := range max(len(got), len(old)) {
+			switch {
+			case i >= len(got):
+				t.Errorf("%s lost: %s", p.ID, old[i])
+			case i >= len(old):
+				t.Errorf("%s gained: %s", p.ID, got[i])
+			case got[i] != old[i]:
+				t.Errorf("%s changed:\n  %s\n  %s", p.ID, old[i], got[i])
+			}
+		}
+	}
+}
+
+// TestCorruptPolicy: a post opens no bundle with a policy that it cannot use,
+// so that a corrupt policy never stands beside whole ones, or leaves its
+// country to a milder one.
+func TestCorruptPolicy(t *testing.T) {
+	s := newStage(t)
+	payload := func(policies ...string) check.BundlePayload {
+		p := check.BundlePayload{ID: "stage", Sequence: 1, CreatedAt: built, TrustList: s.trust, StatusLists: s.lists}
+		for _, x := range policies {
+			p.Policies = append(p.Policies, json.RawMessage(x))
+		}
+		return p
+	}
+	open := func(p check.BundlePayload) error {
+		data, err := p.Sign(s.hub)
+		if err != nil {
+			return err
+		}
+		_, err = check.Open(data, []crypto.PublicKey{s.anchor.Public()})
+		return err
+	}
+	var bra *policy.Policy
+	for _, p := range policy.Shipped() {
+		if p.Country == "BRA" {
+			bra = p
+		}
+	}
+	good := string(bra.Raw())
+	if err := open(payload(good)); err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]string{
+		"another word":        {strings.Replace(good, "oneParent", "noParent", 1)},
+		"nothing missing":     {strings.Replace(good, `"RED"`, `"GREEN"`, 1)},
+		"a rule less":         {strings.Replace(good, `"if":"oneParent"`, `"if":"oneParent && relocation"`, 1)},
+		"a member more":       {strings.Replace(good, `"version"`, `"optional":true,"version"`, 1)},
+		"a list":              {`[]`},
+		"empty":               {`{}`},
+		"the second of three": {good, `{}`, string(policy.Generic().Raw())},
+		"twice":               {good, good},
+	} {
+		if len(bad) == 1 && bad[0] == good {
+			t.Fatalf("%s: nothing changed", name)
+		}
+		if err := open(payload(bad...)); !errors.Is(err, check.ErrBundle) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// What was signed cannot be changed afterwards.
+	data, err := payload(good).Sign(s.hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(data), ".")
+	body, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	softer := bytes.Replace(body, []byte(`"onMissing":"RED"`), []byte(`"onMissing":"AMBER"`), 1)
+	if bytes.Equal(softer, body) {
+		t.Fatal("nothing changed")
+	}
+	parts[1] = base64.RawURLEncoding.EncodeToString(softer)
+	if _, err := check.Open([]byte(strings.Join(parts, ".")), []crypto.PublicKey{s.anchor.Public()}); !errors.Is(err, check.ErrBundle) {
+		t.Errorf("a policy that was changed after signing: %v", err)
+	}
+}
