@@ -655,6 +655,10 @@ func TestVerifyRequests(t *testing.T) {
 			if w := c.ask(role, "POST", path, jsonType, b); w.Code != status || strings.Contains(w.Body.String(), "verified\"") {
 				t.Errorf("%s as %q: %d %s", path, role, w.Code, w.Body)
 			}
+			// Without a token nobody is told what a body must be.
+			if w := c.ask(role, "POST", path, jsonType, []byte(`{}`)); status == 401 && w.Code != 401 {
+				t.Errorf("an empty object to %s as %q: %d %s", path, role, w.Code, w.Body)
+			}
 		}
 	}
 	for name, x := range map[string]struct {

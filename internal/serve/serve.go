@@ -83,6 +83,7 @@ var (
 
 const (
 	callerKey = "kinpass.caller"
+	knownKey  = "kinpass.known" // the caller, whether or not its role may do this
 	oauthKey  = "kinpass.oauth"
 	typesKey  = "kinpass.types"
 )
@@ -145,7 +146,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(described(router, spec))
+	e.Use(s.described(router, spec))
 	e.GET("/healthz", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "ok"}) })
 	e.GET("/readyz", s.ready)
 	e.GET("/metrics", echo.WrapHandler(s.m.handler()))
@@ -272,11 +273,7 @@ func (d discardAddresses) Handle(ctx context.Context, r slog.Record) error {
 func (s *Server) Auth(roles ...string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			secret, ok := bearer(c.Request().Header.Values("Authorization"))
-			if !ok {
-				return ErrNoToken
-			}
-			caller, err := s.cfg.Token(c.Request().Context(), secret)
+			caller, err := s.known(c)
 			if err != nil {
 				return err
 			}
@@ -291,6 +288,24 @@ func (s *Server) Auth(roles ...string) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// known gives the caller whose token a request carries, whatever its role. A
+// request's token is looked up once.
+func (s *Server) known(c echo.Context) (Caller, error) {
+	if caller, ok := c.Get(knownKey).(Caller); ok {
+		return caller, nil
+	}
+	secret, ok := bearer(c.Request().Header.Values("Authorization"))
+	if !ok {
+		return Caller{}, ErrNoToken
+	}
+	caller, err := s.cfg.Token(c.Request().Context(), secret)
+	if err != nil {
+		return Caller{}, err
+	}
+	c.Set(knownKey, caller)
+	return caller, nil
 }
 
 func bearer(values []string) (string, bool) {
@@ -546,8 +561,10 @@ func causes(err error) string {
 }
 
 // described validates a request against the API description before a handler
-// sees it. Routes that are not described (the pages) are echo's to find.
-func described(router routers.Router, spec *openapi3.T) echo.MiddlewareFunc {
+// sees it, once it is known from whom it is: nobody without a token learns what
+// the API takes of a request's body. Routes that are not described (the pages)
+// are echo's to find.
+func (s *Server) described(router routers.Router, spec *openapi3.T) echo.MiddlewareFunc {
 	options := &openapi3filter.Options{
 		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, // Auth does it
 		// To set a default, the filter would write the body anew, and a handler
@@ -565,6 +582,11 @@ func described(router routers.Router, spec *openapi3.T) echo.MiddlewareFunc {
 				return ErrMethod
 			case err != nil:
 				return ErrNoRoute
+			}
+			if need := route.Operation.Security; need != nil && len(*need) > 0 {
+				if _, err := s.known(c); err != nil {
+					return err
+				}
 			}
 			in := &openapi3filter.RequestValidationInput{Request: c.Request(), PathParams: params, Route: route, Options: options}
 			if err := openapi3filter.ValidateRequest(c.Request().Context(), in); err != nil {

@@ -46,10 +46,24 @@ paths:
       tags: [issuer]
       parameters: [{name: id, in: path, required: true, schema: {type: string, pattern: '^[a-z]+$'}}]
       responses: {'200': {description: ok}}
+  /vault:
+    post:
+      tags: [issuer]
+      security: [{bearerAuth: []}]
+      parameters: [{name: n, in: query, schema: {type: integer}}]
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema: {type: object, required: [name], properties: {name: {type: string}}}
+      responses: {'200': {description: ok}}
   /wallet/x:
     get:
       tags: [wallet]
       responses: {'200': {description: ok}}
+components:
+  securitySchemes:
+    bearerAuth: {type: http, scheme: bearer}
 `
 
 var errSecretCause = errors.New(`pq: duplicate key value (name)=(Amina)`)
@@ -98,6 +112,7 @@ func server(t *testing.T, log io.Writer) *serve.Server {
 	})
 	s.Echo.GET("/secret", func(c echo.Context) error { return serve.JSON(c, 200, serve.CallerOf(c)) }, s.Auth("registrar"))
 	s.Echo.GET("/court", func(c echo.Context) error { return serve.JSON(c, 200, 1) }, s.Auth("court"))
+	s.Echo.POST("/vault", func(c echo.Context) error { return serve.JSON(c, 200, serve.CallerOf(c)) }, s.Auth("registrar"))
 	s.Echo.GET("/few", func(c echo.Context) error { return serve.JSON(c, 200, 1) }, s.Limit(2, time.Minute))
 	return s
 }
@@ -129,6 +144,12 @@ func TestAnswers(t *testing.T) {
 		{name: "another role's route", method: "GET", path: "/wallet/x", status: 404, want: "not-found"},
 		{name: "method", method: "DELETE", path: "/secret", status: 405, want: "method-not-allowed"},
 		{name: "method on a described path", method: "PATCH", path: "/things/abc", status: 405, want: "method-not-allowed"},
+		{name: "form without a token", method: "POST", path: "/vault", body: `{"n":1}`, status: 401, want: "token-invalid", not: "required"},
+		{name: "parameter without a token", method: "POST", path: "/vault?n=x", body: `{"name":"a"}`, status: 401, want: "token-invalid", not: "query"},
+		{name: "media type without a token", method: "POST", path: "/vault", body: `a`, header: map[string]string{"Content-Type": "text/plain"}, status: 401, want: "token-invalid"},
+		{name: "form with a wrong token", method: "POST", path: "/vault", body: `{"n":1}`, header: map[string]string{"Authorization": "Bearer bad"}, status: 401, not: "required"},
+		{name: "form with a token", method: "POST", path: "/vault", body: `{"n":1}`, header: map[string]string{"Authorization": "Bearer good"}, status: 400, want: "is required"},
+		{name: "all with a token", method: "POST", path: "/vault?n=1", body: `{"name":"a"}`, header: map[string]string{"Authorization": "Bearer good"}, status: 200, want: "registrar"},
 		{name: "no token", method: "GET", path: "/secret", status: 401, want: "token-invalid"},
 		{name: "wrong token", method: "GET", path: "/secret", header: map[string]string{"Authorization": "Bearer bad"}, status: 401, not: "bad\""},
 		{name: "basic", method: "GET", path: "/secret", header: map[string]string{"Authorization": "Basic good"}, status: 401},
