@@ -89,7 +89,7 @@ func (d *booth) opened(body []byte) *vc.StatusList {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	l, err := vc.OpenStatusList(body, vc.ListPolicy{Keys: vc.ListKeys(doc, d.clock()), Now: d.clock()})
+	l, err := vc.OpenStatusList(body, vc.ListPolicy{Keys: PublishedKeys(doc, d.clock()), Now: d.clock()})
 	if err != nil {
 		d.t.Fatal(err)
 	}

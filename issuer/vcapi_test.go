@@ -36,7 +36,7 @@ func (o *office) verified(a answer) *vc.Verified {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	v, err := vc.VerifyCredential([]byte(a.body), vc.Policy{Keys: vc.ListKeys(doc, o.now()), Now: o.now(),
+	v, err := vc.VerifyCredential([]byte(a.body), vc.Policy{Keys: issuer.PublishedKeys(doc, o.now()), Now: o.now(),
 		Trusts: func(*vc.Verified) error { return nil }, Status: func(*vc.Verified) error { return nil }})
 	if err != nil {
 		o.t.Fatalf("%v: %s", err, a.body)

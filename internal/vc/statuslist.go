@@ -10,7 +10,6 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
-	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/status"
@@ -612,17 +611,4 @@ func StatusEntries(credential []byte) ([]BitstringEntry, error) {
 		return nil, ErrStatusEntry.With(err)
 	}
 	return statusEntries(c.Status)
-}
-
-// ListKeys is a KeyFinder over the keys of one issuer, for lists that are
-// served by the shelf of an issuer that is known already.
-func ListKeys(d *did.Document, at time.Time) KeyFinder {
-	return func(method string) (crypto.PublicKey, string, error) {
-		m := d.Method(method)
-		if m == nil {
-			return nil, "", ErrStatusIssuer
-		}
-		pub, err := m.Key(at)
-		return pub, d.ID, err
-	}
 }

@@ -1,0 +1,21 @@
+package issuer
+
+import (
+	"crypto"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// PublishedKeys finds the keys of a published DID document.
+func PublishedKeys(d *did.Document, at time.Time) vc.KeyFinder {
+	return func(method string) (crypto.PublicKey, string, error) {
+		m := d.Method(method)
+		if m == nil {
+			return nil, "", vc.ErrKeyUnknown
+		}
+		pub, err := m.Key(at)
+		return pub, d.ID, err
+	}
+}
