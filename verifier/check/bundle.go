@@ -345,6 +345,12 @@ func (b *Bundle) override(name listName, l *statusList) {
 // readList reads a list and the address of the list that it is about, which is
 // its own unless it is an override. It gives nil for a list that must not
 // answer anything.
+//
+// A list's ttl is not read: it says when to fetch the next one (Bitstring Status
+// List 1.0, section 2.2), some minutes, and a border post that is offline for
+// hours has none to fetch. How old an answer may be is the border's to say, by
+// the signed validFrom (the decision table's rows 10 to 12); until when the
+// issuer stands by its list is validUntil.
 func (b *Bundle) readList(signed string) (l *statusList, about string) {
 	// base64url within base64url, and gzip at its worst: twice the bytes.
 	v, err := vc.SplitLargeJWS(signed, 2*maxList)
