@@ -38,10 +38,11 @@ type step struct {
 	File     string       `json:"file"`
 	Bundle   string       `json:"bundle"`
 
-	code   string // that has to be among the codes
-	kp1    string
-	bundle *border
-	medium qr.Medium
+	code    string // that has to be among the codes
+	kp1     string
+	request []byte // the whole encounter, where the officer knows more than the code says
+	bundle  *border
+	medium  qr.Medium
 }
 
 func (s step) asExpected() bool {
@@ -62,7 +63,7 @@ func (b *border) file() string { return "bundle-" + b.ID + ".kpb" }
 func (d *demo) play(ctx context.Context, w io.Writer) ([]step, error) {
 	p := d.player(w)
 	for _, chapter := range []func(context.Context) error{
-		p.register, p.accept, p.show, p.forge, p.steal, p.pretend, p.repeat, p.age, p.paper, p.revoke,
+		p.register, p.accept, p.show, p.forge, p.steal, p.pretend, p.repeat, p.age, p.paper, p.revoke, p.consents,
 	} {
 		if err := chapter(ctx); err != nil {
 			return nil, err
@@ -200,12 +201,17 @@ func (p *player) decide(name, title string, s step) error {
 	}
 	s.Colour, s.Codes = d.Colour, d.Codes()
 	p.steps = append(p.steps, s)
+	p.report(title, s, d)
+	return nil
+}
+
+// report prints one decision of the story.
+func (p *player) report(title string, s step, d check.Decision) {
 	mark := "as expected"
 	if !s.asExpected() {
 		mark = "NOT AS EXPECTED: should be " + s.Expected.String() + " " + s.code
 	}
 	fmt.Fprintf(p.w, "%2d %-5s %s\n          %s (%s)\n          → %s\n", len(p.steps), strings.ToUpper(s.Colour.String()), title, strings.Join(s.Codes, " "), mark, d.Next)
-	return nil
 }
 
 // at gives a time at which a presentation signed now is valid: clocks of whole
@@ -539,7 +545,11 @@ func writeStory(dir string, d *demo, steps []step) error {
 	}
 	put := func(name string, data []byte) error { return writeFile(filepath.Join(dir, name), data, 0o600) }
 	for _, s := range steps {
-		if err := put(s.File, []byte(s.kp1+"\n")); err != nil {
+		text := []byte(s.kp1 + "\n")
+		if s.request != nil {
+			text = append(slices.Clone(s.request), '\n')
+		}
+		if err := put(s.File, text); err != nil {
 			return err
 		}
 		img, err := qr.Draw(s.kp1, s.medium)
@@ -550,7 +560,7 @@ func writeStory(dir string, d *demo, steps []step) error {
 		if err != nil {
 			return err
 		}
-		if err := put(strings.TrimSuffix(s.File, ".kp1")+".png", png); err != nil {
+		if err := put(strings.TrimSuffix(s.File, filepath.Ext(s.File))+".png", png); err != nil {
 			return err
 		}
 		if err := put(s.Bundle, append(slices.Clone(s.bundle.data), '\n')); err != nil {
