@@ -24,6 +24,7 @@ type adult struct {
 	*api.Client
 	token string // id of the API token
 	name  string
+	last  string // the child's family name for a parent
 	child string
 }
 
@@ -33,7 +34,7 @@ func (p *player) newAdult(ctx context.Context, name string) (*adult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &adult{Client: &api.Client{Base: p.wallet.base, Token: secret}, token: t.ID, name: name}, nil
+	return &adult{Client: &api.Client{Base: p.wallet.base, Token: secret}, token: t.ID, name: name, last: "Adjei"}, nil
 }
 
 // newOfficial gives somebody a seat at the issuer.
@@ -68,7 +69,8 @@ func (p *player) household(ctx context.Context, country string, guardians ...man
 	for _, m := range guardians {
 		x := g
 		x.Role = m.role
-		x.Guardian = vc.Guardian{Kind: "naturalPerson", Names: latin(m.name(), lastOf(b))}
+		m.who.last = b.Names[0].Family[0]
+		x.Guardian = vc.Guardian{Kind: "naturalPerson", Names: latin(m.who.name, m.who.last)}
 		if m.change != nil {
 			m.change(&x)
 		}
@@ -78,8 +80,6 @@ func (p *player) household(ctx context.Context, country string, guardians ...man
 	}
 	return nil
 }
-
-func (m mandate) name() string { return m.who.name }
 
 // mandate registers one guardianship, has it approved where the rules ask for a
 // second person, and lets the guardian's wallet take it.
@@ -212,7 +212,7 @@ func (a *adult) companion(ctx context.Context, relation string) (vc.Companion, e
 	if err != nil {
 		return vc.Companion{}, err
 	}
-	c, err := companion(a.name+" Adjei", "")
+	c, err := companion(a.name+" "+a.last, "")
 	c.Key, c.Relation = k, relation
 	return c, err
 }
@@ -311,7 +311,7 @@ func (p *player) oneParent(ctx context.Context) error {
 		checkFile{Presentation: alone.KP1, Exit: "GHA", Entry: "TGO"}); err != nil {
 		return err
 	}
-	consent, err := p.agree(ctx, p.draft(father, vc.ModeOneGuardian, "BRA", "ARG"), father)
+	consent, err := p.letGo(ctx, father, mother, "BRA", "ARG")
 	if err != nil {
 		return err
 	}
@@ -320,6 +320,9 @@ func (p *player) oneParent(ctx context.Context) error {
 	}
 	mine, err := p.hand(ctx, father, consent, mother)
 	if err != nil {
+		return err
+	}
+	if err := p.fetchBundle(ctx); err != nil {
 		return err
 	}
 	with, err := mother.shows(ctx, mine)
@@ -334,18 +337,35 @@ func (p *player) oneParent(ctx context.Context) error {
 	return p.third(ctx, mother, mine, leaving)
 }
 
-// hand gives a signed consent to the other guardian, who joins it by its
-// invitation, and gives that guardian's id of it.
+// hand shares a signed consent with the other guardian, who travels, and gives
+// that guardian's id of it.
 func (p *player) hand(ctx context.Context, from *adult, consent string, to *adult) (string, error) {
-	var c, mine consentAnswer
-	if err := from.Do(ctx, "GET", consentPath("")(consent), nil, &c); err != nil {
+	child := to.child
+	if err := p.share(ctx, from, consent, to); err != nil {
 		return "", err
 	}
-	if c.Invitation == nil {
-		return "", errors.New("the consent has no invitation")
+	to.child = child
+	var all struct {
+		Consents []consentAnswer `json:"consents"`
 	}
-	err := to.Do(ctx, "POST", "/wallet/consents/join", map[string]string{"link": c.Invitation.Link}, &mine)
-	return mine.ID, err
+	if err := to.Do(ctx, "GET", "/wallet/consents", nil, &all); err != nil {
+		return "", err
+	}
+	if len(all.Consents) == 0 {
+		return "", errors.New("the wallet holds no consent")
+	}
+	return all.Consents[len(all.Consents)-1].ID, nil
+}
+
+// letGo drafts a father's consent that the mother travels with the child.
+func (p *player) letGo(ctx context.Context, father, mother *adult, depart, to string) (string, error) {
+	d := p.draft(father, vc.ModeOneGuardian, depart, to)
+	named, err := mother.companion(ctx, "mother")
+	if err != nil {
+		return "", err
+	}
+	d.Accompanying = []vc.Companion{named}
+	return p.agree(ctx, d, father)
 }
 
 // third crosses with one consent for two crossings three times.
@@ -505,7 +525,7 @@ func (p *player) withdrawn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consent, err := p.agree(ctx, p.draft(father, vc.ModeOneGuardian, "GHA", "TGO"), father)
+	consent, err := p.letGo(ctx, father, mother, "GHA", "TGO")
 	if err != nil {
 		return err
 	}
@@ -655,8 +675,6 @@ func letter(r rune) rune {
 	}
 	return 'A' + r%26
 }
-
-func lastOf(b vc.Birth) string { return b.Names[0].Family[0] }
 
 // latin writes a name with its machine-readable form.
 func latin(given, family string) []vc.Name {
