@@ -49,6 +49,9 @@ func newCheck(h *home) *cobra.Command {
 		Long: `Checks an image of a QR code, KP1 text or a vp+jwt against a border bundle,
 without a network.
 
+FILE may also be one encounter as JSON, as the demonstration writes it: the
+presentation, what the officer knew, and what the post remembered.
+
 Without --session a second FILE is a second guardian's presentation for the
 same child. With --session each FILE is a child of a group, such as a class with
 its teacher, or one more holder for a child of it; there is a decision for each
@@ -189,10 +192,16 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 		f.AdultDocuments = append(f.AdultDocuments, zone)
 	}
 	var shown []string
+	var remembered check.History
 	for _, name := range args {
 		in, err := readInput(c, name, maxImage)
 		if err != nil {
 			return nil, err
+		}
+		if e, ok := readEncounter(in); ok && len(args) == 1 {
+			e.add(&f)
+			shown, remembered = append(shown, e.Presentation), e.History
+			continue
 		}
 		text, err := scanText(in)
 		if err != nil && !errors.Is(err, qr.ErrNoCode) { // an image without a code is a result: SCAN_UNREADABLE
@@ -202,6 +211,9 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 	}
 	var decisions []check.Decision
 	err = withHistory(o.history, func(before check.History) (after check.History, err error) {
+		if o.history == "" {
+			before = remembered
+		}
 		if o.session != "" {
 			decisions, after, err = check.CheckGroup(shown, b, f, before, when)
 			return after, err

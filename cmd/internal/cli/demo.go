@@ -51,7 +51,8 @@ func newDemo(h *home) *cobra.Command {
 		Long: `Starts issuer, wallet and verifier in one process on SQLite, on three
 consecutive ports, loads sample registrations and plays a story: a birth and a
 guardianship are registered, a guardian takes the credentials and shows a QR
-code, an officer checks it; then eight things that go wrong.
+code, an officer checks it; then eight things that go wrong; then journeys with
+a consent, without one, and with one that does not fit.
 
 It stays up until Ctrl-C, and starting again on the same data directory keeps
 everything. With --once it stops after the story, works in a fresh temporary

@@ -228,28 +228,9 @@ func (a *adult) shows(ctx context.Context, consent string) (presented, error) {
 	return out, err
 }
 
-// checkFile is one encounter at a counter in a file, as kinpass check reads it:
-// what was scanned, what the officer knows and what the post remembers. It has
-// the members of POST /checks, and history.
-type checkFile struct {
-	Presentation     string        `json:"presentation"`
-	Exit             string        `json:"exit,omitempty"`
-	Entry            string        `json:"entry,omitempty"`
-	ChildNationality string        `json:"childNationality,omitempty"`
-	Residence        string        `json:"residence,omitempty"`
-	Session          string        `json:"session,omitempty"`
-	Company          string        `json:"company,omitempty"`
-	History          check.History `json:"history,omitzero"`
-}
-
-func (f *checkFile) facts() check.Facts {
-	return check.Facts{Exit: f.Exit, Entry: f.Entry, ChildNationality: f.ChildNationality, Residence: f.Residence,
-		Session: f.Session, Company: f.Company}
-}
-
 // counter decides about a journey with what the officer knows, and gives what
 // the post remembers then.
-func (p *player) counter(name, title string, s step, f checkFile) (check.History, error) {
+func (p *player) counter(name, title string, s step, f encounter) (check.History, error) {
 	s.Step = name
 	s.File = fmt.Sprintf("%02d-%s.json", len(p.steps)+1, name)
 	s.At = s.At.UTC().Truncate(time.Second)
@@ -259,7 +240,9 @@ func (p *player) counter(name, title string, s step, f checkFile) (check.History
 	if s.request, err = json.MarshalIndent(f, "", "  "); err != nil {
 		return check.History{}, err
 	}
-	d, h, err := check.Check(f.Presentation, s.bundle.Bundle, f.facts(), f.History, s.At)
+	var facts check.Facts
+	f.add(&facts)
+	d, h, err := check.Check(f.Presentation, s.bundle.Bundle, facts, f.History, s.At)
 	if err != nil {
 		return check.History{}, err
 	}
@@ -301,14 +284,14 @@ func (p *player) oneParent(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("presenting: %w", err)
 	}
-	leaving := checkFile{Presentation: alone.KP1, Exit: "BRA", Entry: "ARG", ChildNationality: "BRA", Residence: "BRA"}
+	leaving := encounter{Presentation: alone.KP1, Exit: "BRA", Entry: "ARG", ChildNationality: "BRA", Residence: "BRA"}
 	if _, err := p.counter("no-consent-brazil", "A mother leaves Brazil with the child; the father's consent is missing.",
 		step{Expected: check.Red, code: check.CodeConsentMissingCo, At: at(), bundle: p.bundle}, leaving); err != nil {
 		return err
 	}
 	if _, err := p.counter("no-consent-elsewhere", "The same at a border whose country has no rule of its own.",
 		step{Expected: check.Amber, code: check.CodeConsentMissingCo, At: at(), bundle: p.bundle},
-		checkFile{Presentation: alone.KP1, Exit: "GHA", Entry: "TGO"}); err != nil {
+		encounter{Presentation: alone.KP1, Exit: "GHA", Entry: "TGO"}); err != nil {
 		return err
 	}
 	consent, err := p.letGo(ctx, father, mother, "BRA", "ARG")
@@ -369,7 +352,7 @@ func (p *player) letGo(ctx context.Context, father, mother *adult, depart, to st
 }
 
 // third crosses with one consent for two crossings three times.
-func (p *player) third(ctx context.Context, mother *adult, consent string, f checkFile) error {
+func (p *player) third(ctx context.Context, mother *adult, consent string, f encounter) error {
 	for n, expected := range []step{{Expected: check.Green, code: check.CodeOK}, {Expected: check.Green, code: check.CodeOK},
 		{Expected: check.Amber, code: check.CodeConsentReused}} {
 		shown, err := mother.shows(ctx, consent)
@@ -447,7 +430,7 @@ func (p *player) aunt(ctx context.Context) error {
 	}
 	if _, err := p.counter("aunt-named", "An aunt travels with the child; both parents' consent names her.",
 		step{Expected: check.Green, code: check.CodeOK, At: at(), bundle: p.bundle},
-		checkFile{Presentation: shown.KP1, Exit: "GHA", Entry: "TGO"}); err != nil {
+		encounter{Presentation: shown.KP1, Exit: "GHA", Entry: "TGO"}); err != nil {
 		return err
 	}
 	// The uncle signs the same papers with his own key.
@@ -457,7 +440,7 @@ func (p *player) aunt(ctx context.Context) error {
 	}
 	_, err = p.counter("aunt-not-named", "An uncle shows the same papers; the consent does not name him.",
 		step{Expected: check.Red, code: check.CodeConsentScope, At: at(), bundle: p.bundle},
-		checkFile{Presentation: stolen, Exit: "GHA", Entry: "TGO"})
+		encounter{Presentation: stolen, Exit: "GHA", Entry: "TGO"})
 	return err
 }
 
@@ -508,7 +491,7 @@ func (p *player) orders(ctx context.Context) error {
 			return err
 		}
 		if _, err := p.counter(s.name, s.title, step{Expected: s.colour, code: s.code, At: at(), bundle: p.bundle},
-			checkFile{Presentation: shown.KP1, Exit: "GHA", Entry: "TGO"}); err != nil {
+			encounter{Presentation: shown.KP1, Exit: "GHA", Entry: "TGO"}); err != nil {
 			return err
 		}
 	}
@@ -552,7 +535,7 @@ func (p *player) withdrawn(ctx context.Context) error {
 	}
 	_, err = p.counter("withdrawn", "The father withdrew his consent an hour ago. Nobody was told; the post has its update.",
 		step{Expected: check.Red, code: check.CodeConsentWithdrawn, At: later, bundle: p.bundle},
-		checkFile{Presentation: shown.KP1, Exit: "GHA", Entry: "TGO"})
+		encounter{Presentation: shown.KP1, Exit: "GHA", Entry: "TGO"})
 	return err
 }
 
@@ -634,7 +617,7 @@ func (p *player) class(ctx context.Context) error {
 			title = fmt.Sprintf("A teacher with a class of %d; each child has a consent, all in one session.", pupils)
 		}
 		if h, err = p.counter(fmt.Sprintf("class-%02d", i+1), title, step{Expected: check.Green, code: check.CodeOK, At: at(), bundle: p.bundle},
-			checkFile{Presentation: shown.KP1, Exit: "GHA", Entry: "TGO", Session: "class", History: h}); err != nil {
+			encounter{Presentation: shown.KP1, Exit: "GHA", Entry: "TGO", Session: "class", History: h}); err != nil {
 			return err
 		}
 	}
