@@ -292,7 +292,13 @@ func printDecision(w io.Writer, d check.Decision) {
 		fmt.Fprintf(w, "  Next: %s\n", d.Next)
 	}
 	if len(d.Ask) > 0 {
-		fmt.Fprintf(w, "  Ask: %s\n", strings.Join(d.Ask, ", "))
+		words := check.Texts()
+		var ask []string
+		for _, name := range d.Ask {
+			text := words[check.CodeFactsMissing+"."+name].Text
+			ask = append(ask, visible(strings.TrimSpace(text+" ("+flagOf(name)+")")))
+		}
+		fmt.Fprintf(w, "  Ask, for it could change the answer: %s\n", strings.Join(ask, "; "))
 	}
 	if d.Child != nil {
 		fmt.Fprintf(w, "  Compare: %s, born %s\n", visible(strings.Join(d.Child.Names, " / ")), visible(d.Child.BirthDate))
@@ -308,7 +314,6 @@ func printDecision(w io.Writer, d check.Decision) {
 			fmt.Fprintf(w, "  Compare: %s, %s\n", visible(strings.Join(a.Names, " / ")), visible(a.Role))
 		}
 	}
-	var labels []string
 	for _, p := range d.Policies {
 		country := p.Country
 		if country == "" {
@@ -316,16 +321,23 @@ func printDecision(w io.Writer, d check.Decision) {
 		}
 		fmt.Fprintf(w, "  Policy: %s %s: %s %s/%d", visible(p.Direction), visible(country), p.Colour, visible(p.ID), p.Version)
 		if len(p.Codes) > 0 {
-			fmt.Fprintf(w, " (%s)", visible(strings.Join(p.Codes, " ")))
+			fmt.Fprintf(w, " %s", visible(strings.Join(p.Codes, " ")))
 		}
-		fmt.Fprintln(w)
-		if !slices.Contains(labels, p.Label) {
-			labels = append(labels, p.Label)
+		fmt.Fprintf(w, "; %s\n", visible(p.Label))
+	}
+}
+
+// flagOf gives the flag of a fact: childNationality is --child-nationality.
+func flagOf(name string) string {
+	var b strings.Builder
+	b.WriteString("--")
+	for _, r := range name {
+		if unicode.IsUpper(r) {
+			b.WriteByte('-')
 		}
+		b.WriteRune(unicode.ToLower(r))
 	}
-	for _, l := range labels {
-		fmt.Fprintf(w, "  Policies: %s\n", visible(l))
-	}
+	return b.String()
 }
 
 // printAges says with what it was decided.
