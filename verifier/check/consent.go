@@ -127,30 +127,62 @@ func grantedInTime(t *vc.TravelConsent, c *vc.Credential) bool {
 // grantors can be believed, and whether it is for this journey and these
 // adults.
 func (e *exam) judgeConsents() {
-	hosts := make([]string, 0, 2)
+	var births []string
 	for _, b := range e.births {
-		if e.bundle.consents[b.Issuer] && !contains(hosts, b.Issuer) {
-			hosts = append(hosts, b.Issuer)
+		if !contains(births, b.Issuer) {
+			births = append(births, b.Issuer)
 		}
 	}
 	for _, c := range e.consents {
-		all := hosts
-		if c.level == vc.LevelJudicial {
-			all = append(hosts[:len(hosts):len(hosts)], c.Issuer) // a court withdraws what it allowed on its own list
-		}
-		c.answer = e.bundle.consentStatus(c, all, e.now)
+		h := e.bundle.hostsFor(c, births)
+		c.answer = e.bundle.consentStatus(c, h, e.now)
 		if c.answer.used {
 			e.statusAge, e.statusUsed = max(e.statusAge, c.answer.age), true
 		}
 	}
 }
 
+// hosts are the issuers whose lists are asked about a consent.
+type hosts struct {
+	dids []string
+	// doubtful: they are not known to be the ones to ask, because the birth
+	// credential is missing or its issuer hosts no consents. What they call
+	// withdrawn is, so that leaving the birth credential out hides nothing;
+	// that they call it valid proves nothing.
+	doubtful bool
+}
+
+// hostsFor finds whom to ask: the issuer of the birth credential, and a court
+// about what it allowed itself.
+func (b *Bundle) hostsFor(c *credential, births []string) hosts {
+	h := hosts{}
+	for _, did := range births {
+		if b.consents[did] {
+			h.dids = append(h.dids, did)
+		}
+	}
+	if c.level == vc.LevelJudicial {
+		h.dids = append(h.dids, c.Issuer)
+	}
+	if len(h.dids) > 0 {
+		return h
+	}
+	h.doubtful = true
+	h.dids = append(h.dids, births...)
+	for i := range b.Trust.Issuers {
+		if did := b.Trust.Issuers[i].DID; !contains(h.dids, did) {
+			h.dids = append(h.dids, did)
+		}
+	}
+	return h
+}
+
 // consentStatus answers whether a consent was withdrawn. Each grantor has a
 // pair of entries, hosted by the issuer of the child's birth credential
 // (settled question 12); where a pair is missing, whether that grantor withdrew
 // is unknown.
-func (b *Bundle) consentStatus(c *credential, hosts []string, now time.Time) answer {
-	var a answer
+func (b *Bundle) consentStatus(c *credential, h hosts, now time.Time) answer {
+	a := answer{unknown: h.doubtful}
 	var pairs [2]int
 	for i := range c.Status {
 		entry := &c.Status[i]
@@ -170,32 +202,33 @@ func (b *Bundle) consentStatus(c *credential, hosts []string, now time.Time) ans
 			continue
 		}
 		pairs[q]++
-		if len(hosts) == 0 {
-			a.unknown = true
-			continue
-		}
-		host := hosts[0]
-		for _, h := range hosts[1:] {
-			if b.lists[listName{h, entry.List}] != nil {
-				host = h
+		host := ""
+		for _, did := range h.dids {
+			if name := (listName{did, entry.List}); host == "" || b.lists[name] != nil || b.over[name] != nil {
+				host = did
 			}
 		}
 		b.ask(&a, host, entry, now)
 	}
-	need := 1
-	if !c.bySelf {
-		need = 0
-		for i := range c.consent.Grantors {
-			if c.consent.Grantors[i].Capacity != "court" {
-				need++
-			}
-		}
-		need = max(1, need)
-	}
-	if pairs[0] < need || pairs[1] < need {
+	if need := c.grantorPairs(); pairs[0] < need || pairs[1] < need {
 		a.unknown = true
 	}
 	return a
+}
+
+// grantorPairs gives how many grantors can withdraw a consent by a list of the
+// register. A court that agreed does so by its own.
+func (c *credential) grantorPairs() int {
+	if c.bySelf {
+		return 1
+	}
+	n := 0
+	for i := range c.consent.Grantors {
+		if c.consent.Grantors[i].Capacity != "court" {
+			n++
+		}
+	}
+	return max(1, n)
 }
 
 // withdrawn: a grantor changed their mind, or an authority holds it back. The

@@ -73,7 +73,7 @@ func (f *family) grantor(who string) vc.Grantor {
 // companion is how a consent names an adult.
 func (w *world) companion(who string) vc.Companion {
 	name := map[string]vc.MRZ{"aunt": {Primary: "ACHIENG", Secondary: "ROSA"}, "uncle": {Primary: "ODHIAMBO", Secondary: "JONAH"},
-		"teacher": {Primary: "NAMUBIRU", Secondary: "GRACE"}, "mother": {Primary: "ERIKSSON", Secondary: "ANNA<MARIA"}}[who]
+		"teacher": {Primary: "NAMUBIRU", Secondary: "GRACE"}, "thief": {Primary: "NOBODY", Secondary: "JOE"}, "mother": {Primary: "ERIKSSON", Secondary: "ANNA<MARIA"}}[who]
 	return vc.Companion{Names: []vc.Name{{Kind: "legal", Script: "Latn", MRZ: &name}}, Key: w.id(who), Relation: "relative",
 		BirthDate: &vc.UncertainDate{Value: "1980-01-01", Precision: "day"}}
 }
