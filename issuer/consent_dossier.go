@@ -83,6 +83,8 @@ type examiner struct {
 	trust *vc.TrustList
 	now   time.Time
 	read  map[string]fetched // by address
+
+	over map[string]overruling // by the DID of the authority
 }
 
 type fetched struct {
@@ -162,11 +164,33 @@ func (x *examiner) examine(ctx context.Context, d Dossier) (examined, error) {
 		}
 		mandates, signed[c.Issuer] = append(mandates, m), c
 		out.quorum = max(out.quorum, needed(m.Exercise))
-		if c.ValidTo.Before(out.until) {
-			out.until = c.ValidTo
+		out.end(c.ValidTo)
+		out.end(m.ends(birth))
+		if begin, err := vc.ParseDate(first.subject.Trip.NotBefore); err != nil || !begin.Time().Before(out.until) {
+			return examined{}, placed(place, breach("ends before the journey begins"))
 		}
 	}
 	return out, out.collect(first, signed)
+}
+
+// end brings the end of what is witnessed forward to a time that is not zero.
+func (e *examined) end(t time.Time) {
+	if !t.IsZero() && t.Before(e.until) {
+		e.until = t
+	}
+}
+
+// ends gives the time at which the law ends a mandate, zero if it says none: a
+// witnessed consent is shown without the guardianship, so that it must not
+// outlive the power by which it was given.
+func (m mandate) ends(birth *vc.Birth) (end time.Time) {
+	if last, err := vc.ParseDate(m.Effective.Until); err == nil {
+		end = last.AddDays(1).Time().Add(12 * time.Hour) // the day's end in the westernmost zone
+	}
+	if of, ok := majority(m.Guardianship, birth); ok && (end.IsZero() || of.Time().Before(end)) {
+		end = of.Time()
+	}
+	return end
 }
 
 // collect keeps of the grantors those who signed: a witness does not say that
@@ -479,6 +503,9 @@ func (x *examiner) good(ctx context.Context, c *vc.Credential, issuer *vc.TrustI
 			return breach("has a status that cannot be checked")
 		case a.State != vc.StateGood:
 			return breach("cannot be used") // revoked or suspended: which is not told
+		}
+		if err := x.overridden(ctx, e, issuer); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -75,7 +75,7 @@ func (i *Issuer) WitnessConsent(ctx context.Context, c Caller, d Dossier, idem s
 	if err != nil {
 		return Witnessed{}, err
 	}
-	x := &examiner{i: i, trust: trust, now: i.now(), read: map[string]fetched{}}
+	x := i.examiner(trust)
 	if err := x.mayWitness(c.Role); err != nil {
 		return Witnessed{}, err
 	}

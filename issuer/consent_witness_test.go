@@ -829,7 +829,7 @@ func TestWitnessAgain(t *testing.T) {
 // crashWitness witnesses as far as the reservation and forgets it.
 func (b *bureau) crashWitness(c Caller, d Dossier, idem string) string {
 	b.t.Helper()
-	x := &examiner{i: b.Issuer, trust: b.trusted, now: b.now(), read: map[string]fetched{}}
+	x := b.examiner(b.trusted)
 	e, err := x.examine(ctx, d)
 	if err != nil {
 		b.t.Fatal(explain(err))
@@ -980,5 +980,55 @@ func TestWitnessKeysStayPublished(t *testing.T) {
 	}
 	if len(b.publishedKeys(keys.UseCredentials, b.now())) != 0 {
 		t.Error("the register's key is published for ever")
+	}
+}
+
+// A witnessed consent is shown without the guardianships, so it ends with the
+// power by which it was given.
+func TestWitnessEndsWithMandate(t *testing.T) {
+	b := newBureau(t, storetest.Open(t, store.SQLite, "issuer"), newRing(t, keys.EdDSA))
+	for _, x := range []struct {
+		name string
+		edit func(*vc.Guardianship)
+		want string
+	}{
+		{"by the journey", func(*vc.Guardianship) {}, "2026-12-21T12:00:00Z"},
+		{"by the mandate", func(g *vc.Guardianship) { g.Effective.Until = "2026-12-10" }, "2026-12-11T12:00:00Z"},
+		{"by a mandate of that day", func(g *vc.Guardianship) { g.Effective.Until = "2026-12-20" }, "2026-12-21T12:00:00Z"},
+	} {
+		g := b.guardian(x.edit)
+		w, err := b.WitnessConsent(ctx, nora, b.dossier(b.trip(g), g), "")
+		if err != nil || w.ValidUntil.Format(time.RFC3339) != x.want {
+			t.Errorf("%s: %v %v", x.name, w.ValidUntil, err)
+		}
+	}
+	// The shortest of all mandates counts, and the grantors' own end.
+	mother, dad := b.parents()
+	c := b.trip(mother, dad)
+	d := b.dossier(c, mother, dad)
+	d.Consents[1], _ = b.agrees(dad, c, func(c *vc.Credential) { c.ValidTo = time.Date(2026, 12, 5, 0, 0, 0, 0, time.UTC) })
+	if w, err := b.WitnessConsent(ctx, nora, d, ""); err != nil || !w.ValidUntil.Equal(time.Date(2026, 12, 5, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("%v %v", w.ValidUntil, err)
+	}
+	// Over before the journey begins is no consent to it.
+	g := b.guardian(func(g *vc.Guardianship) { g.Effective.Until = "2026-11-29" })
+	_, err := b.WitnessConsent(ctx, nora, b.dossier(b.trip(g), g), "")
+	if !errors.Is(err, ErrDossier) || !strings.Contains(err.Error(), "before the journey begins") {
+		t.Errorf("%v", err)
+	}
+	// The day on which the child is of age ends every mandate.
+	birth := newBirth(func(x *vc.Birth) { x.BirthDate.Value, x.Registration.Date = "2008-12-15", "2008-12-16" })
+	young := newGuardianship(birth)
+	m := mandate{young, ""}
+	if end := m.ends(birth); !end.Equal(time.Date(2026, 12, 15, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("of age at %v", end)
+	}
+	young.Effective.Until = "2026-12-01"
+	if end := m.ends(birth); !end.Equal(time.Date(2026, 12, 2, 12, 0, 0, 0, time.UTC)) {
+		t.Errorf("of age at %v", end)
+	}
+	young.Effective.Until = "2030-01-01"
+	if end := m.ends(birth); !end.Equal(time.Date(2026, 12, 15, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("of age at %v", end)
 	}
 }
