@@ -1,0 +1,25 @@
+// What every page does: the components of govuk-frontend. Without JavaScript a
+// page still shows everything.
+import { initAll } from './govuk.js'
+
+document.body.classList.add('js-enabled', 'govuk-frontend-supported')
+initAll()
+
+// A menu that stays open behind what one does next is in the way.
+for (const menu of document.querySelectorAll('.kp-languages')) {
+  document.addEventListener('click', (event) => {
+    if (!menu.contains(event.target)) menu.open = false
+  })
+  menu.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && menu.open) {
+      menu.open = false
+      menu.querySelector('summary').focus()
+    }
+  })
+}
+
+// Times in the reader's own zone, in the page's language.
+for (const element of document.querySelectorAll('time[data-local]')) {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'long', timeStyle: 'short', numberingSystem: 'latn' })
+  element.textContent = format.format(new Date(element.dateTime))
+}

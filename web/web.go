@@ -1,0 +1,298 @@
+// Package web is what the pages of the three services have in common: one
+// design, one base template with its parts, the messages in seven languages,
+// the static files, and the headers that keep a page from loading or running
+// anything that is not ours.
+//
+// Everything is embedded. A page is a file in pages/ that defines "content";
+// Site.Show answers with it in the visitor's language.
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kinpass/kinpass/internal/fault"
+)
+
+//go:embed static/*.css static/*.js static/*.svg
+var static embed.FS
+
+//go:embed pages
+var pages embed.FS
+
+//go:embed messages/*.json
+var messages embed.FS
+
+// Root is where the pages of a service are.
+const Root = "/app/"
+
+// Site shows the pages of one service.
+type Site struct {
+	role   string
+	secure bool
+	tree   string // names the whole of the static files by their content
+	files  map[string]file
+	speak  map[string]*tongue
+}
+
+type file struct {
+	body        []byte
+	contentType string
+}
+
+// tongue is one language: its messages and every page with them.
+type tongue struct {
+	*Messages
+	pages map[string]*template.Template
+}
+
+// New reads what is embedded. The role names the service (issuer, wallet,
+// verifier); base is the address that visitors use.
+func New(role, base string) (*Site, error) {
+	s := &Site{role: role, secure: strings.HasPrefix(base, "https://"), files: map[string]file{}, speak: map[string]*tongue{}}
+	if err := s.readFiles(); err != nil {
+		return nil, err
+	}
+	all, err := readMessages()
+	if err != nil {
+		return nil, err
+	}
+	names, err := pageNames()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		t := &tongue{Messages: m, pages: map[string]*template.Template{}}
+		base, err := template.New("").Funcs(s.funcs(m)).ParseFS(pages, "pages/parts/*.html")
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			c, err := base.Clone()
+			if err == nil {
+				_, err = c.ParseFS(pages, "pages/"+name+".html")
+			}
+			if err != nil {
+				return nil, err
+			}
+			t.pages[name] = c
+		}
+		s.speak[m.Lang] = t
+	}
+	return s, nil
+}
+
+// pageNames gives the pages as "folder/name".
+func pageNames() ([]string, error) {
+	found, err := fs.Glob(pages, "pages/*/*.html")
+	var out []string
+	for _, f := range found {
+		name := strings.TrimSuffix(strings.TrimPrefix(f, "pages/"), ".html")
+		if !strings.HasPrefix(name, "parts/") {
+			out = append(out, name)
+		}
+	}
+	return out, err
+}
+
+// Pages lists the pages that there are.
+func (s *Site) Pages() []string {
+	var out []string
+	for name := range s.speak[Languages[0]].pages {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s *Site) readFiles() error {
+	sum := sha256.New()
+	err := fs.WalkDir(static, "static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := static.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		name = strings.TrimPrefix(name, "static/")
+		fmt.Fprintf(sum, "%s %d\n", name, len(body))
+		sum.Write(body)
+		s.files[name] = file{body, contentType(name)}
+		return nil
+	})
+	// One name for the whole tree, as a folder: modules name one another
+	// relatively, and no page can mix files of two versions.
+	s.tree = base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:9])
+	return err
+}
+
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	}
+	return mime.TypeByExtension(path.Ext(name))
+}
+
+// asset gives the address of a static file. It fails for a file that there is
+// not, so that a page with a wrong name fails its test.
+func (s *Site) asset(name string) (string, error) {
+	if _, ok := s.files[name]; !ok {
+		return "", fmt.Errorf("there is no static file %q", name)
+	}
+	return Root + "static/" + s.tree + "/" + name, nil
+}
+
+// Static answers with a static file; its address names the content, so it may
+// be kept for ever. False: there is none of that name and version.
+func (s *Site) Static(w http.ResponseWriter, r *http.Request) bool {
+	name, ok := strings.CutPrefix(r.URL.Path, Root+"static/"+s.tree+"/")
+	f, found := s.files[name]
+	if !ok || !found {
+		return false
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	_, err := w.Write(f.body)
+	return err == nil || ok
+}
+
+// NavItem is one entry of the navigation.
+type NavItem struct {
+	Href    string
+	Label   string // key of a message
+	Current bool
+}
+
+// Notice is a banner above a page.
+type Notice struct {
+	Text    string // key of a message
+	Args    []any  // names and values for its placeholders
+	Success bool
+}
+
+// View is a page to show.
+type View struct {
+	Page     string // "folder/name"
+	Title    string // key of a message
+	Status   int    // 0 means 200
+	Nav      []NavItem
+	Person   string // who is signed in, "" if nobody or nameless
+	SignedIn bool
+	CSRF     string
+	Form     Form
+	Notice   *Notice
+	Scripts  []string // modules of static/ beside page.js
+	Data     any
+
+	// What few pages need and no other gets.
+	Camera bool // the page may use the camera
+	Wasm   bool // the page may run WebAssembly
+}
+
+// shown is what a template gets.
+type shown struct {
+	View
+	Lang, Dir, Role string
+	Path            string
+	Languages       []Language
+}
+
+// Show answers with a page. It is never cached: who may see it is decided by
+// each request.
+func (s *Site) Show(w http.ResponseWriter, r *http.Request, v View) error {
+	t := s.speak[s.Language(r)]
+	p, ok := t.pages[v.Page]
+	if !ok {
+		return fmt.Errorf("there is no page %q", v.Page)
+	}
+	if v.Status == 0 {
+		v.Status = http.StatusOK
+	}
+	var body bytes.Buffer
+	err := p.ExecuteTemplate(&body, "base", shown{View: v, Lang: t.Lang, Dir: t.Dir, Role: s.role, Path: r.URL.Path, Languages: languageList(t.Lang)})
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", t.Lang)
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept-Language, Cookie")
+	s.protect(h, v)
+	w.WriteHeader(v.Status)
+	_, err = w.Write(body.Bytes())
+	return err
+}
+
+// protect lets a page load from its own service only, run no inline script or
+// style, be framed by nobody and send forms nowhere else.
+func (s *Site) protect(h http.Header, v View) {
+	script := "'self'"
+	if v.Wasm {
+		script += " 'wasm-unsafe-eval'"
+	}
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src "+script+"; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "+
+		"manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	camera := "()"
+	if v.Camera {
+		camera = "(self)"
+	}
+	h.Set("Permissions-Policy", "camera="+camera+", publickey-credentials-get=(self), publickey-credentials-create=(self), "+
+		"geolocation=(), microphone=(), payment=(), usb=(), bluetooth=(), browsing-topics=()")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if s.secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// Text gives a message in the visitor's language, the key itself if there is
+// none: for texts that a script shows.
+func (s *Site) Text(r *http.Request, key string, args ...any) string {
+	text, err := s.speak[s.Language(r)].Text(key, args...)
+	if err != nil {
+		return key
+	}
+	return text
+}
+
+// kinds names the messages for faults that have none of their own.
+var kinds = map[fault.Kind]string{
+	fault.Invalid: "invalid", fault.Unprocessable: "invalid", fault.Unauthenticated: "signed-out", fault.Forbidden: "forbidden", fault.NotFound: "not-found",
+	fault.Conflict: "conflict", fault.TooLarge: "too-large", fault.Unsupported: "invalid", fault.RateLimited: "too-many", fault.Unavailable: "unavailable",
+}
+
+// Fault says in the visitor's language what went wrong: in words of its own, or
+// in those of its kind. What a fault says of itself is English and for programs.
+func (s *Site) Fault(r *http.Request, f *fault.Fault) string {
+	t := s.speak[s.Language(r)]
+	key := "fault." + f.Code
+	if !t.Has(key) {
+		key = "fault.kind.internal"
+		if k, ok := kinds[f.Kind]; ok {
+			key = "fault.kind." + k
+		}
+	}
+	return s.Text(r, key)
+}
