@@ -2,6 +2,7 @@ package serve
 
 import (
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -72,20 +73,22 @@ func method(m string) string {
 }
 
 // Limit allows each client address n requests per period, in bursts of n. It
-// remembers at most 10,000 addresses and forgets all when there are more.
+// remembers at most 10,000 addresses and forgets all when there are more. Of an
+// IPv6 address the network counts: a household has 2^64 of them.
 func (s *Server) Limit(n int, per time.Duration) echo.MiddlewareFunc {
 	var mu sync.Mutex
 	seen := map[string]*rate.Limiter{}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			mu.Lock()
-			l := seen[c.RealIP()]
+			from := network(c.RealIP())
+			l := seen[from]
 			if l == nil {
 				if len(seen) >= 10_000 {
 					clear(seen)
 				}
 				l = rate.NewLimiter(rate.Limit(float64(n)/per.Seconds()), n)
-				seen[c.RealIP()] = l
+				seen[from] = l
 			}
 			ok := l.AllowN(s.cfg.Now(), 1)
 			mu.Unlock()
@@ -95,4 +98,17 @@ func (s *Server) Limit(n int, per time.Duration) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// network gives what a client cannot change of its address by itself.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	n, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return n.String()
 }

@@ -33,10 +33,11 @@ import (
 	"github.com/kinpass/kinpass/internal/fault"
 )
 
-// Caller is who makes a request, from the API token that was sent.
+// Caller is who makes a request, from the API token or the session cookie that
+// was sent.
 type Caller struct {
-	ID   string // of the token
-	Name string // given when the token was made
+	ID   string // of the account, or of a token that has none
+	Name string // of the account, or given when the token was made
 	Role string
 }
 
@@ -49,6 +50,13 @@ type Config struct {
 	Now   func() time.Time
 	Token func(ctx context.Context, secret string) (Caller, error) // a fault of kind Unauthenticated if it is not known
 	Ready func(ctx context.Context) error                          // nil error: the role can serve
+	// Session gives who makes a request that carries a session cookie and no
+	// token; nil means that there are no sessions. It is where a forged request
+	// of another site is refused.
+	Session func(r *http.Request) (Caller, error)
+	// Refuse answers a browser about an error, with a page; false leaves it to
+	// the problem document. Nil means that there are no pages.
+	Refuse func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int) bool
 	// BodyLimit bounds a request's body in bytes; 0 means 1 MiB.
 	BodyLimit int64
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; none
@@ -268,8 +276,9 @@ func (d discardAddresses) Handle(ctx context.Context, r slog.Record) error {
 	return d.Handler.Handle(ctx, n)
 }
 
-// Auth lets a request pass if it carries a known token whose role is among
-// roles; no roles means any.
+// Auth lets a request pass if it carries a known token, or the cookie of a
+// session, whose role is among roles; no roles means any. Where both are sent
+// the token counts: a cookie comes along by itself.
 func (s *Server) Auth(roles ...string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -290,22 +299,30 @@ func (s *Server) Auth(roles ...string) echo.MiddlewareFunc {
 	}
 }
 
-// known gives the caller whose token a request carries, whatever its role. A
-// request's token is looked up once.
+// known gives the caller whose token or session a request carries, whatever its
+// role. It is looked up once for a request.
 func (s *Server) known(c echo.Context) (Caller, error) {
 	if caller, ok := c.Get(knownKey).(Caller); ok {
 		return caller, nil
 	}
-	secret, ok := bearer(c.Request().Header.Values("Authorization"))
-	if !ok {
-		return Caller{}, ErrNoToken
-	}
-	caller, err := s.cfg.Token(c.Request().Context(), secret)
+	caller, err := s.caller(c.Request())
 	if err != nil {
 		return Caller{}, err
 	}
 	c.Set(knownKey, caller)
 	return caller, nil
+}
+
+func (s *Server) caller(r *http.Request) (Caller, error) {
+	sent := r.Header.Values("Authorization")
+	if len(sent) == 0 && s.cfg.Session != nil && r.Header.Get("Cookie") != "" {
+		return s.cfg.Session(r)
+	}
+	secret, ok := bearer(sent)
+	if !ok {
+		return Caller{}, ErrNoToken
+	}
+	return s.cfg.Token(r.Context(), secret)
 }
 
 func bearer(values []string) (string, bool) {
@@ -432,8 +449,6 @@ func (s *Server) answerError(err error, c echo.Context) {
 		}
 	}
 	h := c.Response().Header()
-	h.Set("Content-Type", api.MediaProblem)
-	h.Set("Cache-Control", "no-store")
 	switch status {
 	case http.StatusMethodNotAllowed:
 		if allow, ok := c.Get(echo.ContextKeyHeaderAllow).(string); ok {
@@ -446,6 +461,11 @@ func (s *Server) answerError(err error, c echo.Context) {
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "10")
 	}
+	if s.cfg.Refuse != nil && c.Get(oauthKey) == nil && s.cfg.Refuse(c.Response(), c.Request(), f, status) {
+		return
+	}
+	h.Set("Content-Type", api.MediaProblem)
+	h.Set("Cache-Control", "no-store")
 	body, merr := json.Marshal(p)
 	if merr != nil {
 		status, body = http.StatusInternalServerError, []byte(`{}`)

@@ -22,6 +22,17 @@ type Token struct {
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires,omitzero"`
 	Revoked bool      `json:"revoked,omitempty"`
+	Account string    `json:"account,omitempty"` // whose token it is; "" for one that stands for itself
+}
+
+// Caller gives the id that the token acts under: that of its account, or its
+// own. A guardian's wallet has this id, so that several tokens and the devices
+// of an account open the same wallet.
+func (t Token) Caller() string {
+	if t.Account != "" {
+		return t.Account
+	}
+	return t.ID
 }
 
 // Errors about tokens. One error serves for unknown, expired and revoked, so
@@ -29,6 +40,7 @@ type Token struct {
 var (
 	ErrToken       = fault.New(fault.Unauthenticated, "token-invalid", "the API token is missing, unknown, expired or revoked").WithHint("make a token with: kinpass token add")
 	ErrTokenName   = fault.New(fault.Invalid, "token-name", "the name of a token has 1 to 80 printable characters").WithHint("name the person or the system that holds it")
+	ErrTokenOwner  = fault.New(fault.NotFound, "no-such-account", "there is no such account, it has another role or it is closed").WithHint("list the accounts with: kinpass admin list")
 	ErrNoSuchToken = fault.New(fault.NotFound, "no-such-token", "there is no such token")
 )
 
@@ -79,6 +91,33 @@ func (db *DB) AddToken(ctx context.Context, name, role string, expires time.Time
 	return secret, t, nil
 }
 
+// AddTokenOf makes a token that acts as an account of the same role, which must
+// be there and open.
+func (db *DB) AddTokenOf(ctx context.Context, account string, t Token) (string, Token, error) {
+	if !printable(t.Name) {
+		return "", Token{}, ErrTokenName
+	}
+	secret := tokenPrefix + Random(32)
+	hash := sha256.Sum256([]byte(secret))
+	t.ID, t.Account, t.Created, t.Revoked = Random(12), account, time.Now().UTC().Truncate(time.Second), false
+	err := db.Write(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `INSERT INTO tokens (id, hash, name, role, created, expires, account)
+			SELECT $1,$2,$3,$4,$5,$6,id FROM accounts WHERE id = $7 AND role = $4 AND disabled = 0`,
+			t.ID, hash[:], t.Name, t.Role, Micros(t.Created), Micros(t.Expires), account)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return ErrTokenOwner.With(err)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", Token{}, err
+	}
+	return secret, t, nil
+}
+
 // printable reports whether a name can be shown on one line of a screen.
 func printable(name string) bool {
 	if !utf8.ValidString(name) || strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > 80 {
@@ -98,7 +137,10 @@ func (db *DB) TokenBySecret(ctx context.Context, secret string, now time.Time) (
 		return Token{}, ErrToken
 	}
 	hash := sha256.Sum256([]byte(secret))
-	t, err := scanToken(db.QueryRowContext(ctx, `SELECT id, name, role, created, expires, revoked FROM tokens WHERE hash = $1`, hash[:]))
+	// A closed account closes its tokens, and the token that it grew from.
+	t, err := scanToken(db.QueryRowContext(ctx, `SELECT t.id, t.name, t.role, t.created, t.expires,
+		CASE WHEN a.disabled = 1 OR (t.account <> '' AND a.id IS NULL) THEN 1 ELSE t.revoked END, t.account
+		FROM tokens t LEFT JOIN accounts a ON a.id = CASE WHEN t.account = '' THEN t.id ELSE t.account END WHERE t.hash = $1`, hash[:]))
 	if err == sql.ErrNoRows {
 		return Token{}, ErrToken
 	}
@@ -113,7 +155,7 @@ func (db *DB) TokenBySecret(ctx context.Context, secret string, now time.Time) (
 
 // Tokens lists all tokens, oldest first.
 func (db *DB) Tokens(ctx context.Context) ([]Token, error) {
-	rows, err := db.QueryContext(ctx, `SELECT id, name, role, created, expires, revoked FROM tokens ORDER BY created, id`)
+	rows, err := db.QueryContext(ctx, `SELECT id, name, role, created, expires, revoked, account FROM tokens ORDER BY created, id`)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +188,7 @@ func (db *DB) RevokeToken(ctx context.Context, id string) error {
 func scanToken(row interface{ Scan(...any) error }) (Token, error) {
 	var t Token
 	var created, expires, revoked int64
-	err := row.Scan(&t.ID, &t.Name, &t.Role, &created, &expires, &revoked)
+	err := row.Scan(&t.ID, &t.Name, &t.Role, &created, &expires, &revoked, &t.Account)
 	t.Created, t.Expires, t.Revoked = Time(created), Time(expires), revoked != 0
 	return t, err
 }

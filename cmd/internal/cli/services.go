@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kinpass/kinpass/internal/account"
 	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
@@ -45,7 +46,7 @@ type issuerOptions struct {
 // closes the database.
 func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, func(), error) {
 	if o.public == "" {
-		o.public = h.issuerAddress()
+		o.public = h.address(issuerRole)
 	}
 	public, err := publicURL(o.public)
 	if err != nil {
@@ -70,7 +71,7 @@ func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, 
 		err = i.Bind(ctx)
 	}
 	if err == nil {
-		err = h.keepIssuerAddress(public)
+		err = h.keepAddress(issuerRole, public)
 	}
 	if err != nil {
 		db.Close()
@@ -79,25 +80,25 @@ func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, 
 	return i, func() { db.Close() }, nil
 }
 
-// addressFile keeps the public address of the issuer whose keys are in the data
-// directory, so that commands beside the service need not repeat it.
-const addressFile = "issuer-address"
+// addressFile is what the name of the file ends with that keeps a service's
+// public address, so that commands beside the service need not repeat it.
+const addressFile = "-address"
 
-// issuerAddress gives the address that the issuer had here before, or that of
-// the demonstration.
-func (h *home) issuerAddress() string {
-	b, err := os.ReadFile(h.path(addressFile))
+// address gives the address that a service had here before, or that of the
+// demonstration's issuer.
+func (h *home) address(role string) string {
+	b, err := os.ReadFile(h.path(role + addressFile))
 	if err != nil {
 		return defaultPublic
 	}
 	return strings.TrimSpace(string(b))
 }
 
-func (h *home) keepIssuerAddress(public string) error {
-	if b, err := os.ReadFile(h.path(addressFile)); err == nil && strings.TrimSpace(string(b)) == public {
+func (h *home) keepAddress(role, public string) error {
+	if b, err := os.ReadFile(h.path(role + addressFile)); err == nil && strings.TrimSpace(string(b)) == public {
 		return nil
 	}
-	return h.write(addressFile, []byte(public+"\n"), 0o644)
+	return h.write(role+addressFile, []byte(public+"\n"), 0o644)
 }
 
 // publicURL checks the address under which a service is reached. Only loopback
@@ -246,8 +247,9 @@ type options struct {
 	alg       string
 	offices   []string // of an issuer: whose keys are made if they are missing
 	verbose   bool
-	loopback  bool // issuers on this machine may be called
 	policies  string
+	loopback  bool   // issuers on this machine may be called
+	signIn    string // file about an organisation's sign-in
 	clock     func() time.Time
 	log       *slog.Logger
 }
@@ -263,6 +265,7 @@ type running struct {
 	issuer   *issuer.Issuer
 	wallet   *wallet.Wallet
 	verifier *verifier.Verifier
+	accounts *account.Accounts
 	db       *store.DB
 }
 
@@ -312,8 +315,14 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 		Ready: db.PingContext,
 		Token: func(ctx context.Context, secret string) (serve.Caller, error) {
 			t, err := db.TokenBySecret(ctx, secret, o.clock())
-			return serve.Caller{ID: t.ID, Name: t.Name, Role: t.Role}, err
+			return serve.Caller{ID: t.Caller(), Name: t.Name, Role: t.Role}, err
 		}}
+	pages, err := h.pages(r, o)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	cfg.Session, cfg.Refuse = pages.Caller, pages.Refuse
 	if role == verifierRole {
 		cfg.BodyLimit = 64 << 20 // a bundle brought by hand, or a photograph
 	}
@@ -327,6 +336,7 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 	}
 	s, err := serve.New(cfg)
 	if err == nil {
+		pages.Routes(s)
 		err = h.build(r, s, o)
 	}
 	if err != nil {
@@ -335,6 +345,7 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 	}
 	ctx, r.stop = context.WithCancel(ctx)
 	go r.background(ctx)
+	go r.accounts.Run(ctx)
 	go func() {
 		err := s.Serve(ctx, l)
 		db.Close()
@@ -368,7 +379,7 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 			err = r.issuer.Bind(context.Background())
 		}
 		if err == nil {
-			err = h.keepIssuerAddress(r.base)
+			err = h.keepAddress(issuerRole, r.base)
 		}
 		if err == nil {
 			issuer.Routes(s, r.issuer)
@@ -462,6 +473,7 @@ Put a reverse proxy with TLS in front of it and name the outside address with
 	f.StringVar(&o.policies, "policies", "", "verifier: directory of the country policies for bundles, a .json file each (default those that come with Kinpass, illustrative, not legal advice)")
 	f.StringVar(&o.alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
 	f.StringSliceVar(&o.offices, "offices", nil, "issuer: offices whose records it keeps, such as court,notary; their keys are made if they are missing (default $"+officesEnv+")")
+	f.StringVar(&o.signIn, "sign-in", "", "JSON file about an organisation's OpenID Connect sign-in for staff: name, issuer, clientId, clientSecretFile")
 	f.BoolVar(&o.loopback, "allow-loopback", false, "issuers on this machine may be called, over http")
 	f.BoolVar(&o.verbose, "verbose", false, "log every request")
 	return c

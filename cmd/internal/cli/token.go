@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kinpass/kinpass/internal/store"
 )
 
 // tokenRoles says which roles a token of each service can have.
@@ -20,7 +22,7 @@ var tokenRoles = map[string][]string{
 
 func newToken(h *home) *cobra.Command {
 	c := &cobra.Command{Use: "token", Short: "Make, list and revoke API tokens"}
-	var service, role, name string
+	var service, role, name, account string
 	var days int
 	var asJSON bool
 	add := &cobra.Command{
@@ -56,7 +58,13 @@ tokens carry the same name.`,
 			if days > 0 {
 				expires = now().UTC().AddDate(0, 0, days)
 			}
-			secret, t, err := db.AddToken(c.Context(), name, role, expires)
+			var secret string
+			var t store.Token
+			if account != "" {
+				secret, t, err = db.AddTokenOf(c.Context(), account, store.Token{Name: name, Role: role, Expires: expires})
+			} else {
+				secret, t, err = db.AddToken(c.Context(), name, role, expires)
+			}
 			if err != nil {
 				return err
 			}
@@ -71,6 +79,7 @@ tokens carry the same name.`,
 	add.Flags().StringVar(&service, "service", "", "issuer, wallet or verifier (default: from the role)")
 	add.Flags().StringVar(&role, "role", "", "role of the token")
 	add.Flags().StringVar(&name, "name", "", "who holds it: a person or a system")
+	add.Flags().StringVar(&account, "account", "", "account that it acts as (see: kinpass admin list); a guardian's tokens and devices then share one wallet")
 	add.Flags().IntVar(&days, "days", 0, "days until it expires; 0 means it does not")
 	add.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	must(add.MarkFlagRequired("role"))

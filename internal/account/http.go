@@ -1,0 +1,527 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"html/template"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/qr"
+	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/web"
+)
+
+// errBody says that a script's request is not what its page sends.
+var errBody = fault.New(fault.Invalid, "body-invalid", "the request's body is not the JSON object that the API describes")
+
+// Routes adds the pages of accounts to a server: joining, signing in, one's own
+// account, and for administrators the people of the service.
+func (p *Pages) Routes(s *serve.Server) {
+	e := s.Echo.Group("", p.languages)
+	few, some := s.Limit(10, time.Minute), s.Limit(60, time.Minute)
+	s.Echo.GET("/app", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, web.Root) })
+	s.Echo.GET("/app/static/*", p.static)
+	e.GET("/app/", p.home)
+
+	e.GET("/app/sign-in", p.signInPage)
+	e.POST("/app/sign-in/options", p.own(p.signInOptions), some)
+	e.POST("/app/sign-in", p.own(p.signIn), some)
+	e.GET("/app/organisation", p.toOrganisation, some)
+	e.GET("/app/organisation/return", p.fromOrganisation, some)
+
+	// Guessing an invitation takes 2^100 tries; nobody gets more than ten a minute.
+	e.GET("/app/join", p.joinPage)
+	e.POST("/app/join/open", p.own(p.joinOpen), few)
+	e.POST("/app/join/options", p.own(p.joinOptions), few)
+	e.POST("/app/join/organisation", p.own(p.joinOrganisation), few)
+	e.POST("/app/join", p.own(p.join), few)
+
+	e.GET("/app/account", p.account)
+	e.POST("/app/account/passkeys/options", p.addOptions, some)
+	e.POST("/app/account/passkeys", p.add, some)
+	e.GET("/app/account/passkeys/:id/remove", p.removePage)
+	e.POST("/app/account/passkeys/:id/remove", p.remove)
+	e.POST("/app/account/devices", p.device, some)
+	e.POST("/app/account/sessions/:id/end", p.endSession)
+	e.POST("/app/sign-out", p.signOut)
+	e.POST("/app/sign-out-everywhere", p.signOutEverywhere)
+
+	e.GET("/app/people", p.administrator(p.people))
+	e.POST("/app/people", p.administrator(p.invite), some)
+	e.POST("/app/people/invitations/:id/withdraw", p.administrator(p.withdraw))
+	e.GET("/app/people/:id/close", p.administrator(p.closePage))
+	e.POST("/app/people/:id/close", p.administrator(p.close))
+	e.POST("/app/people/:id/reopen", p.administrator(p.reopen))
+}
+
+// languages takes a choice of language before anything else looks at it.
+func (p *Pages) languages(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if p.site.Switch(c.Response(), c.Request()) {
+			return nil
+		}
+		return next(c)
+	}
+}
+
+// own lets only requests of our own pages pass, where nobody is signed in yet.
+func (p *Pages) own(h echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := p.guard(c.Request()); err != nil {
+			return err
+		}
+		return h(c)
+	}
+}
+
+// administrator shows administrators a page; for others there is none.
+func (p *Pages) administrator(h func(echo.Context, Session) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		s, err := p.Session(c.Request())
+		if err != nil {
+			return err
+		}
+		if s.Account.Role != RoleAdministrator {
+			return serve.ErrNoRoute
+		}
+		return h(c, s)
+	}
+}
+
+func (p *Pages) static(c echo.Context) error {
+	if !p.site.Static(c.Response(), c.Request()) {
+		return serve.ErrNoRoute
+	}
+	return nil
+}
+
+func (p *Pages) show(c echo.Context, v web.View) error { return p.Show(c.Response(), c.Request(), v) }
+
+func (p *Pages) home(c echo.Context) error {
+	s, err := p.Session(c.Request())
+	if err != nil {
+		return err
+	}
+	return p.show(c, web.View{Page: "account/home", Title: "home.title", Data: s})
+}
+
+func (p *Pages) signInPage(c echo.Context) error {
+	to := next(c.Request())
+	if _, err := p.Session(c.Request()); err == nil {
+		return c.Redirect(http.StatusSeeOther, to)
+	}
+	return p.show(c, web.View{Page: "account/sign-in", Title: "sign-in.title", Scripts: []string{"passkey.js"},
+		Data: map[string]any{"Next": to, "Organisation": p.x.Organisation(), "Guardian": p.forGuardians()}})
+}
+
+// forGuardians reports whether those who come here are guardians.
+func (p *Pages) forGuardians() bool { return p.x.cfg.Service == "wallet" }
+
+func (p *Pages) signInOptions(c echo.Context) error {
+	options, err := p.x.BeginSignIn(c.Request().Context(), p.visit(c.Response(), c.Request()))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, options)
+}
+
+// body reads what a script sends.
+func body(c echo.Context) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(c.Request().Body, maxResponse+1))
+	if err == nil && len(b) > maxResponse {
+		err = serve.ErrTooLarge
+	}
+	return b, err
+}
+
+// into reads what a script sends into v.
+func into(c echo.Context, v any) error {
+	d := json.NewDecoder(io.LimitReader(c.Request().Body, 4096))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return errBody.With(err)
+	}
+	return nil
+}
+
+// enter signs the browser in. The visit ends: what was begun with it cannot be
+// taken up by who signs in.
+func (p *Pages) enter(c echo.Context, secret string) {
+	p.cookie(c.Response(), p.sessionCookie(), secret)
+	p.cookie(c.Response(), p.visitCookie(), "")
+}
+
+func (p *Pages) signIn(c echo.Context) error {
+	b, err := body(c)
+	if err != nil {
+		return err
+	}
+	r := c.Request()
+	secret, err := p.x.FinishSignIn(r.Context(), p.visit(c.Response(), r), b, DeviceOf(r.UserAgent()))
+	if err != nil {
+		return err
+	}
+	p.enter(c, secret)
+	return serve.JSON(c, http.StatusOK, map[string]bool{"signedIn": true})
+}
+
+func (p *Pages) toOrganisation(c echo.Context) error {
+	address, err := p.x.BeginFederated(c.Request().Context(), p.visit(c.Response(), c.Request()), "")
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Redirect(http.StatusSeeOther, address)
+}
+
+func (p *Pages) fromOrganisation(c echo.Context) error {
+	r := c.Request()
+	secret, err := p.x.FinishFederated(r.Context(), p.visit(c.Response(), r), r.URL.Query(), DeviceOf(r.UserAgent()))
+	if err != nil {
+		return err
+	}
+	p.enter(c, secret)
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Redirect(http.StatusSeeOther, web.Root)
+}
+
+func (p *Pages) joinPage(c echo.Context) error {
+	return p.show(c, web.View{Page: "account/join", Title: "join.title", Scripts: []string{"passkey.js"},
+		Data: map[string]any{"Organisation": p.x.Organisation()}})
+}
+
+// code is the invitation that a script sends: in the body, so that it stands in
+// no address and no log.
+type code struct {
+	Code string `json:"code"`
+}
+
+// joinOpen tells who holds an invitation what it is for.
+func (p *Pages) joinOpen(c echo.Context) error {
+	var in code
+	if err := into(c, &in); err != nil {
+		return err
+	}
+	i, err := p.x.Invitation(c.Request().Context(), in.Code)
+	if err != nil {
+		return err
+	}
+	key, args := "join.for-staff", []any{"name", i.Name, "role", p.site.Text(c.Request(), "role."+i.Role)}
+	switch {
+	case i.Device:
+		key, args = "join.for-device", nil
+	case i.Role == RoleGuardian:
+		key, args = "join.for-guardian", nil
+	}
+	return serve.JSON(c, http.StatusOK, map[string]any{"text": p.site.Text(c.Request(), key, args...),
+		"organisation": p.x.op != nil && !i.Device && i.Role != RoleGuardian})
+}
+
+func (p *Pages) joinOptions(c echo.Context) error {
+	var in code
+	if err := into(c, &in); err != nil {
+		return err
+	}
+	options, err := p.x.BeginJoin(c.Request().Context(), p.visit(c.Response(), c.Request()), in.Code)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, options)
+}
+
+func (p *Pages) joinOrganisation(c echo.Context) error {
+	var in code
+	if err := into(c, &in); err != nil {
+		return err
+	}
+	if in.Code == "" {
+		return ErrInvitation
+	}
+	address, err := p.x.BeginFederated(c.Request().Context(), p.visit(c.Response(), c.Request()), in.Code)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]string{"location": address})
+}
+
+func (p *Pages) join(c echo.Context) error {
+	b, err := body(c)
+	if err != nil {
+		return err
+	}
+	r := c.Request()
+	secret, err := p.x.FinishJoin(r.Context(), p.visit(c.Response(), r), b, DeviceOf(r.UserAgent()))
+	if err != nil {
+		return err
+	}
+	p.enter(c, secret)
+	return serve.JSON(c, http.StatusOK, map[string]bool{"signedIn": true})
+}
+
+// account shows one's own account. The query says what was just done.
+func (p *Pages) account(c echo.Context) error {
+	s, err := p.Session(c.Request())
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	keys, err := p.x.Passkeys(ctx, s.Account.ID)
+	if err != nil {
+		return err
+	}
+	sessions, err := p.sessionsOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	v := web.View{Page: "account/account", Title: "account.title", Scripts: []string{"passkey.js"},
+		Data: map[string]any{"Session": s, "Passkeys": keys, "Sessions": sessions}}
+	switch c.QueryParam("done") {
+	case "added":
+		v.Notice = &web.Notice{Text: "account.added", Success: true}
+	case "removed":
+		v.Notice = &web.Notice{Text: "account.removed", Success: true}
+	case "ended":
+		v.Notice = &web.Notice{Text: "account.ended", Success: true}
+	}
+	return p.show(c, v)
+}
+
+func (p *Pages) addOptions(c echo.Context) error {
+	s, err := p.Session(c.Request())
+	if err != nil {
+		return err
+	}
+	options, err := p.x.BeginAdd(c.Request().Context(), s.ID, s)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, options)
+}
+
+func (p *Pages) add(c echo.Context) error {
+	s, err := p.Session(c.Request())
+	if err != nil {
+		return err
+	}
+	b, err := body(c)
+	if err != nil {
+		return err
+	}
+	if err := p.x.FinishAdd(c.Request().Context(), s.ID, s, b); err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]bool{"added": true})
+}
+
+func (p *Pages) removePage(c echo.Context) error {
+	s, err := p.Session(c.Request())
+	if err != nil {
+		return err
+	}
+	return p.showRemove(c, s, web.Form{})
+}
+
+func (p *Pages) showRemove(c echo.Context, s Session, f web.Form) error {
+	keys, err := p.x.Passkeys(c.Request().Context(), s.Account.ID)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.ID == c.Param("id") {
+			return p.show(c, web.View{Page: "account/remove", Title: "remove.title", Form: f,
+				Data: map[string]any{"Passkey": k, "Here": k.ID == s.Passkey, "Last": len(keys) == 1 && s.Account.Organisation == ""}})
+		}
+	}
+	return ErrNoSuchPasskey
+}
+
+func (p *Pages) remove(c echo.Context) error {
+	s, err := p.Session(c.Request())
+	if err != nil {
+		return err
+	}
+	err = p.x.RemovePasskey(c.Request().Context(), s.Account.ID, c.Param("id"), c.Request().PostFormValue("last") == "yes")
+	if errors.Is(err, ErrLastPasskey) {
+		var f web.Form
+		f.Wrong("last", "remove.confirm-missing")
+		return p.showRemove(c, s, f)
+	}
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/app/account?done=removed")
+}
+
+// shownInvitation is an invitation with its secret, the only time that it is
+// shown.
+type shownInvitation struct {
+	Invitation
+	Code, Link string
+	QR         template.HTML
+}
+
+func (p *Pages) shown(i Invitation, secret string) (shownInvitation, error) {
+	link := p.x.Link(secret)
+	img, err := qr.DrawAny(link, qr.M)
+	if err != nil {
+		return shownInvitation{}, err
+	}
+	// Our own drawing: one path of numbers.
+	return shownInvitation{i, secret, link, template.HTML(img.SVG())}, nil
+}
+
+func (p *Pages) device(c echo.Context) error {
+	s, err := p.Session(c.Request())
+	if err != nil {
+		return err
+	}
+	secret, i, err := p.x.InviteDevice(c.Request().Context(), s)
+	if err != nil {
+		return err
+	}
+	shown, err := p.shown(i, secret)
+	if err != nil {
+		return err
+	}
+	return p.show(c, web.View{Page: "account/device", Title: "device.title", Data: shown})
+}
+
+func (p *Pages) endSession(c echo.Context) error {
+	s, err := p.Session(c.Request())
+	if err != nil {
+		return err
+	}
+	if err := p.x.SignOut(c.Request().Context(), s.Account.ID, c.Param("id")); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/app/account?done=ended")
+}
+
+// leave forgets the session in the browser too.
+func (p *Pages) leave(c echo.Context, end func(context.Context, Session) error) error {
+	s, err := p.Session(c.Request())
+	if err == nil {
+		err = end(c.Request().Context(), s)
+	}
+	if err != nil && !errors.Is(err, ErrSession) {
+		return err
+	}
+	p.cookie(c.Response(), p.sessionCookie(), "")
+	c.Response().Header().Set("Clear-Site-Data", `"cache"`)
+	return c.Redirect(http.StatusSeeOther, "/app/sign-in")
+}
+
+func (p *Pages) signOut(c echo.Context) error {
+	return p.leave(c, func(ctx context.Context, s Session) error { return p.x.SignOut(ctx, s.Account.ID, s.ID) })
+}
+
+func (p *Pages) signOutEverywhere(c echo.Context) error {
+	return p.leave(c, func(ctx context.Context, s Session) error { return p.x.SignOutEverywhere(ctx, s.Account.ID) })
+}
+
+func (p *Pages) people(c echo.Context, s Session) error {
+	v := web.View{}
+	switch c.QueryParam("done") {
+	case "withdrawn":
+		v.Notice = &web.Notice{Text: "people.withdrawn", Success: true}
+	case "closed":
+		v.Notice = &web.Notice{Text: "people.closed-now", Success: true}
+	case "reopened":
+		v.Notice = &web.Notice{Text: "people.reopened", Success: true}
+	}
+	return p.showPeople(c, s, v)
+}
+
+func (p *Pages) showPeople(c echo.Context, s Session, v web.View) error {
+	ctx := c.Request().Context()
+	all, err := p.x.List(ctx)
+	if err != nil {
+		return err
+	}
+	open, err := p.x.Invitations(ctx)
+	if err != nil {
+		return err
+	}
+	var options []web.Option
+	for _, role := range p.x.Roles() {
+		options = append(options, web.Option{Value: role, Label: p.site.Text(c.Request(), "role."+role)})
+	}
+	hint := "people.name-hint"
+	if p.forGuardians() {
+		hint = "people.name-hint-guardian"
+	}
+	v.Page, v.Title = "account/people", "people.title"
+	v.Data = map[string]any{"Me": s.Account.ID, "People": all, "Invitations": open, "Roles": options, "NameHint": hint}
+	return p.show(c, v)
+}
+
+// invite makes an invitation and shows it this once.
+func (p *Pages) invite(c echo.Context, s Session) error {
+	values, err := c.FormParams()
+	if err != nil {
+		return errBody.With(err)
+	}
+	g := Guest{Role: values.Get("role"), Name: values.Get("name"), By: s.Account.ID}
+	secret, i, err := p.x.Invite(c.Request().Context(), g)
+	f := web.Form{Values: values}
+	switch {
+	case errors.Is(err, ErrInvitationRole):
+		f.Wrong("role", "people.role-missing")
+	case errors.Is(err, ErrInvitationName) && g.Role == RoleGuardian:
+		f.Wrong("name", "people.name-of-guardian")
+	case errors.Is(err, ErrInvitationName):
+		f.Wrong("name", "people.name-missing")
+	case errors.Is(err, ErrNameTaken):
+		f.Wrong("name", "people.name-taken")
+	case err != nil:
+		return err
+	}
+	if !f.Good() {
+		return p.showPeople(c, s, web.View{Form: f, Status: http.StatusUnprocessableEntity})
+	}
+	shown, err := p.shown(i, secret)
+	if err != nil {
+		return err
+	}
+	return p.show(c, web.View{Page: "account/invited", Title: "invited.title", Data: shown})
+}
+
+func (p *Pages) withdraw(c echo.Context, _ Session) error {
+	if err := p.x.Withdraw(c.Request().Context(), c.Param("id")); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/app/people?done=withdrawn")
+}
+
+func (p *Pages) closePage(c echo.Context, s Session) error {
+	all, err := p.x.List(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if a.ID == c.Param("id") && !a.Closed {
+			return p.show(c, web.View{Page: "account/close", Title: "close.title", Data: map[string]any{"Account": a, "Me": a.ID == s.Account.ID}})
+		}
+	}
+	return ErrNoSuchAccount
+}
+
+func (p *Pages) close(c echo.Context, _ Session) error {
+	if err := p.x.Close(c.Request().Context(), c.Param("id")); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/app/people?done=closed")
+}
+
+func (p *Pages) reopen(c echo.Context, _ Session) error {
+	if err := p.x.Reopen(c.Request().Context(), c.Param("id")); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/app/people?done=reopened")
+}

@@ -1,0 +1,234 @@
+package account
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/web"
+)
+
+// Pages are the pages of a service with their visitors: cookies, the proof that
+// a form is ours, and who is signed in.
+type Pages struct {
+	x      *Accounts
+	site   *web.Site
+	prefix string // of the cookies' names
+	secure bool
+	nav    func(role string) []web.NavItem
+}
+
+// NewPages joins accounts and site. nav gives what people of a role find in the
+// navigation beside their account; nil means nothing.
+func NewPages(x *Accounts, site *web.Site, nav func(role string) []web.NavItem) *Pages {
+	p := &Pages{x: x, site: site, nav: nav, secure: strings.HasPrefix(x.cfg.Base, "https://")}
+	// On one machine cookies do not keep ports apart: the name tells the services
+	// apart. __Host- keeps other hosts of the domain from setting them.
+	p.prefix = "kinpass_" + x.cfg.Service
+	if p.secure {
+		p.prefix = "__Host-" + p.prefix
+	}
+	return p
+}
+
+func (p *Pages) sessionCookie() string { return p.prefix + "_session" }
+func (p *Pages) visitCookie() string   { return p.prefix + "_visit" }
+
+// cookie sets a cookie that no script reads and no other site's form sends. Lax
+// and not Strict: an offer's link opens a wallet that is signed in.
+func (p *Pages) cookie(w http.ResponseWriter, name, value string) {
+	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: p.secure, SameSite: http.SameSiteLaxMode}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
+// valueOf gives the value of a cookie, "" if it is not there once.
+func valueOf(r *http.Request, name string) string {
+	found := r.CookiesNamed(name)
+	if len(found) != 1 || len(found[0].Value) > 128 {
+		return ""
+	}
+	return found[0].Value
+}
+
+// visit names the browser between two requests, before anybody is signed in.
+func (p *Pages) visit(w http.ResponseWriter, r *http.Request) string {
+	if v := valueOf(r, p.visitCookie()); v != "" {
+		return v
+	}
+	v := store.Random(24)
+	p.cookie(w, p.visitCookie(), v)
+	// For what is still to come of this request.
+	r.AddCookie(&http.Cookie{Name: p.visitCookie(), Value: v})
+	return v
+}
+
+// csrf gives the token that a page's own forms carry: it is made from a cookie
+// that no other site can read. "" if there is none.
+func (p *Pages) csrf(r *http.Request) string {
+	key := valueOf(r, p.sessionCookie())
+	if key == "" {
+		key = valueOf(r, p.visitCookie())
+	}
+	if key == "" {
+		return ""
+	}
+	m := hmac.New(sha256.New, []byte(key))
+	m.Write([]byte("kinpass form"))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// guard refuses what does not come from a page of this service: another
+// origin's request, by what the browser says of it, and one without the token.
+func (p *Pages) guard(r *http.Request) error {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return nil
+	}
+	// With our referrer policy the origin of a form is "null", so what the
+	// browser says of the site counts, and the origin only where it says nothing.
+	switch site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin"); {
+	case site != "" && site != "same-origin" && site != "none":
+		return ErrForged
+	case origin != "" && origin != "null" && origin != p.x.cfg.Base:
+		return ErrForged
+	}
+	want, got := p.csrf(r), r.Header.Get("X-CSRF-Token")
+	if got == "" {
+		switch media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media {
+		case "application/x-www-form-urlencoded":
+			got = r.PostFormValue("csrf")
+		case "multipart/form-data":
+			if err := r.ParseMultipartForm(1 << 20); err != nil {
+				return ErrForged.With(err)
+			}
+			got = r.PostFormValue("csrf")
+		}
+	}
+	if want == "" || !hmac.Equal([]byte(got), []byte(want)) {
+		return ErrForged
+	}
+	return nil
+}
+
+// Caller gives who makes a request with a session cookie: for serve.Config.
+func (p *Pages) Caller(r *http.Request) (serve.Caller, error) {
+	s, err := p.Session(r)
+	if err != nil {
+		return serve.Caller{}, err
+	}
+	return serve.Caller{ID: s.Account.ID, Name: s.Account.Name, Role: s.Account.Role}, nil
+}
+
+// Session gives the session of a request. A request that changes something must
+// come from a page of ours.
+func (p *Pages) Session(r *http.Request) (Session, error) {
+	secret := valueOf(r, p.sessionCookie())
+	if secret == "" {
+		return Session{}, ErrSession
+	}
+	if err := p.guard(r); err != nil {
+		return Session{}, err
+	}
+	return p.x.Session(r.Context(), secret)
+}
+
+// Show answers with a page, with the navigation of who is signed in.
+func (p *Pages) Show(w http.ResponseWriter, r *http.Request, v web.View) error {
+	p.visit(w, r)
+	if s, err := p.known(r); err == nil {
+		v.SignedIn, v.Person = true, s.Account.Name
+		v.Nav = append(v.Nav, web.NavItem{Href: "/app/", Label: "nav.home"})
+		if p.nav != nil {
+			v.Nav = append(v.Nav, p.nav(s.Account.Role)...)
+		}
+		if s.Account.Role == RoleAdministrator {
+			v.Nav = append(v.Nav, web.NavItem{Href: "/app/people", Label: "nav.people"})
+		}
+		v.Nav = append(v.Nav, web.NavItem{Href: "/app/account", Label: "nav.account"})
+		for i := range v.Nav {
+			v.Nav[i].Current = v.Nav[i].Href == r.URL.Path
+		}
+	}
+	v.CSRF = p.csrf(r)
+	return p.site.Show(w, r, v)
+}
+
+// known gives the session of a request whatever its method: for what is shown
+// only.
+func (p *Pages) known(r *http.Request) (Session, error) {
+	return p.x.Session(r.Context(), valueOf(r, p.sessionCookie()))
+}
+
+// Refuse answers a browser about an error: with a page, or as JSON for a script
+// of ours, in the visitor's language. False: the request is none of a page's.
+func (p *Pages) Refuse(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int) bool {
+	if !strings.HasPrefix(r.URL.Path, web.Root) {
+		return false
+	}
+	accept := r.Header.Get("Accept")
+	if !strings.Contains(accept, "text/html") {
+		if !strings.Contains(accept, "application/json") {
+			return false
+		}
+		answer, err := json.Marshal(map[string]string{"code": f.Code, "message": p.site.Fault(r, f)})
+		if err != nil {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_, err = w.Write(answer)
+		return err == nil
+	}
+	// Whoever is signed out signs in and comes back to where they were.
+	if f.Is(ErrSession) || f.Is(serve.ErrNoToken) {
+		to := "/app/sign-in"
+		if r.Method == http.MethodGet && r.URL.Path != web.Root {
+			to += "?next=" + url.QueryEscape(r.URL.Path)
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusSeeOther)
+		return true
+	}
+	err := p.Show(w, r, web.View{Page: "account/error", Title: "problem.title", Status: status, Data: map[string]any{"Message": p.site.Fault(r, f), "Code": f.Code}})
+	return err == nil
+}
+
+// next gives the page to go to after signing in: one of ours, and "/app/" for
+// anything else.
+func next(r *http.Request) string {
+	n := r.URL.Query().Get("next")
+	if !strings.HasPrefix(n, web.Root) || strings.ContainsAny(n, "\\?#\r\n\t") || strings.Contains(n, "//") || len(n) > 200 {
+		return web.Root
+	}
+	return n
+}
+
+// sessionsOf lists the sessions of an account as they are shown: which of them is
+// that of the request.
+func (p *Pages) sessionsOf(ctx context.Context, s Session) ([]shownSession, error) {
+	all, err := p.x.Sessions(ctx, s.Account)
+	var out []shownSession
+	for _, x := range all {
+		out = append(out, shownSession{x, x.ID == s.ID})
+	}
+	return out, err
+}
+
+type shownSession struct {
+	Session
+	Here bool
+}
