@@ -24,7 +24,7 @@ var errBody = fault.New(fault.Invalid, "body-invalid", "the request's body is no
 // account, and for administrators the people of the service.
 func (p *Pages) Routes(s *serve.Server) {
 	e := s.Echo.Group("", p.languages)
-	few, some := s.Limit(10, time.Minute), s.Limit(60, time.Minute)
+	guess, some := s.Limit(20, time.Minute), s.Limit(60, time.Minute)
 	s.Echo.GET("/app", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, web.Root) })
 	s.Echo.GET("/app/static/*", p.static)
 	e.GET("/app/", p.home)
@@ -35,12 +35,13 @@ func (p *Pages) Routes(s *serve.Server) {
 	e.GET("/app/organisation", p.toOrganisation, some)
 	e.GET("/app/organisation/return", p.fromOrganisation, some)
 
-	// Guessing an invitation takes 2^100 tries; nobody gets more than ten a minute.
+	// Guessing an invitation takes 2^100 tries; a network gets twenty a minute,
+	// which is enough for a room full of people who join.
 	e.GET("/app/join", p.joinPage)
-	e.POST("/app/join/open", p.own(p.joinOpen), few)
-	e.POST("/app/join/options", p.own(p.joinOptions), few)
-	e.POST("/app/join/organisation", p.own(p.joinOrganisation), few)
-	e.POST("/app/join", p.own(p.join), few)
+	e.POST("/app/join/open", p.own(p.joinOpen), guess)
+	e.POST("/app/join/options", p.own(p.joinOptions), guess)
+	e.POST("/app/join/organisation", p.own(p.joinOrganisation), guess)
+	e.POST("/app/join", p.own(p.join), some)
 
 	e.GET("/app/account", p.account)
 	e.POST("/app/account/passkeys/options", p.addOptions, some)
