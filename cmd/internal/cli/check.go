@@ -49,8 +49,9 @@ func newCheck(h *home) *cobra.Command {
 		Long: `Checks an image of a QR code, KP1 text or a vp+jwt against a border bundle,
 without a network.
 
-FILE may also be one encounter as JSON, as the demonstration writes it: the
-presentation, what the officer knew, and what the post remembered.
+FILE.json may also be one encounter as JSON, as the demonstration writes it: the
+presentation, what the officer knew, and what the post remembered. What is read
+from any other file, or from standard input, is what a traveller showed.
 
 Without --session a second FILE is a second guardian's presentation for the
 same child. With --session each FILE is a child of a group, such as a class with
@@ -198,7 +199,9 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 		if err != nil {
 			return nil, err
 		}
-		if e, ok := readEncounter(in); ok && len(args) == 1 {
+		// Only where the officer named such a file: what a reader sends is the
+		// traveller's, who must not say which country this is.
+		if e, ok := readEncounter(in); ok && len(args) == 1 && strings.HasSuffix(name, ".json") {
 			e.add(&f)
 			shown, remembered = append(shown, e.Presentation), e.History
 			continue

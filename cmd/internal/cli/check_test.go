@@ -171,6 +171,43 @@ func TestCheckRefusesWords(t *testing.T) {
 	}
 }
 
+// A code whose text is an encounter says nothing about the journey: the
+// traveller made it, and would name the country that asks least.
+func TestCheckTakesNoFactsFromACode(t *testing.T) {
+	s := tell(t)
+	code, err := os.ReadFile(s.file("01-guardian.kp1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(encounter{Presentation: strings.TrimSpace(string(code)), Exit: "GBR", Entry: "FRA", Company: check.CompanyGuardian})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if _, out, errs := s.check("--json", write("encounter.json")); !strings.Contains(out, `"country": "GBR"`) {
+		t.Fatalf("the officer's own file: %s%s", out, errs)
+	}
+	in, err := os.Open(write("scanned"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	stdin := os.Stdin
+	defer func() { os.Stdin = stdin }()
+	os.Stdin = in
+	for name, file := range map[string]string{"standard input": "-", "text": write("scan.txt"), "no name": write("scan"), "a code": write("scan.kp1")} {
+		if code, out, _ := s.check("--json", file); code != 1 || !strings.Contains(out, "SCAN_UNREADABLE") || strings.Contains(out, "GBR") {
+			t.Errorf("%s: %d %s", name, code, out)
+		}
+	}
+}
+
 // What a terminal would obey is not printed, whoever signed it.
 func TestTextHasNoControls(t *testing.T) {
 	d := check.Decision{Colour: check.Amber, Lines: []string{"One."}, Next: "Two.", Ask: []string{"residence", "companionNationality", "x\x1b"},
