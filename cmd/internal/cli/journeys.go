@@ -568,28 +568,12 @@ func (p *player) class(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	named, err := teacher.companion(ctx, "teacher")
-	if err != nil {
-		return err
-	}
 	for range pupils {
 		parent, err := p.newAdult(ctx, "Grace")
 		if err != nil {
 			return err
 		}
-		if err := p.household(ctx, "GHA", mandate{who: parent, role: "mother", change: func(g *vc.Guardianship) { g.Exercise = vc.Exercise{Mode: "sole"} }}); err != nil {
-			return err
-		}
-		d := p.draft(parent, vc.ModeGroup, "GHA", "TGO")
-		d.Accompanying = []vc.Companion{named}
-		consent, err := p.agree(ctx, d, parent)
-		if err != nil {
-			return err
-		}
-		if err := p.witness(ctx, notary, parent, consent); err != nil {
-			return err
-		}
-		if err := p.share(ctx, parent, consent, teacher); err != nil {
+		if err := p.pupil(ctx, parent, teacher, notary); err != nil {
 			return err
 		}
 	}
@@ -622,6 +606,29 @@ func (p *player) class(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// pupil registers a child whose mother lets a teacher take it along with the
+// class, before a notary.
+func (p *player) pupil(ctx context.Context, parent, teacher *adult, notary *api.Client) error {
+	alone := func(g *vc.Guardianship) { g.Exercise = vc.Exercise{Mode: "sole"} }
+	if err := p.household(ctx, "GHA", mandate{who: parent, role: "mother", change: alone}); err != nil {
+		return err
+	}
+	named, err := teacher.companion(ctx, "teacher")
+	if err != nil {
+		return err
+	}
+	d := p.draft(parent, vc.ModeGroup, "GHA", "TGO")
+	d.Accompanying = []vc.Companion{named}
+	consent, err := p.agree(ctx, d, parent)
+	if err != nil {
+		return err
+	}
+	if err := p.witness(ctx, notary, parent, consent); err != nil {
+		return err
+	}
+	return p.share(ctx, parent, consent, teacher)
 }
 
 // people makes a child of the country and a joint mandate for one of two

@@ -109,6 +109,8 @@ func TestScripts(t *testing.T) {
 					"fill-from": fillFromCmd,
 					"family":    familyCmd,
 					"present":   presentCmd,
+					"household": householdCmd,
+					"class":     classCmd,
 					"dump":      dumpCmd,
 					"noleaks":   noleaksCmd,
 					"offline":   offlineCmd,
@@ -141,7 +143,7 @@ func service(ts *testscript.TestScript, role string) *process {
 
 // servicesCmd sets up a trust anchor and the three services: "services". It
 // sets $ISSUER, $WALLET, $VERIFIER and writes the token files registrar.token,
-// colleague.token, court.token, guardian.token, stranger.token, officer.token.
+// colleague.token, court.token, notary.token, guardian.token, stranger.token, officer.token.
 func servicesCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: services")
@@ -154,11 +156,12 @@ func servicesCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(ts.Exec("kinpass", "trust", "init"))
 	startCmd(ts, false, []string{issuerRole})
-	ts.Check(ts.Exec("kinpass", "trust", "add", "did:web:localhost%3A"+strconv.Itoa(port), "--role", "registrar", "--name", "Registry"))
+	ts.Check(ts.Exec("kinpass", "trust", "add", "did:web:localhost%3A"+strconv.Itoa(port), "--role", "registrar", "--name", "Registry",
+		"--roles", "court,notary", "--consent-status"))
 	ts.Check(ts.Exec("kinpass", "trust", "add-hub"))
 	startCmd(ts, false, []string{walletRole})
 	startCmd(ts, false, []string{verifierRole})
-	for _, p := range [][3]string{{"registrar", "registrar", issuerRole}, {"colleague", "registrar", issuerRole}, {"court", "court", issuerRole},
+	for _, p := range [][3]string{{"registrar", "registrar", issuerRole}, {"colleague", "registrar", issuerRole}, {"court", "court", issuerRole}, {"notary", "notary", issuerRole},
 		{"guardian", "guardian", walletRole}, {"stranger", "guardian", walletRole}, {"officer", "officer", verifierRole}} {
 		h := &home{dir: ts.MkAbs("kinpass-data"), dbFile: ts.Getenv("KINPASS_DB")}
 		db, err := h.open(context.Background(), p[2])
@@ -183,6 +186,8 @@ func startCmd(ts *testscript.TestScript, neg bool, args []string) {
 	cmdArgs := []string{"serve", role, "--listen", "127.0.0.1:" + port, "--verbose"}
 	if role != issuerRole {
 		cmdArgs = append(cmdArgs, "--allow-loopback")
+	} else {
+		cmdArgs = append(cmdArgs, "--offices", "court,notary")
 	}
 	cmd := exec.Command(bin, cmdArgs...)
 	cmd.Dir = ts.Getenv("WORK")
