@@ -347,6 +347,7 @@ func companion(name, document string) (vc.Companion, error) {
 
 func consentSign(wallet *remote) *cobra.Command {
 	var from string
+	var alone bool
 	c := &cobra.Command{
 		Use:   "sign ID | --link FILE",
 		Short: "Agree: sign a draft of yours, or the one that another guardian's link invites you to",
@@ -377,13 +378,18 @@ secret and never stands on the command line.`,
 				}
 				id = a.ID
 			}
-			out, err := wallet.ask(c.Context(), "POST", consentPath("/sign")(id), nil)
+			var body any
+			if alone {
+				body = map[string]bool{"alone": true}
+			}
+			out, err := wallet.ask(c.Context(), "POST", consentPath("/sign")(id), body)
 			if err != nil {
 				return err
 			}
 			return wallet.printConsent(c.OutOrStdout(), out)
 		},
 	}
+	c.Flags().BoolVar(&alone, "alone", false, "sign although other guardians must agree too and have not joined; a border may refuse it")
 	c.Flags().StringVar(&from, "link", "", "file with a guardian's invitation, - for standard input")
 	return c
 }

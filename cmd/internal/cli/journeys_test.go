@@ -98,8 +98,8 @@ func adultOf(ts *testscript.TestScript, name string) *adult {
 
 // householdCmd registers a child and its guardians, whose wallets take the
 // credentials: "household COUNTRY NAME:ROLE[:HOW]…". HOW is noRemoval or
-// provisional, a court's order, or sole. It sets $NAME_CHILD for each, and
-// NAME.token is that guardian's.
+// provisional, a court's order, or sole. It sets $NAME_CHILD for each, $TODAY
+// and $LATER; NAME.token is that guardian's.
 func householdCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: household COUNTRY NAME:ROLE[:HOW]...")
@@ -128,6 +128,9 @@ func householdCmd(ts *testscript.TestScript, neg bool, args []string) {
 		all = append(all, m)
 	}
 	ts.Check(p.household(context.Background(), args[0], all...))
+	today := vc.DateOf(now())
+	ts.Setenv("TODAY", today.String())
+	ts.Setenv("LATER", today.AddDays(30).String())
 	for i, a := range args[1:] {
 		name, _, _ := strings.Cut(a, ":")
 		ts.Setenv(strings.ToUpper(name)+"_CHILD", all[i].who.child)
@@ -144,7 +147,7 @@ func classCmd(ts *testscript.TestScript, neg bool, args []string) {
 	teacher := adultOf(ts, args[0])
 	notary := &api.Client{Base: ts.Getenv("ISSUER"), Token: strings.TrimSpace(ts.ReadFile("notary.token"))}
 	for i := range n {
-		ts.Check(p.pupil(ctx, adultOf(ts, fmt.Sprintf("parent%d", i)), teacher, notary))
+		ts.Check(p.pupil(ctx, adultOf(ts, "parent"+string(rune('a'+i))), teacher, notary))
 	}
 	ts.Check(p.fetchBundle(ctx))
 	ts.Check(os.WriteFile(ts.MkAbs("border.kpb"), p.bundle.data, 0o600))
