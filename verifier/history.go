@@ -27,37 +27,33 @@ func (v *Verifier) pen(post []byte) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// openHistory reads what a post remembers; empty is nothing.
-func (v *Verifier) openHistory(post, sealed []byte) (check.History, error) {
-	var h check.History
+// openHistory reads what a post remembers; empty is nothing. It gives the text
+// of it, too.
+func (v *Verifier) openHistory(post, sealed []byte) (h check.History, plain []byte, err error) {
 	if len(sealed) == 0 {
-		return h, nil
+		return h, nil, nil
 	}
 	pen, err := v.pen(post)
 	if err != nil {
-		return h, err
+		return h, nil, err
 	}
-	plain, err := pen.Open(nil, nil, sealed, post)
-	if err != nil {
-		return check.History{}, ErrHistory.With(err)
+	if plain, err = pen.Open(nil, nil, sealed, post); err != nil {
+		return h, nil, ErrHistory.With(err)
 	}
 	if err := json.Unmarshal(plain, &h); err != nil {
-		return check.History{}, ErrHistory.With(err)
+		return check.History{}, nil, ErrHistory.With(err)
 	}
-	return h, nil
+	return h, plain, nil
 }
 
-// sealHistory gives what the book keeps of after: nil if before says the same.
-func (v *Verifier) sealHistory(post []byte, before, after check.History) ([]byte, error) {
-	if before.Empty() && after.Empty() {
+// sealHistory gives what the book keeps of after: nil if before, a text of
+// openHistory, says the same.
+func (v *Verifier) sealHistory(post, before []byte, after check.History) ([]byte, error) {
+	if len(before) == 0 && after.Empty() {
 		return nil, nil
 	}
-	old, err := json.Marshal(before)
-	if err != nil {
-		return nil, err
-	}
 	plain, err := json.Marshal(after)
-	if err != nil || bytes.Equal(old, plain) {
+	if err != nil || bytes.Equal(before, plain) {
 		return nil, err
 	}
 	pen, err := v.pen(post)
@@ -70,7 +66,7 @@ func (v *Verifier) sealHistory(post []byte, before, after check.History) ([]byte
 // forget gives what is left of what a post remembers when it has forgotten what
 // is over: nil for all of it, empty for nothing.
 func (v *Verifier) forget(post, sealed []byte, now time.Time) ([]byte, error) {
-	h, err := v.openHistory(post, sealed)
+	h, plain, err := v.openHistory(post, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -78,5 +74,5 @@ func (v *Verifier) forget(post, sealed []byte, now time.Time) ([]byte, error) {
 	if left.Empty() {
 		return []byte{}, nil
 	}
-	return v.sealHistory(post, h, left)
+	return v.sealHistory(post, plain, left)
 }

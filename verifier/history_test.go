@@ -212,7 +212,7 @@ func TestHistoryIsSealed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := stranger.openHistory(v.hash("post", []byte("north-gate")), mine); !errors.Is(err, ErrHistory) {
+		if _, _, err := stranger.openHistory(v.hash("post", []byte("north-gate")), mine); !errors.Is(err, ErrHistory) {
 			t.Errorf("another secret: %v", err)
 		}
 	})

@@ -226,7 +226,7 @@ func (v *Verifier) sit(ctx context.Context, f check.Facts, decide decider) ([]Re
 	// look decides with what is remembered and with the presentations that
 	// another session has used.
 	look := func(sealed []byte, elsewhere []check.Seen) (outcome, error) {
-		before, err := v.openHistory(post, sealed)
+		before, text, err := v.openHistory(post, sealed)
 		if err != nil {
 			return outcome{}, err
 		}
@@ -235,7 +235,7 @@ func (v *Verifier) sit(ctx context.Context, f check.Facts, decide decider) ([]Re
 		if err != nil {
 			return outcome{}, err
 		}
-		seen, after.Seen, before.Seen = after.Seen, nil, nil // the book itself remembers nonces, for all posts
+		seen, after.Seen = after.Seen, nil // the book itself remembers nonces, for all posts
 		results = results[:0]
 		var out outcome
 		for _, d := range decisions {
@@ -243,7 +243,7 @@ func (v *Verifier) sit(ctx context.Context, f check.Facts, decide decider) ([]Re
 			results = append(results, r)
 			out.records = append(out.records, recordOf(r))
 		}
-		out.sealed, err = v.sealHistory(post, before, after)
+		out.sealed, err = v.sealHistory(post, text, after)
 		return out, err
 	}
 	sealed, err := v.book.recall(ctx, post)
