@@ -334,7 +334,8 @@ func FuzzCheck(f *testing.F) {
 	b := w.bundle()
 	all := Facts{Confirm: []string{Portrait, Document}}
 	birth := birthOnly(w) // hers, and says nothing new beside the good one
-	for _, s := range []string{"", "KP1:", "KP1:000", "a.b.c", "ey.ey.ey", birth, corrupt(plain, 2), goodPaper(w)[:60], w.issue(w.birth())} {
+	for _, s := range []string{coMother("")(w), coMother(vc.RoleNotary)(w), withAunt()(w), bothSign(nil)(w), officerOf(nil)(w)[:200],
+		w.paper(w.issue(w.birth()), w.issue(w.mandate("")))[:80], "", "KP1:", "KP1:000", "a.b.c", "ey.ey.ey", birth, corrupt(plain, 2), goodPaper(w)[:60], w.issue(w.birth())} {
 		f.Add(s, s)
 	}
 	f.Fuzz(func(t *testing.T, text, document string) {
