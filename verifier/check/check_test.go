@@ -334,8 +334,13 @@ func FuzzCheck(f *testing.F) {
 	b := w.bundle()
 	all := Facts{Confirm: []string{Portrait, Document}}
 	birth := birthOnly(w) // hers, and says nothing new beside the good one
-	for _, s := range []string{coMother("")(w), coMother(vc.RoleNotary)(w), withAunt()(w), bothSign(nil)(w), officerOf(nil)(w)[:200],
-		w.paper(w.issue(w.birth()), w.issue(w.mandate("")))[:80], "", "KP1:", "KP1:000", "a.b.c", "ey.ey.ey", birth, corrupt(plain, 2), goodPaper(w)[:60], w.issue(w.birth())} {
+	// Papers of other adults of the family: amber by themselves, and no harm
+	// beside a mother who may act alone.
+	genuine := []string{good, birth, coMother("")(w), coMother(vc.RoleNotary)(w), withAunt()(w), bothSign(nil)(w)}
+	for _, s := range append(slices.Clone(genuine[2:]), officerOf(nil)(w)[:200], w.paper(w.issue(w.birth()), w.issue(w.mandate("")))[:80]) {
+		f.Add(s, s)
+	}
+	for _, s := range []string{"", "KP1:", "KP1:000", "a.b.c", "ey.ey.ey", birth, corrupt(plain, 2), goodPaper(w)[:60], w.issue(w.birth())} {
 		f.Add(s, s)
 	}
 	f.Fuzz(func(t *testing.T, text, document string) {
@@ -354,7 +359,7 @@ func FuzzCheck(f *testing.F) {
 			t.Fatal(err)
 		}
 		wellFormed(t, d)
-		if d.Colour == Green && text != good && text != birth {
+		if d.Colour == Green && !slices.Contains(genuine, text) {
 			t.Fatalf("green beside %q", text)
 		}
 	})

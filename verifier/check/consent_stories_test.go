@@ -170,6 +170,21 @@ func consentStories() []story {
 			return text
 		}, facts: func(w *world) Facts { return Facts{Exit: "UGA", Entry: "KEN", Others: w.others} }, want: "OK", near: "CONSENT_SCOPE"},
 
+		{name: "a parent who may act alone, and a consent to another journey", text: func(w *world) string {
+			f := newFamily(w)
+			f.mandate["mother"].Exercise = vc.Exercise{Mode: "independent", CoGuardianCount: 2}
+			t := f.consent(vc.ModeOneGuardian, "father")
+			t.Trip.Destinations = []string{"TZA"}
+			return w.present("mother", f.of("child"), f.of("mother"), f.of("father"), f.witnessed(vc.RoleNotary, t))
+		}, facts: facts(kenya), want: "OK", near: "CONSENT_SCOPE"},
+		{name: "the same, leaving a country that asks for both", world: (*world).national, text: func(w *world) string {
+			f := newFamily(w)
+			f.mandate["mother"].Exercise = vc.Exercise{Mode: "independent", CoGuardianCount: 2}
+			t := f.consent(vc.ModeOneGuardian, "father")
+			t.Trip.DepartFrom, t.Trip.Destinations = "BRA", []string{"TZA"}
+			return w.present("mother", f.of("child"), f.of("mother"), f.of("father"), f.witnessed(vc.RoleNotary, t))
+		}, facts: facts(Facts{Exit: "BRA", Entry: "KEN", ChildNationality: "BRA", Residence: "BRA"}), want: "CONSENT_SCOPE"},
+
 		// The companion.
 		{name: "aunt whom both parents name", text: withAunt(), facts: facts(kenya), want: "OK",
 			near: "NO_AUTHORITY GUARDIAN_MISMATCH CONSENT_MISSING CONSENT_QUORUM CONSENT_SCOPE POWER_MISSING"},

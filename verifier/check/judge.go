@@ -159,6 +159,9 @@ func (e *exam) judgeWho() {
 	if e.ofAge && e.companyKnown {
 		e.ofAge = !e.minorByPolicy()
 	}
+	if e.needless = e.goesWithout(); e.needless {
+		e.given = nil
+	}
 }
 
 // minorByPolicy: a country for which this person is still a child.
@@ -176,9 +179,34 @@ func (e *exam) minorByPolicy() bool {
 	return false
 }
 
-// asked reports whether anybody's consent can matter: a child is to travel,
-// and not everybody who decides is there.
-func (e *exam) asked() bool { return !e.ofAge && e.companyKnown && e.company != policy.All }
+// asked reports whether anybody's consent can matter: a child is to travel, not
+// everybody who decides is there, and whoever is may not act alone.
+func (e *exam) asked() bool {
+	return !e.ofAge && e.companyKnown && e.company != policy.All && !e.needless
+}
+
+// goesWithout reports whether a guardian who may act without the others needs
+// nobody's consent in either country. What is shown all the same is not held
+// against them.
+func (e *exam) goesWithout() bool {
+	if e.company != policy.Some || e.required.need > 0 || len(e.consents) == 0 {
+		return false
+	}
+	s := e.situation()
+	s.Consents = nil
+	for _, side := range [...]policy.Direction{policy.Exit, policy.Entry} {
+		s.Direction, s.Country, s.Other = side, e.facts.Exit, e.facts.Entry
+		if side == policy.Entry {
+			s.Country, s.Other = e.facts.Entry, e.facts.Exit
+		}
+		for _, f := range e.bundle.rules(s.Country, side).Evaluate(s).Findings {
+			if f.Code != CodeAbsenceTooLong && f.Code != CodeParentageMissing {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // judgeScope finds out whether the consents are for this journey.
 func (e *exam) judgeScope() {
@@ -358,7 +386,9 @@ func (e *exam) compared() *Compare {
 		c.Twins = b.MultipleBirth.Plurality
 	}
 	for _, p := range e.persons {
-		c.Adults = append(c.Adults, p.adult())
+		if !e.companyKnown || !p.guards() || slices.Contains(e.guardians, p) {
+			c.Adults = append(c.Adults, p.adult())
+		}
 	}
 	return c
 }

@@ -69,6 +69,7 @@ type exam struct {
 	reliedOn     []*credential // mandates of those who travel, and of those who consent
 	grantors     []*credential // mandates of those who consent, as far as shown
 	given        []policy.Consent
+	needless     bool // whoever is here may act without the others in both countries
 	unproven     bool // a consent names a grantor whom no mandate proves
 	usedUp       bool // more crossings than the consent is for
 	attempts     int  // uses of a consent that did not hold
