@@ -150,6 +150,7 @@ type consentHeld struct {
 // read fills in what the consent says. What is kept was verified before it was
 // sealed.
 func (c *consentHeld) read() error {
+	c.subject = vc.TravelConsent{} // what is decoded into again keeps old members
 	if err := vc.StrictJSON(c.Subject, &c.subject, vc.MaxDepth); err != nil {
 		return errUnsealed.With(err)
 	}

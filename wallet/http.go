@@ -374,21 +374,29 @@ func (h routes) shareConsent(c echo.Context) error {
 	return serve.JSON(c, http.StatusOK, out)
 }
 
-// consentPaper answers with the code for print.
+// consentPaper answers with the codes for print.
 func (h routes) consentPaper(c echo.Context) error {
 	p, err := h.ConsentPaper(c.Request().Context(), guardianOf(c), c.Param("id"))
 	if err != nil {
 		return err
 	}
-	png, err := p.image.PNG(paperPixels)
-	if err != nil {
-		return err
+	type code struct {
+		KP1   string   `json:"kp1"`
+		Holds []string `json:"holds"`
+		SVG   string   `json:"svg"`
+		PNG   []byte   `json:"png"`
 	}
-	return serve.JSON(c, http.StatusOK, struct {
-		KP1 string `json:"kp1"`
-		SVG string `json:"svg"`
-		PNG []byte `json:"png"`
-	}{p.KP1, p.image.SVG(), png})
+	var out struct {
+		Codes []code `json:"codes"`
+	}
+	for _, x := range p.Codes {
+		png, err := x.image.PNG(paperPixels)
+		if err != nil {
+			return err
+		}
+		out.Codes = append(out.Codes, code{x.KP1, x.Holds, x.image.SVG(), png})
+	}
+	return serve.JSON(c, http.StatusOK, out)
 }
 
 // paperPixels is the side of a module in a printed code, in pixels: 4 cm hold it

@@ -74,6 +74,16 @@ func (w *Wallet) Present(ctx context.Context, g Guardian, r Request) (Presentati
 	if err != nil {
 		return Presentation{}, err
 	}
+	for i, c := range agreed {
+		if c.ID != r.Consent || c.state(w.cfg.Now()) != consentOpen {
+			continue
+		}
+		j, err := w.judge(ctx)
+		if err != nil {
+			return Presentation{}, err
+		}
+		agreed[i] = w.synced(ctx, v, c, j) // the others may have signed since
+	}
 	h, err := w.holderOf(ctx, v)
 	if err != nil {
 		return Presentation{}, err
@@ -281,15 +291,25 @@ func (w *Wallet) PresentGroup(ctx context.Context, g Guardian, children []string
 }
 
 // Paper is a consent for a companion who has no wallet: the child's birth and
-// the witnessed consent, neither bound to a key.
+// the witnessed consent, neither bound to a key, in one code or, where one is
+// too small, in one code each.
 type Paper struct {
-	KP1 string
+	Codes []PaperCode
+}
+
+// PaperCode is one code for print.
+type PaperCode struct {
+	KP1   string
+	Holds []string // types of the credentials in it
 
 	image *qr.Image
 }
 
 // LogValue keeps a person's data out of every log.
 func (p Paper) LogValue() slog.Value { return slog.StringValue("paper") }
+
+// LogValue keeps a person's data out of every log.
+func (p PaperCode) LogValue() slog.Value { return slog.StringValue("paper") }
 
 // ErrConsentPaper says that a consent has to be witnessed before it can go on
 // paper: what a guardian signs is good only beside the guardianship, which is
@@ -318,16 +338,29 @@ func (w *Wallet) ConsentPaper(ctx context.Context, g Guardian, id string) (Paper
 	case c.birth.state(now) != shownValid:
 		return Paper{}, ErrConsentEpoch
 	}
-	text, err := qr.Pack(qr.Packet{Credentials: []string{c.Birth, c.Witnessed}})
-	const hint = "name fewer adults, or use a wallet"
+	both, err := paperCode([]string{vc.TypeBirth, vc.TypeConsent}, c.Birth, c.Witnessed)
+	if err == nil {
+		return Paper{Codes: []PaperCode{both}}, nil
+	}
+	if !errors.Is(err, qr.ErrTooLarge) {
+		return Paper{}, err
+	}
+	birth, err := paperCode([]string{vc.TypeBirth}, c.Birth)
 	if err != nil {
-		return Paper{}, tooLarge(err, hint)
+		return Paper{}, err
+	}
+	consent, err := paperCode([]string{vc.TypeConsent}, c.Witnessed)
+	return Paper{Codes: []PaperCode{birth, consent}}, err
+}
+
+func paperCode(holds []string, jwts ...string) (PaperCode, error) {
+	const hint = "make a new consent that names fewer adults and countries, or use a wallet"
+	text, err := qr.Pack(qr.Packet{Credentials: jwts})
+	if err != nil {
+		return PaperCode{}, tooLarge(err, hint)
 	}
 	img, err := qr.Draw(text, qr.Paper)
-	if err != nil {
-		return Paper{}, tooLarge(err, hint)
-	}
-	return Paper{KP1: text, image: img}, nil
+	return PaperCode{KP1: text, Holds: holds, image: img}, tooLarge(err, hint)
 }
 
 // checkTerms holds a verifier's audience and nonce to what can stand in a

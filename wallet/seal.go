@@ -131,9 +131,10 @@ func unwrap(guardian string, w wrapped, with []wrapKey) ([]byte, error) {
 	return nil, ErrWrapKey
 }
 
-// seal writes v as JSON and encrypts it for one row of one table.
+// seal writes v as JSON and encrypts it for one row of one table. JSON inside of
+// it stays as it is, byte for byte, since it may be signed one day.
 func (v *vault) seal(table, row string, content any) ([]byte, error) {
-	plain, err := json.Marshal(content)
+	plain, err := plainJSON(content)
 	if err != nil {
 		return nil, err
 	}

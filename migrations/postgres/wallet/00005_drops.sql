@@ -7,7 +7,7 @@ CREATE TABLE drops (
   guardian TEXT NOT NULL REFERENCES guardians (id),
   kind     BIGINT NOT NULL,   -- 1 for whoever comes first, 2 for one key, 3 for several to write in
   access   BYTEA NOT NULL,
-  reader   BYTEA,              -- kind 2: SHA-256 of id and the did:key that may read
+  reader   BYTEA,              -- kind 2: SHA-256 of id and the key that may read
   taken    BYTEA,              -- kind 1: SHA-256 of what the first reader called itself
   version  BIGINT NOT NULL,   -- counted up by every writer
   content  BYTEA NOT NULL,

@@ -7,7 +7,7 @@ CREATE TABLE drops (
   guardian TEXT NOT NULL REFERENCES guardians (id),
   kind     BIGINT NOT NULL,   -- 1 for whoever comes first, 2 for one key, 3 for several to write in
   access   BLOB NOT NULL,
-  reader   BLOB,              -- kind 2: SHA-256 of id and the did:key that may read
+  reader   BLOB,              -- kind 2: SHA-256 of id and the key that may read
   taken    BLOB,              -- kind 1: SHA-256 of what the first reader called itself
   version  BIGINT NOT NULL,   -- counted up by every writer
   content  BLOB NOT NULL,
