@@ -41,7 +41,7 @@ const all = ^facts(0)
 // The first rule whose condition holds decides, those with overrides before
 // the others. Where a fact is unknown, both answers are followed and the worse
 // counts (settled question 16). A child to whom the policy does not speak is
-// judged by Generic; one that is not below the policy's age is a minor to
+// judged by the policy for every country (Generic, or the Set's own); one that is not below the policy's age is a minor to
 // nobody here and nothing is asked.
 //
 // Whatever a policy says, no child leaves without its guardians: nobody with it
@@ -348,9 +348,13 @@ func (v *view) usual() outcome { return v.first(v.p.rules, v.unruled) }
 // unruled is asked where no rule spoke. Parse lets no policy come here.
 func (v *view) unruled() outcome { return outcome{found: consentMissing, red: consentMissing} }
 
-// generic judges a child to whom this policy does not speak.
+// generic judges a child to whom this policy does not speak by the one for
+// every country, which speaks to all.
 func (v *view) generic() outcome {
-	g := Generic()
+	g := v.p.others
+	if g == nil {
+		g = Generic()
+	}
 	if v.s.Age >= g.ageBelow {
 		return outcome{}
 	}

@@ -61,6 +61,9 @@ type Policy struct {
 	independentOK bool
 	missing       Severity
 	highRisk      condition // none: no route is
+	// others judges the children to whom this policy does not speak, nil for
+	// Generic.
+	others *Policy
 }
 
 // rule is one row of required.

@@ -172,7 +172,7 @@ func TestSet(t *testing.T) {
 		side    Direction
 		want    *Policy
 	}{{"UTO", Exit, exit}, {"UTO", Entry, Generic()}, {"UTP", Exit, many}, {"UTQ", Exit, many}, {"UTQ", Entry, Generic()}, {"XXA", Exit, Generic()}, {"", Exit, Generic()}, {"", "", Generic()}} {
-		if got := s.For(c.country, c.side); got != c.want {
+		if got := s.For(c.country, c.side); !bytes.Equal(got.Raw(), c.want.Raw()) {
 			t.Errorf("%s %s: %s", c.country, c.side, got.ID)
 		}
 	}
@@ -188,6 +188,21 @@ func TestSet(t *testing.T) {
 	again, err := NewSet(s.Raw())
 	if err != nil || again.For("UTO", Exit).ID != "UTO-1" {
 		t.Error(err)
+	}
+	// The set's own policy for every country also judges whoever the others do
+	// not speak about.
+	strict := parse(strings.NewReplacer(`"AMBER"`, `"RED"`, `"GENERIC"`, `"STRICT"`).Replace(string(Generic().Raw())))
+	s, err = SetOf([]*Policy{exit, strict})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := aunt()
+	x.Company, x.Here, x.Roles, x.Bases, x.ChildNationality, x.Residence = Some, 1, []string{"mother"}, []string{"parentalResponsibilityByBirth"}, "XXA", "XXA"
+	if got := s.For("UTO", Exit).Evaluate(x); got.Applies || codesOf(got) != "CONSENT_MISSING_CO!" || s.For("XXA", Exit).ID != "STRICT" {
+		t.Errorf("a child from elsewhere: %v", got)
+	}
+	if got := exit.Evaluate(x); got.Applies || codesOf(got) != "CONSENT_MISSING_CO" {
+		t.Errorf("a set changes its policies: %v", got)
 	}
 	if _, err := NewSet([][]byte{exit.Raw(), []byte(`{}`)}); !errors.Is(err, ErrPolicy) {
 		t.Error("a set is used in part")

@@ -113,6 +113,13 @@ func SetOf(policies []*Policy) (*Set, error) {
 			}
 		}
 	}
+	for i, p := range s.policies {
+		if len(p.Countries) > 0 {
+			own := *p // a Policy never changes
+			own.others = s.fallback
+			s.policies[i] = &own
+		}
+	}
 	return s, nil
 }
 
