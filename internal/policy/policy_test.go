@@ -96,6 +96,7 @@ func TestParseRefuses(t *testing.T) {
 		{"one parent left open", `{"if":"oneParent","need":[{"consent":"otherParent"`, `{"if":"oneParent && child.national","need":[{"consent":"otherParent"`, "/required"},
 		{"third party left open", `{"if":"aloneOrThirdParty","need":[{"consent":"allParents"},{"acc`, `{"if":"alone","need":[{"consent":"allParents"},{"acc`, "/required"},
 		{"negation covers nothing", `"if":"bothParents"`, `"if":"!oneParent && !aloneOrThirdParty"`, "/required"},
+		{"a negated word covers nothing", `"if":"bothParents"`, `"if":"!bothParents"`, "/required"},
 		{"third party for nothing", `[{"consent":"allParents"},{"accompanying":"namedAdult18"},{"receiver":["name"]},{"birth":"parentage"},{"maxAbsenceDays":90}]`, `[]`, "/required/4/need"},
 		{"third party without consent", `{"consent":"allParents"},{"accompanying"`, `{"accompanying"`, "/required/4/need"},
 		{"third party with the other parent", `[{"consent":"allParents"},{"accompanying"`, `[{"consent":"otherParent"},{"accompanying"`, "/required/4/need"},
@@ -146,8 +147,12 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%s: %v does not name %q", c.name, fault.As(err).Fields, c.path)
 		}
 	}
-	if _, err := Parse([]byte(strings.NewReplacer(`"country":"UTO",`, ``, `"exit"`, `"both"`).Replace(plain))); !errors.Is(err, ErrPolicy) {
-		t.Error("a policy for every country leaves children out")
+	everywhere := strings.NewReplacer(`"country":"UTO",`, ``, `"exit"`, `"both"`).Replace(plain)
+	_, err := Parse([]byte(everywhere))
+	for _, path := range []string{"/appliesIf", "/residentAbroad"} {
+		if !slices.ContainsFunc(fault.As(err).Fields, func(f fault.Field) bool { return f.Path == path }) {
+			t.Errorf("a policy for every country leaves children out: %v", err)
+		}
 	}
 }
 
@@ -271,6 +276,14 @@ func TestGeneric(t *testing.T) {
 		{"mother, father dead says nobody", func(s *Situation) { mother(s); s.Parents[1].Status = "deceased"; s.BirthShown = false }, "CONSENT_MISSING_CO"},
 		{"mother, numbers unknown", func(s *Situation) { mother(s); s.Guardians = 0 }, "CONSENT_MISSING_CO"},
 		{"both", func(s *Situation) { mother(s); s.Company, s.Here = All, 2 }, ""},
+		{"two of three, one of whom died", func(s *Situation) {
+			mother(s)
+			s.Guardians, s.Parents = 3, []Parent{{"mother", "known"}, {"father", "known"}, {"parent", "deceased"}}
+		}, "CONSENT_MISSING_CO"},
+		{"both, counted as strangers, sign for themselves", func(s *Situation) {
+			mother(s)
+			s.Company, s.Here, s.Consents = ThirdParty, 2, []Consent{consent(2, "selfSigned")}
+		}, "CONSENT_ASSURANCE_LOW"},
 		{"both, but counted as strangers", func(s *Situation) { mother(s); s.Company, s.Here = ThirdParty, 2 }, "CONSENT_MISSING!"},
 		{"sole, away too long", func(s *Situation) { mother(s); s.Sole, s.MaxAbsenceDays = true, 5 }, "ABSENCE_TOO_LONG"},
 		{"sole, away short enough", func(s *Situation) { mother(s); s.Sole, s.MaxAbsenceDays = true, 10 }, ""},
@@ -302,6 +315,59 @@ func TestHighRisk(t *testing.T) {
 		if Generic().Evaluate(s).HighRisk {
 			t.Error("a policy that names no risk sees one")
 		}
+		if s.ChildNationality, s.Residence = "XXA", "XXA"; p.Evaluate(s).HighRisk {
+			t.Error("a policy sees a risk for a child of whom it does not speak")
+		}
+	}
+}
+
+// TestScope: a policy speaks about whom it names, by either member alone.
+func TestScope(t *testing.T) {
+	both := `"nationality":["UTO"],"habitualResidence":["UTO"]`
+	for _, c := range []struct {
+		scope, nationality, residence string
+		want                          bool
+	}{
+		{both, "UTO", "XXA", true}, {both, "XXA", "UTO", true}, {both, "XXA", "XXA", false}, {both, "", "XXA", true}, {both, "XXA", "", true},
+		{`"nationality":["UTO"]`, "UTO", "XXA", true}, {`"nationality":["UTO"]`, "XXA", "", false}, {`"nationality":["UTO"]`, "", "XXA", true},
+		{`"habitualResidence":["UTO"]`, "XXA", "UTO", true}, {`"habitualResidence":["UTO"]`, "", "XXA", false}, {`"habitualResidence":["UTO"]`, "UTO", "", true},
+	} {
+		p, err := Parse([]byte(strings.Replace(plain, both, c.scope, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := aunt()
+		s.ChildNationality, s.Residence = c.nationality, c.residence
+		if got := p.Evaluate(s).Applies; got != c.want {
+			t.Errorf("%s, %q, %q: %t", c.scope, c.nationality, c.residence, got)
+		}
+	}
+}
+
+// TestFloorHolds: a policy that asks nothing of one parent does not let one of
+// three go.
+func TestFloorHolds(t *testing.T) {
+	soft, err := Parse([]byte(`{"policyId":"UTO-1","version":1,"label":"Utopia","country":"UTO","direction":"exit","sources":["Act 1"],"appliesIf":{"ageBelow":18},
+		"required":[{"if":"bothParents || oneParent","need":[]},{"if":"aloneOrThirdParty","need":[{"consent":"allParents"}]}],"onMissing":"AMBER"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := aunt()
+	s.Company, s.Here, s.Roles, s.Bases = Some, 1, []string{"mother"}, []string{"parentalResponsibilityByBirth"}
+	if got := codesOf(soft.Evaluate(s)); got != "" {
+		t.Errorf("one of two: %s", got)
+	}
+	s.Guardians = 3
+	if got := codesOf(soft.Evaluate(s)); got != "CONSENT_QUORUM!" {
+		t.Errorf("one of three: %s", got)
+	}
+	s.Consents = []Consent{{Grantors: 1, Level: "judicial", GrantedOn: s.Day, Ends: true}}
+	if got := codesOf(soft.Evaluate(s)); got != "CONSENT_QUORUM!" {
+		t.Errorf("two of three: %s", got)
+	}
+	s.Consents[0].Grantors = 2
+	if got := codesOf(soft.Evaluate(s)); got != "" {
+		t.Errorf("three of three: %s", got)
 	}
 }
 

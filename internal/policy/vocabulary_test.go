@@ -43,6 +43,7 @@ func TestPredicates(t *testing.T) {
 			s.Roles, s.Bases = []string{"legalGuardian"}, []string{"kafala"}
 		}, Yes},
 		{"aloneOrThirdParty", func(s *Situation) { mother(s); s.Roles = nil }, Yes},
+		{"aloneOrThirdParty", func(s *Situation) { mother(s); s.Roles, s.Bases = []string{"legalGuardian"}, nil }, Yes},
 		{"alone", alone, Yes}, {"alone", nothing, No}, {"alone", func(s *Situation) { s.Company, s.Here = Alone, 1 }, No},
 		{"thirdParty", nothing, Yes}, {"thirdParty", alone, No}, {"thirdParty", both, No},
 		{"group", func(s *Situation) { s.Company = Group }, Yes}, {"group", nothing, No},
@@ -186,6 +187,14 @@ func TestNeeds(t *testing.T) {
 			s.CompanionNationality, s.CompanionResidence = "XXA", "XXA"
 			s.Consents = []Consent{{Court: true, Level: "judicial", GrantedOn: s.Day, Ends: true}}
 		}, ""},
+		{"a stranger from abroad, and a court by a notary", func(s *Situation) {
+			s.CompanionNationality, s.CompanionResidence = "XXA", "XXA"
+			s.Consents = []Consent{{Court: true, Level: "notarised", GrantedOn: s.Day, Ends: true}}
+		}, "CONSENT_ASSURANCE_LOW!"},
+		{"two more whom this policy does not excuse", func(s *Situation) {
+			mother(s)
+			s.Assumed, s.Guardians, s.Parents = true, 3, []Parent{{"mother", "known"}, {"father", "unknown"}, {"parent", "unknown"}}
+		}, "CONSENT_MISSING_CO! CONSENT_QUORUM!"},
 		{"lives abroad, certified", func(s *Situation) { mother(s); s.Residence, s.ResidenceProof = "XXA", addMonths(s.Day, -24) }, ""},
 		{"lives abroad, certified long ago", func(s *Situation) { mother(s); s.Residence, s.ResidenceProof = "XXA", addMonths(s.Day, -25) }, "CONSENT_MISSING_CO!"},
 		{"lives abroad, certified tomorrow", func(s *Situation) { mother(s); s.Residence, s.ResidenceProof = "XXA", s.Day.AddDays(1) }, "CONSENT_MISSING_CO!"},
