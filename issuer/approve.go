@@ -38,18 +38,21 @@ type act struct {
 	// whole: the proposal is the record itself, which is discarded when it is
 	// denied.
 	whole bool
+	// refuse does what the denial of an act on something else than a record asks
+	// for, in the transaction that settles the approval; nil: nothing.
+	refuse func(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error)
 }
 
 // acts holds every kind of act. Files with acts of their own add them in init.
 var acts = map[string]act{}
 
 func init() {
-	acts[actRegisterBirth] = act{mayRegisterBirth, executeRegister, true}
-	acts[actRegisterGuardianship] = act{mayRegisterGuardianship, executeRegister, true}
-	acts[actCorrectBirth] = act{mayRegisterBirth, executeCorrectBirth, false}
-	acts[actCorrectGuardianship] = act{mayRegisterGuardianship, executeCorrectGuardianship, false}
-	acts[actRelease] = act{mayRegisterBirth, executeRelease, false}
-	acts[actReleaseGuardianship] = act{keepsRegister, executeRelease, false}
+	acts[actRegisterBirth] = act{roles: mayRegisterBirth, execute: executeRegister, whole: true}
+	acts[actRegisterGuardianship] = act{roles: mayRegisterGuardianship, execute: executeRegister, whole: true}
+	acts[actCorrectBirth] = act{roles: mayRegisterBirth, execute: executeCorrectBirth}
+	acts[actCorrectGuardianship] = act{roles: mayRegisterGuardianship, execute: executeCorrectGuardianship}
+	acts[actRelease] = act{roles: mayRegisterBirth, execute: executeRelease}
+	acts[actReleaseGuardianship] = act{roles: keepsRegister, execute: executeRelease}
 }
 
 // approval is a proposal as stored.
@@ -218,6 +221,9 @@ func (i *Issuer) Approve(ctx context.Context, c Caller, id string, accept bool) 
 		return Outcome{}, ErrSamePerson
 	}
 	d := decision{approval: a.ID, proposer: a.Caller, by: c, accept: accept}
+	if !accept && x.refuse != nil {
+		return x.refuse(ctx, i, a, d)
+	}
 	if !accept {
 		return i.deny(ctx, x, a, d)
 	}

@@ -55,6 +55,10 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/credentials/:id/confirm-suspension", h.change(i.ConfirmSuspension), staff)
 	e.GET("/suspensions", h.suspensions, staff)
 	e.POST("/credentials/:id/reinstate", h.change(i.Reinstate), staff)
+	e.POST("/overrides", h.addOverride, staff)
+	e.GET("/overrides/register", h.overrides, staff)
+	e.POST("/overrides/:id/confirm", h.change(i.ConfirmOverride), staff)
+	e.POST("/overrides/:id/lift", h.change(i.LiftOverride), staff)
 	e.POST("/offers", h.makeOffer, staff)
 	e.POST("/reissue-requests", h.reissue, s.Limit(120, time.Minute), staff)
 	e.GET("/offers/:id", h.readOffer, s.Limit(300, time.Minute))
@@ -237,6 +241,33 @@ func (h routes) suspensions(c echo.Context) error {
 		return err
 	}
 	return serve.JSON(c, http.StatusOK, map[string][]Suspension{"suspensions": list})
+}
+
+func (h routes) addOverride(c echo.Context) error {
+	idem, err := idempotency(c)
+	if err != nil {
+		return err
+	}
+	var body OverrideRequest
+	if err := readJSON(c, &body); err != nil {
+		return err
+	}
+	o, err := h.AddOverride(c.Request().Context(), caller(c), body, idem)
+	if err != nil {
+		return err
+	}
+	if o.State == StatePending {
+		return serve.JSON(c, http.StatusAccepted, o)
+	}
+	return serve.JSON(c, http.StatusOK, o)
+}
+
+func (h routes) overrides(c echo.Context) error {
+	list, err := h.Overrides(c.Request().Context(), caller(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string][]Override{"overrides": list})
 }
 
 func (h routes) statistics(c echo.Context) error {
@@ -456,6 +487,18 @@ func (h routes) shelf(s *serve.Server) {
 		c.Response().Header().Set("Vary", "Accept")
 		media := accepted(c.Request().Header.Get("Accept"), vc.MediaTokenJWT, vc.MediaTokenCWT)
 		p, err := h.TokenList(c.Request().Context(), media, n)
+		return show(c, p, err)
+	})
+	e.GET("/overrides", func(c echo.Context) error {
+		p, err := h.OverrideIndex(c.Request().Context())
+		return show(c, p, err)
+	})
+	e.GET("/overrides/:n", func(c echo.Context) error {
+		n, err := listNumber(c)
+		if err != nil {
+			return err
+		}
+		p, err := h.OverrideList(c.Request().Context(), n)
 		return show(c, p, err)
 	})
 	e.GET("/vct/:kind/:version", func(c echo.Context) error {

@@ -165,6 +165,8 @@ type Issuer struct {
 	store *Store
 	log   *slog.Logger
 	shelf shelf // status lists as last signed (shelf.go)
+	// overrideShelf has the lists over those of others as last signed (override.go)
+	overrideShelf overrideShelf
 
 	fetcher *didweb.Fetcher // of other issuers' status lists
 }

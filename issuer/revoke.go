@@ -25,7 +25,7 @@ var (
 // actRevoke is the act that Approve executes for Revoke.
 const actRevoke = "revoke"
 
-func init() { acts[actRevoke] = act{mayChange, executeRevoke, false} }
+func init() { acts[actRevoke] = act{roles: mayChange, execute: executeRevoke} }
 
 // mayChange are the roles that change the status of records: of which, and for
 // which reason, follows from the record (row.mayPropose, row.maySuspend).

@@ -486,32 +486,44 @@ func (i *Issuer) signTokens(tokens *status.Tokens, media string, n int64, now ti
 // signList makes and signs the list credential. Its validFrom is the age that
 // a verifier shows.
 func (i *Issuer) signList(bits *status.List, purpose string, n int64, now time.Time) (signedList, error) {
+	s, err := i.signerFor(keys.UseCredentials, now)
+	if err != nil {
+		return signedList{}, err
+	}
+	url := i.listURL(purpose, n)
+	return i.signBits(bits, bitList{url: url, about: url, purpose: purpose, at: now.Truncate(time.Second)}, s)
+}
+
+// bitList says where a list is published, which list it speaks about (itself, or
+// one that it overrides), for what, and since when.
+type bitList struct {
+	url, about, purpose string
+	at                  time.Time
+}
+
+// signBits makes and signs a BitstringStatusListCredential.
+func (i *Issuer) signBits(bits *status.List, l bitList, s keys.Signer) (signedList, error) {
 	encoded, err := bits.Encode()
 	if err != nil {
 		return signedList{}, err
 	}
-	url, at := i.listURL(purpose, n), now.Truncate(time.Second)
 	subject, err := json.Marshal(struct {
 		ID      string `json:"id"`
 		Type    string `json:"type"`
 		Purpose string `json:"statusPurpose"`
 		Encoded string `json:"encodedList"`
 		TTL     int64  `json:"ttl"` // milliseconds
-	}{url + "#list", "BitstringStatusList", purpose, encoded, i.cfg.Refresh.Milliseconds()})
+	}{l.about + "#list", "BitstringStatusList", l.purpose, encoded, i.cfg.Refresh.Milliseconds()})
 	if err != nil {
 		return signedList{}, err
 	}
 	payload, err := json.Marshal(vc.Credential{
 		Context: []string{vc.ContextV2},
-		ID:      url,
+		ID:      l.url,
 		Type:    []string{vc.TypeCredential, vc.TypeStatusList},
-		Issuer:  i.did, ValidFrom: at, ValidTo: at.Add(listLife),
+		Issuer:  i.did, ValidFrom: l.at, ValidTo: l.at.Add(listLife),
 		Subject: subject,
 	})
-	if err != nil {
-		return signedList{}, err
-	}
-	s, err := i.signerFor(keys.UseCredentials, now)
 	if err != nil {
 		return signedList{}, err
 	}
@@ -519,7 +531,7 @@ func (i *Issuer) signList(bits *status.List, purpose string, n int64, now time.T
 	if err != nil {
 		return signedList{}, err
 	}
-	return signedList{body: []byte(jws), at: at}, nil
+	return signedList{body: []byte(jws), at: l.at}, nil
 }
 
 // Refresh signs every list anew whose signature has seen half of

@@ -15,6 +15,9 @@ func (i *Issuer) expireSuspensions(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		i.log.Error("suspensions not ended", "code", fault.As(err).Code)
 	}
+	if err := i.store.expireOverrides(ctx); err != nil && ctx.Err() == nil {
+		i.log.Error("overrides not ended", "code", fault.As(err).Code)
+	}
 	if n > 0 {
 		i.log.Info("suspensions ended that nobody confirmed", "number", n)
 	}

@@ -1,10 +1,15 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -499,4 +504,108 @@ func TestOrganisationEndsItsOwn(t *testing.T) {
 			t.Error(s)
 		}
 	})
+}
+
+// TestExpiryKilled kills a process that publishes while suspensions end, again
+// and again: at every moment a record, its bit, the commitment and the audit
+// agree, and in the end each suspension has ended once.
+func TestExpiryKilled(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "issuer.db")
+	db := storetest.Reopen(t, url, "issuer")
+	d := newBooth(t, db, childRing(t))
+	const births, places = 900, 150
+	var in bytes.Buffer
+	for range births {
+		in.Write(raw(t, newBirth()))
+		in.WriteByte('\n')
+	}
+	if s, _ := d.load(&in, nil); s.Accepted != births {
+		t.Fatalf("%+v", s)
+	}
+	for _, r := range d.rows() {
+		if _, err := d.Suspend(ctx, rita, r.id, "safety", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range places {
+		if _, err := d.AddOverride(ctx, peter, over(pauses, strconv.Itoa(n), "safety"), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := func() int { return d.total(`SELECT COUNT(*) FROM status_acts WHERE act = 'expired'`) }
+	agree := func() {
+		t.Helper()
+		n := ended()
+		for what, query := range map[string]string{
+			"records":     `SELECT COUNT(*) FROM births WHERE status = 'valid' AND suspended_by = '' AND suspended_until = 0`,
+			"copies":      `SELECT COUNT(*) FROM credentials WHERE status = 'valid'`,
+			"bits":        `SELECT COUNT(*) FROM status_changes WHERE value = 0`,
+			"commitments": `SELECT COUNT(*) FROM commitments WHERE kind = 'reinstated'`,
+		} {
+			if got := d.total(query); got != n {
+				t.Errorf("%d %s after %d ends", got, what, n)
+			}
+		}
+		over := d.total(`SELECT COUNT(*) FROM override_acts WHERE act = 'expired'`)
+		if got := d.total(`SELECT COUNT(*) FROM overrides WHERE state = 'expired' AND ends = 0`); got != over {
+			t.Errorf("%d overrides after %d ends", got, over)
+		}
+		if got := d.total(`SELECT version FROM override_lists`); got != places+over {
+			t.Errorf("version %d after %d ends", got, over)
+		}
+	}
+	killed, between := 0, 0
+	for n := range 6 {
+		c := exec.Command(os.Args[0], "-test.run=^TestExpiryChild$")
+		c.Env = append(os.Environ(), "KINPASS_EXPIRY_CHILD="+url)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		before := ended()
+		for range 20_000 { // a busy machine may need long to begin
+			if before == births || ended() > before {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Duration(n) * time.Millisecond)
+		if c.Process.Kill() == nil && c.Wait() != nil {
+			killed++
+		}
+		if now := ended(); now > 0 && now < births {
+			between++
+		}
+		agree()
+	}
+	if killed == 0 || between == 0 {
+		t.Errorf("%d kills, %d of them in the middle", killed, between)
+	}
+	d.pass(suspensionTerm)
+	d.wantPlaces(pauses) // publishing ends what is left
+	d.checkShelf(nil)
+	agree()
+	if n := ended(); n != births {
+		t.Errorf("%d of %d ended", n, births)
+	}
+}
+
+// TestExpiryChild is the process that TestExpiryKilled kills.
+func TestExpiryChild(t *testing.T) {
+	url := os.Getenv("KINPASS_EXPIRY_CHILD")
+	if url == "" {
+		t.Skip("started by TestExpiryKilled")
+	}
+	d := newBooth(t, storetest.Reopen(t, url, "issuer"), childRing(t))
+	d.pass(suspensionTerm)
+	for range 1000 {
+		for n := int64(1); n <= 2; n++ {
+			if _, err := d.StatusList(ctx, vc.PurposeSuspension, n); err != nil && !errors.Is(err, ErrNoSuchStatusList) {
+				t.Fatal(err)
+			}
+		}
+		if _, err := d.OverrideList(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
