@@ -154,7 +154,8 @@ func (x *examiner) examine(ctx context.Context, d Dossier) (examined, error) {
 				return examined{}, placed(place, breach("is by the same guardian as another"))
 			}
 		}
-		if err := x.hosted(ctx, c, host); err != nil {
+		published, err := x.hosted(ctx, c, host)
+		if err != nil {
 			return examined{}, placed(place, err)
 		}
 		if p := c.Status[0].List + "#" + c.Status[0].Index; places[p] {
@@ -166,6 +167,7 @@ func (x *examiner) examine(ctx context.Context, d Dossier) (examined, error) {
 		out.quorum = max(out.quorum, needed(m.Exercise))
 		out.end(c.ValidTo)
 		out.end(m.ends(birth))
+		out.end(published)
 		if begin, err := vc.ParseDate(first.subject.Trip.NotBefore); err != nil || !begin.Time().Before(out.until) {
 			return examined{}, placed(place, breach("ends before the journey begins"))
 		}
@@ -466,20 +468,24 @@ var paperSchemas = map[string][]string{
 // hosted checks that the status of a consent is where the issuer of the birth
 // hosts it, and good. Where that is this office, the grantor must have reserved
 // the place: at any other nobody could withdraw the consent, and somebody else's
-// revocation would.
-func (x *examiner) hosted(ctx context.Context, c consent, host *vc.TrustIssuer) error {
+// revocation would. It gives the time until which the status is published, zero
+// if that is not known here.
+func (x *examiner) hosted(ctx context.Context, c consent, host *vc.TrustIssuer) (until time.Time, err error) {
 	if err := x.good(ctx, c.Credential, host); err != nil || host.DID != x.i.did {
-		return err
+		return time.Time{}, err
 	}
 	p, ok := x.i.placeAt(c.Status[0].List, c.Status[0].Index)
 	if !ok || x.i.listURL(vc.PurposeSuspension, p.list) != c.Status[1].List {
-		return breach("has a status that was not reserved for it")
+		return time.Time{}, breach("has a status that was not reserved for it")
 	}
-	reserved, err := x.i.store.reservedFor(ctx, p, c.Issuer)
-	if err == nil && !reserved {
-		return breach("has a status that was not reserved for it")
+	reserved, err := x.i.store.placesOf(ctx, p, c.Issuer)
+	if err == nil && len(reserved) != 1 {
+		err = breach("has a status that was not reserved for it")
 	}
-	return err
+	if err != nil {
+		return time.Time{}, err
+	}
+	return reserved[0].until, nil
 }
 
 // good checks what the status lists of an issuer say of a credential. Both

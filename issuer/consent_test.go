@@ -268,7 +268,11 @@ func TestConsentStatusReplay(t *testing.T) {
 		if n := d.total(`SELECT COUNT(*) FROM consent_places`); n != 2 {
 			t.Errorf("%d places", n)
 		}
-		// What was not used is given out, not lost: the next place is a fresh one.
+		// What was taken and not used is there for the next.
+		name, _ := consentList(d.now())
+		if l := d.store.lists.open[name]; l == nil || l.next-int64(len(l.back)) != 2 {
+			t.Errorf("places are lost: %+v", l)
+		}
 		if last := d.reserved(g); last.Status[0].Index == s.Status[0].Index || last.Status[0].Index == other.Status[0].Index {
 			t.Error("one place twice")
 		}
@@ -321,6 +325,46 @@ func TestConsentStatusOfOthers(t *testing.T) {
 	})
 }
 
+// Every one of the conditions counts by itself.
+func TestMayConsent(t *testing.T) {
+	b := newBirth()
+	at := deskTime
+	good := func() (c copied, g, ward row) {
+		c = copied{CredentialInfo: CredentialInfo{Type: vc.TypeGuardianship, State: StatusValid, ValidUntil: at.Add(time.Hour)}}
+		return c, row{State: StateIssued, Status: StatusValid, Record: raw(t, newGuardianship(b))}, row{State: StateIssued, Status: StatusValid, Record: raw(t, b)}
+	}
+	for name, x := range map[string]struct {
+		edit func(c *copied, g, ward *row)
+		want bool
+	}{
+		"good":                {func(*copied, *row, *row) {}, true},
+		"another type":        {func(c *copied, _, _ *row) { c.Type = vc.TypeBirth }, false},
+		"a revoked copy":      {func(c *copied, _, _ *row) { c.State = StatusRevoked }, false},
+		"no status":           {func(c *copied, _, _ *row) { c.State = "" }, false},
+		"a copy that is over": {func(c *copied, _, _ *row) { c.ValidUntil = at }, false},
+		"a revoked mandate":   {func(_ *copied, g, _ *row) { g.Status = StatusRevoked }, false},
+		"a suspended mandate": {func(_ *copied, g, _ *row) { g.Status = StatusSuspended }, false},
+		"a mandate on hold":   {func(_ *copied, g, _ *row) { g.State = StateHeld }, false},
+		"a revoked birth":     {func(_ *copied, _, w *row) { w.Status = StatusRevoked }, false},
+		"a birth that waits":  {func(_ *copied, _, w *row) { w.State = StatePending }, false},
+		"a mandate that is over": {func(_ *copied, g, _ *row) {
+			g.Record = raw(t, newGuardianship(b, func(g *vc.Guardianship) { g.Effective.Until = "2026-11-19" }))
+		}, false},
+		"a child of age": {func(_ *copied, _, w *row) {
+			w.Record = raw(t, newBirth(func(b *vc.Birth) { b.BirthDate.Value = "2008-11-19" }))
+		}, false},
+		"no power": {func(_ *copied, g, _ *row) {
+			g.Record = raw(t, newGuardianship(b, func(g *vc.Guardianship) { g.Powers = []string{"travelAccompany"} }))
+		}, false},
+	} {
+		c, g, ward := good()
+		x.edit(&c, &g, &ward)
+		if got, err := mayConsent(c, g, ward, at); err != nil || got != x.want {
+			t.Errorf("%s: %v %v", name, got, err)
+		}
+	}
+}
+
 // Only the key that reserved withdraws, and nobody learns who did.
 func TestWithdrawOfOthers(t *testing.T) {
 	eachBooth(t, func(t *testing.T, d *booth) {
@@ -342,6 +386,8 @@ func TestWithdrawOfOthers(t *testing.T) {
 			"a place outside the list":   {g, but(good, "index", "99999999999")},
 			"an index in other spelling": {g, but(good, "index", "0"+s.Status[0].Index)},
 			"a list that is not there":   {g, but(good, "list", strings.Replace(s.Status[0].List, "/revocation/", "/revocation/9", 1))},
+			"a list in other spelling":   {g, but(good, "list", strings.Replace(s.Status[0].List, "/revocation/", "/revocation/0", 1))},
+			"a list with a sign":         {g, but(good, "list", strings.Replace(s.Status[0].List, "/revocation/", "/revocation/+", 1))},
 			"the suspension list":        {g, but(good, "list", s.Status[1].List)},
 			"the token list":             {g, but(good, "list", strings.Replace(s.Status[0].List, "/revocation/", "/token/", 1))},
 			"another issuer's list":      {g, but(good, "list", strings.Replace(s.Status[0].List, "registry", "registries", 1))},
@@ -543,6 +589,28 @@ func TestConsentFollowsGuardianship(t *testing.T) {
 		if n := d.total(`SELECT COUNT(*) FROM status_changes c JOIN consent_places p ON p.list = c.list AND p.idx = c.idx WHERE c.purpose = 'revocation'`); n != 3 {
 			t.Errorf("%d revocations of three places", n)
 		}
+	})
+}
+
+// A suspension that nobody confirms ends for the consents too.
+func TestConsentAfterSuspension(t *testing.T) {
+	eachBooth(t, func(t *testing.T, d *booth) {
+		g := d.guardian()
+		s, gone := d.reserved(g), d.reserved(g)
+		if _, err := d.Suspend(ctx, peter, g.child.guardianship.Credentials[0].ID, "safety", ""); err != nil {
+			t.Fatal(explain(err))
+		}
+		if err := d.withdraw(g, gone); err != nil {
+			t.Fatal(explain(err))
+		}
+		d.wantAt(s, false, true)
+		d.pass(suspensionTerm + time.Minute)
+		if _, err := d.store.expireSuspensions(ctx); err != nil {
+			t.Fatal(explain(err))
+		}
+		d.wantAt(s, false, false)
+		d.wantAt(gone, true, true) // what is revoked stays as it was published
+		d.reserved(g)
 	})
 }
 

@@ -1010,6 +1010,15 @@ func TestWitnessEndsWithMandate(t *testing.T) {
 	if w, err := b.WitnessConsent(ctx, nora, d, ""); err != nil || !w.ValidUntil.Equal(time.Date(2026, 12, 5, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("%v %v", w.ValidUntil, err)
 	}
+	// So does the time until which the status is published.
+	h := b.guardian()
+	e := b.dossier(b.trip(h), h)
+	if _, err := b.db.Exec(`UPDATE consent_places SET valid_until = $1 WHERE holder = $2`, store.Micros(time.Date(2026, 12, 4, 0, 0, 0, 0, time.UTC)), h.did); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := b.WitnessConsent(ctx, nora, e, ""); err != nil || !w.ValidUntil.Equal(time.Date(2026, 12, 4, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("%v %v", w.ValidUntil, err)
+	}
 	// Over before the journey begins is no consent to it.
 	g := b.guardian(func(g *vc.Guardianship) { g.Effective.Until = "2026-11-29" })
 	_, err := b.WitnessConsent(ctx, nora, b.dossier(b.trip(g), g), "")

@@ -144,10 +144,9 @@ func (s *Store) consentPlaces(ctx context.Context, q reader, where string, args 
 	return out, rs.Err()
 }
 
-// reservedFor reports whether a holder reserved a place.
-func (s *Store) reservedFor(ctx context.Context, p place, holder string) (bool, error) {
-	ps, err := s.consentPlaces(ctx, s.db, `WHERE list = $1 AND idx = $2 AND holder = $3`, p.list, p.index, holder)
-	return len(ps) == 1, err
+// placesOf gives the place if the holder reserved it.
+func (s *Store) placesOf(ctx context.Context, p place, holder string) ([]consentPlace, error) {
+	return s.consentPlaces(ctx, s.db, `WHERE list = $1 AND idx = $2 AND holder = $3`, p.list, p.index, holder)
 }
 
 // witnessed is one row of the table: a consent that this office witnessed.
