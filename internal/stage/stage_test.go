@@ -9,6 +9,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,5 +153,62 @@ func TestCorruptPolicy(t *testing.T) {
 	parts[1] = base64.RawURLEncoding.EncodeToString(softer)
 	if _, err := check.Open([]byte(strings.Join(parts, ".")), []crypto.PublicKey{s.anchor.Public()}); !errors.Is(err, check.ErrBundle) {
 		t.Errorf("a policy that was changed after signing: %v", err)
+	}
+}
+
+// TestBothSides: the policies of both countries are asked, the stricter counts,
+// and the officer sees both.
+func TestBothSides(t *testing.T) {
+	s := newStage(t)
+	p := check.BundlePayload{ID: "stage", Sequence: 1, CreatedAt: built, TrustList: s.trust, StatusLists: s.lists}
+	for _, x := range policy.Shipped() {
+		p.Policies = append(p.Policies, x.Raw())
+	}
+	data, err := p.Sign(s.hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := check.Open(data, []crypto.PublicKey{s.anchor.Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	agreed := func(months int) policy.Case {
+		return policy.Case{Travels: []string{"mother"}, Child: policy.CaseChild{Nationality: "BRA", Residence: "BRA"},
+			Consents: []policy.CaseConsent{{By: []string{"father"}, MonthsAgo: months}}}
+	}
+	alone := agreed(2)
+	alone.Consents = nil
+	for _, x := range []struct {
+		c           policy.Case
+		exit, entry string
+		colour      string
+		said        []string // by policy
+	}{
+		{agreed(2), "BRA", "ZAF", "green", []string{"BRA-131-2011 green", "ZAF-6-12 green"}},
+		{agreed(4), "BRA", "ZAF", "amber", []string{"BRA-131-2011 green", "ZAF-6-12 amber CONSENT_OLD"}},
+		{agreed(4), "BRA", "PRT", "green", []string{"BRA-131-2011 green", "GENERIC green"}},
+		{alone, "BRA", "PRT", "red", []string{"BRA-131-2011 red CONSENT_MISSING_CO", "GENERIC amber CONSENT_MISSING_CO"}},
+		{alone, "PRT", "BRA", "amber", []string{"Schengen-exit amber CONSENT_MISSING_CO", "GENERIC amber CONSENT_MISSING_CO"}},
+		{alone, "PRT", "ZAF", "red", []string{"Schengen-exit amber CONSENT_MISSING_CO", "ZAF-6-12 red CONSENT_MISSING_CO"}},
+	} {
+		j := &journey{Stage: s, c: &x.c, exit: x.exit, entry: x.entry, mandates: map[string]mandate{}}
+		if err := j.issue(); err != nil {
+			t.Fatal(err)
+		}
+		shown, err := j.present()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, _, err := check.Check(shown[0], b, j.facts(policy.Exit), check.History{}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, a := range d.Policies {
+			said = append(said, strings.TrimSpace(a.ID+" "+a.Colour.String()+" "+strings.Join(a.Codes, " ")))
+		}
+		if d.Colour.String() != x.colour || !slices.Equal(said, x.said) {
+			t.Errorf("%s to %s: %s %v, %q, want %s, %q", x.exit, x.entry, d.Colour, d.Codes(), said, x.colour, x.said)
+		}
 	}
 }
