@@ -111,6 +111,8 @@ func TestScripts(t *testing.T) {
 					"present":   presentCmd,
 					"household": householdCmd,
 					"class":     classCmd,
+					"authority": authorityCmd,
+					"place":     placeCmd,
 					"dump":      dumpCmd,
 					"noleaks":   noleaksCmd,
 					"offline":   offlineCmd,
