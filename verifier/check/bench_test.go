@@ -15,8 +15,9 @@ import (
 // BenchmarkCheckConsent is KP1 text to decision of a journey from the United
 // Kingdom to South Africa: birth, two guardianships, the other guardian's
 // consent and two countries' policies. Each check takes turns with the bare
-// verification of the same signatures; x-bare is the ratio of the medians, of
-// which the limit is 1.5.
+// verification of the same signatures. x-bare is the ratio of their times, of
+// which the limit is 1.5, at the fastest tenth of the rounds: on a busy machine
+// the others measure who else is at work. x-bare-median is there to see that.
 func BenchmarkCheckConsent(b *testing.B) {
 	for _, kind := range []string{"witnessed", "selfSigned"} {
 		b.Run(kind, func(b *testing.B) {
@@ -28,7 +29,7 @@ func BenchmarkCheckConsent(b *testing.B) {
 			}
 			b.StopTimer()
 			var whole, alone []time.Duration
-			for range 500 {
+			for range 2000 {
 				t0 := time.Now()
 				check()
 				t1 := time.Now()
@@ -37,7 +38,9 @@ func BenchmarkCheckConsent(b *testing.B) {
 			}
 			slices.Sort(whole)
 			slices.Sort(alone)
-			b.ReportMetric(float64(whole[len(whole)/2])/float64(alone[len(alone)/2]), "x-bare")
+			at := func(n int) float64 { return float64(whole[n]) / float64(alone[n]) }
+			b.ReportMetric(at(len(whole)/10), "x-bare")
+			b.ReportMetric(at(len(whole)/2), "x-bare-median")
 		})
 	}
 }
