@@ -4,14 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
-// maxOverrides bounds the lists that one authority publishes over others'.
-const maxOverrides = 64
+const (
+	maxOverrides  = 512 // lists that one authority publishes over others'
+	fetchesAtOnce = 8
+)
 
 // examiner starts to examine a dossier.
 func (i *Issuer) examiner(trust *vc.TrustList) *examiner {
@@ -69,7 +74,7 @@ func (x *examiner) overridden(ctx context.Context, e vc.StatusEntry, issuer *vc.
 // overrules reads all that an authority overrides. One list that cannot be read
 // spoils all: it may be the one that matters.
 func (x *examiner) overrules(ctx context.Context, authority *vc.TrustIssuer) ([]overrule, error) {
-	body, err := x.i.fetcher.Get(ctx, authority.Shelf+"/overrides", maxListBytes)
+	body, err := x.published(ctx, authority.Shelf+"/overrides")
 	if err != nil {
 		return nil, ErrDossierStatus.With(err)
 	}
@@ -79,23 +84,47 @@ func (x *examiner) overrules(ctx context.Context, authority *vc.TrustIssuer) ([]
 	if err := vc.StrictJSON(body, &index, 4); err != nil || index.Lists == nil || len(index.Lists) > maxOverrides {
 		return nil, ErrDossierStatus.With(err)
 	}
-	var out []overrule
 	for _, address := range index.Lists {
 		name, ok := strings.CutPrefix(address, authority.Shelf+"/overrides/")
 		if !ok || name == "" || strings.ContainsAny(name, "/?#%\\") || strings.Contains(name, "..") {
 			return nil, ErrDossierStatus
 		}
-		body, err := x.i.fetcher.Get(ctx, address, maxListBytes)
-		if err != nil {
-			return nil, ErrDossierStatus.With(err)
-		}
-		o, err := x.overrule(string(body), address, authority)
-		if err != nil {
-			return nil, ErrDossierStatus.With(err)
-		}
-		out = append(out, o)
+	}
+	out := make([]overrule, len(index.Lists))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetchesAtOnce)
+	for n, address := range index.Lists {
+		g.Go(func() error {
+			body, err := x.published(ctx, address)
+			if err == nil {
+				out[n], err = x.overrule(string(body), address, authority)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, ErrDossierStatus.With(err)
 	}
 	return out, nil
+}
+
+// published reads what an authority publishes: our own from the register,
+// another's over the network.
+func (x *examiner) published(ctx context.Context, address string) ([]byte, error) {
+	own, ok := strings.CutPrefix(address, x.i.cfg.Base+"/overrides")
+	if !ok {
+		return x.i.fetcher.Get(ctx, address, maxListBytes)
+	}
+	if own == "" {
+		p, err := x.i.OverrideIndex(ctx)
+		return p.Body, err
+	}
+	n, err := strconv.ParseInt(strings.TrimPrefix(own, "/"), 10, 64)
+	if err != nil || x.i.overrideURL(n) != address {
+		return nil, ErrNoSuchStatusList
+	}
+	p, err := x.i.OverrideList(ctx, n)
+	return p.Body, err
 }
 
 // overrule verifies one list of an authority: by a court's key or, for a

@@ -70,7 +70,7 @@ func (b *bureau) list() *vc.TrustList {
 	for use, x := range map[string]vc.TrustKey{
 		keys.UseCredentials: {Role: vc.RoleRegistrar, Types: []string{vc.TypeBirth, vc.TypeGuardianship, vc.TypeStatusList}},
 		RoleNotary:          {Role: vc.RoleNotary, Types: []string{vc.TypeConsent, vc.TypeGuardianship}},
-		RoleCourt:           {Role: vc.RoleCourt, Types: []string{vc.TypeConsent, vc.TypeGuardianship}},
+		RoleCourt:           {Role: vc.RoleCourt, Types: []string{vc.TypeConsent, vc.TypeGuardianship, vc.TypeStatusList}},
 		RoleConsulate:       {Role: vc.RoleConsulate, Types: []string{vc.TypeConsent}},
 		RoleWitness:         {Role: vc.RoleWitness, Types: []string{vc.TypeConsent}},
 	} {
@@ -510,7 +510,7 @@ func TestDossierRefused(t *testing.T) {
 		_, err := b.WitnessConsent(ctx, nora, x.d, "")
 		var f *fault.Fault
 		if !errors.Is(err, ErrDossier) || !errors.As(err, &f) || len(f.Fields) != 1 || f.Fields[0].Path != x.path || !strings.Contains(f.Fields[0].Rule, x.rule) {
-			t.Errorf("%s: %v, want %s %s", name, explain(err), x.path, x.rule)
+			t.Errorf("%s: %v, want %s %s", name, why(err), x.path, x.rule)
 			if f != nil {
 				t.Logf("%+v", f.Fields)
 			}
@@ -591,7 +591,7 @@ func TestDossierStatus(t *testing.T) {
 			t.Fatal(explain(err))
 		}
 		if _, err := b.WitnessConsent(ctx, nora, ds[suspended], ""); err != nil {
-			t.Errorf("reinstated: %v", explain(err))
+			t.Errorf("reinstated: %v", why(err))
 		}
 	})
 }
@@ -628,7 +628,7 @@ func TestWitnessByTrustList(t *testing.T) {
 		_, err := b.WitnessConsent(ctx, nora, d, "")
 		var f *fault.Fault
 		if !errors.Is(err, x.want) || x.rule != "" && (!errors.As(err, &f) || !strings.Contains(f.Fields[0].Rule, x.rule)) {
-			t.Errorf("%s: %v, want %v %s", name, explain(err), x.want, x.rule)
+			t.Errorf("%s: %v, want %v %s", name, why(err), x.want, x.rule)
 		}
 	}
 	b.cfg.Trust = nil
@@ -726,7 +726,7 @@ func TestWitnessAbroad(t *testing.T) {
 	} {
 		shelf.fail.Store(fail)
 		if _, err := abroad.WitnessConsent(ctx, carl, d, ""); !errors.Is(err, ErrDossierStatus) {
-			t.Errorf("%s: %v", name, explain(err))
+			t.Errorf("%s: %v", name, why(err))
 		}
 	}
 	// A list that was good a day ago says nothing of today.
@@ -739,7 +739,7 @@ func TestWitnessAbroad(t *testing.T) {
 	home.Issuer.shelf.drop(2)
 	home.Issuer.shelf.drop(3)
 	if _, err := abroad.WitnessConsent(ctx, carl, d, ""); !errors.Is(err, ErrDossierStatus) {
-		t.Errorf("an old list: %v", explain(err))
+		t.Errorf("an old list: %v", why(err))
 	}
 	home.mu.Lock()
 	home.time = before
@@ -748,13 +748,30 @@ func TestWitnessAbroad(t *testing.T) {
 		home.Issuer.shelf.drop(n)
 	}
 	if _, err := abroad.WitnessConsent(ctx, carl, d, ""); err != nil {
-		t.Errorf("after all that: %v", explain(err))
+		t.Errorf("after all that: %v", why(err))
 	}
+	// A court of the office that witnesses overrides the registry: its own lists
+	// come from its own register.
+	abroad.trusted.Issuers[0].MayRevoke = []string{home.DID()}
+	var mandate vc.Credential
+	if err := json.Unmarshal([]byte(payloadOf(t, d.Guardianships[1])), &mandate); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := abroad.WitnessConsent(ctx, carl, d, ""); err != nil {
+		t.Errorf("before the court spoke: %v", why(err))
+	}
+	if _, err := abroad.AddOverride(ctx, clara, over(mandate.Status[1].List, mandate.Status[1].Index, "courtDecision"), ""); err != nil {
+		t.Fatal(explain(err))
+	}
+	if _, err := abroad.WitnessConsent(ctx, carl, d, ""); !errors.Is(err, ErrDossier) || !strings.Contains(err.Error(), "/guardianships/1 cannot be used") {
+		t.Errorf("overridden: %v", why(err))
+	}
+	abroad.trusted.Issuers[0].MayRevoke = nil
 	// Another issuer's shelf is no place for its status.
 	abroad.trusted.Issuers[1].Shelf = "https://shelf.example"
 	n := shelf.calls.Load()
 	if _, err := abroad.WitnessConsent(ctx, carl, d, ""); !errors.Is(err, ErrDossier) || shelf.calls.Load() != n {
-		t.Errorf("a list beside the shelf: %v", explain(err))
+		t.Errorf("a list beside the shelf: %v", why(err))
 	}
 }
 
