@@ -416,6 +416,24 @@ func FuzzFolder(f *testing.F) {
 	now := newClock().now()
 	subject := `{"childRef":"` + zainab.ref + `","grantors":[{"guardianshipCredential":"urn:uuid:6f2c7f0e-8f1c-4b5e-9a57-0d0b4d6b1c11","key":"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"}],"mode":"withOneGuardian","trip":` +
 		trip + `,"assurance":{"level":"selfSigned"},"nonce":"AAAAAAAAAAAAAAAAAAAAAA","grantedOn":"2026-11-20"}`
+	h, err := newHolder(now)
+	if err != nil {
+		f.Fatal(err)
+	}
+	hers := strings.ReplaceAll(subject, "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK", h.DID)
+	draft, err := h.draftedBy(json.RawMessage(hers))
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := folder{Subject: json.RawMessage(hers), Draft: draft, Parties: []party{{Guardianship: "x"}}}
+	if _, err := good.read(now); err != nil {
+		f.Fatal(err)
+	}
+	text, err := plainJSON(good)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
 	f.Add([]byte(`{"subject":` + subject + `,"parties":[{"guardianship":"x"}],"draft":"x.y.z"}`))
 	f.Add([]byte(`{"subject":{},"frozen":true}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -569,10 +587,11 @@ func TestConsentSurvivesKill(t *testing.T) {
 				if rec.Code >= 300 {
 					t.Errorf("the office answers %d", rec.Code)
 				}
+				close(asked)
 				if err := cmd.Process.Kill(); err != nil {
 					t.Error(err)
 				}
-				close(asked)
+				<-r.Context().Done() // it hears no answer
 			})
 		})
 		out, err := cmd.CombinedOutput()
