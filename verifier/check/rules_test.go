@@ -655,6 +655,7 @@ func stories() []story {
 		{name: "trust list without a term, young", world: func(w *world) { w.trust.Next = time.Time{} }, text: goodFamily, want: "OK", near: "POLICY_STALE"},
 	}
 	list = append(list, consentStories()...)
+	list = append(list, moreStories()...)
 	// Several presentations in one session.
 	var second Facts
 	list = append(list,
