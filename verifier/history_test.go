@@ -3,6 +3,7 @@ package verifier
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -216,6 +217,33 @@ func TestHistoryIsSealed(t *testing.T) {
 			t.Errorf("another secret: %v", err)
 		}
 	})
+}
+
+// Officers name sessions after families: what is remembered has a hash of the
+// name, which is another at another post.
+func TestSessionsAreHashed(t *testing.T) {
+	w := newWorld(t)
+	w.office()
+	w.signTrust()
+	v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+	w.build(v)
+	seen := map[string]bool{}
+	for _, f := range []check.Facts{{Session: "Okello family", Post: "north"}, {Session: "Okello family", Post: "south"}, {Session: "Okello", Post: "north"}, {Session: "Okello family", Post: "north"}} {
+		r, err := v.sit(context.Background(), f, func(b *check.Bundle, got check.Facts, h check.History, now time.Time) ([]check.Decision, check.History, error) {
+			raw, err := hex.DecodeString(got.Session)
+			if err != nil || len(raw) != 32 || bytes.Contains(raw, []byte("Okello")) {
+				t.Errorf("the session is %q", got.Session)
+			}
+			seen[got.Session] = true
+			return cross("c", 9)(b, got, h, now)
+		})
+		if err != nil || r[0].Session != f.Session {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d sessions of three", len(seen))
+	}
 }
 
 func mustRecords(t *testing.T, v *Verifier) []Record {

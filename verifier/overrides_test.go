@@ -392,6 +392,19 @@ func TestPoliciesInTheBundle(t *testing.T) {
 		if r := w.build(v); !slices.Equal(r.Policies, own) || len(r.Problems) != 0 || !slices.Equal(inBundle(), own) {
 			t.Fatalf("from a directory: %+v", r)
 		}
+		// A set for one country alone leaves nobody to what a post's program says.
+		lone := t.TempDir()
+		for name, raw := range policy.ShippedFiles() {
+			if p, err := policy.Parse(raw); err == nil && p.Country == "BRA" {
+				if err := os.WriteFile(filepath.Join(lone, name), raw, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		set, err := readPolicies(lone)
+		if err != nil || len(set.Policies()) != 2 || set.For("BRA", policy.Exit).Country != "BRA" || !slices.Contains(set.Policies(), policy.Generic()) {
+			t.Fatalf("Brazil alone: %v, %v", set, err)
+		}
 		write("broken.json", utopia+`,"appliesIf":{"religion":"x"}}`)
 		w.wait(time.Minute)
 		r = w.build(v)
