@@ -123,7 +123,8 @@ type Facts struct {
 	// papers.
 	Company string
 	// Direction is the side of the border on which this post is: exit, entry,
-	// or "" when nobody said.
+	// or "" when nobody said. It is for who keeps the decision: both countries'
+	// policies are asked on either side.
 	Direction string
 
 	Post    string // who checks; not used by any rule

@@ -137,6 +137,22 @@ func moreStories() []story {
 			f := newFamily(w)
 			return w.paper(f.of("child"), f.of("mother"), f.of("father"), f.witnessed(vc.RoleNotary, f.consent(vc.ModeThirdParty, "mother", "father")))
 		}, facts: going(func(f *Facts) { f.Confirm, f.AdultDocuments = []string{Portrait}, []string{rosa} }), want: "OK", near: "HOLDER_BINDING_FAILED GUARDIAN_MISMATCH"},
+		{name: "aunt on two papers", text: func(w *world) string {
+			f := newFamily(w)
+			w.others = []string{w.paper(f.witnessed(vc.RoleNotary, f.consent(vc.ModeThirdParty, "mother", "father")))}
+			return w.paper(f.of("child"))
+		}, facts: func(w *world) Facts {
+			return Facts{Exit: "UGA", Entry: "KEN", Confirm: []string{Portrait}, AdultDocuments: []string{rosa}, Others: w.others}
+		}, want: "OK", near: "BIRTH_MISSING NO_AUTHORITY PAPER_BEARER"},
+		{name: "two papers of two children", text: func(w *world) string {
+			f := newFamily(w)
+			t := f.consent(vc.ModeThirdParty, "mother", "father")
+			t.ChildRef = refTwin
+			w.others = []string{w.paper(f.witnessed(vc.RoleNotary, t))}
+			return w.paper(f.of("child"))
+		}, facts: func(w *world) Facts {
+			return Facts{Exit: "UGA", Entry: "KEN", Confirm: []string{Portrait}, AdultDocuments: []string{rosa}, Others: w.others}
+		}, want: "LINK_BROKEN NO_AUTHORITY"},
 		{name: "the mother's guardianship on paper beside the father's consent", text: func(w *world) string {
 			f := newFamily(w)
 			return w.paper(f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, f.consent(vc.ModeOneGuardian, "father")))

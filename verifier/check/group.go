@@ -11,8 +11,9 @@ const maxGroup = 60
 
 // CheckGroup decides about many children at one encounter, such as a class
 // with its teacher. Presentations are brought together by the child whom their
-// verified birth credential names, so that a second holder of the same child
-// joins that child; a presentation without one stands alone. There is one
+// verified credentials name, the birth credential before all others, so that a
+// second holder or a second paper of the same child joins that child; what
+// names none stands alone. There is one
 // Decision for each child, in the order in which they first appeared, and the
 // children whom one adult brings are counted together. f.Others are
 // presentations like the rest. Errors are those of Check.
@@ -67,17 +68,36 @@ func CheckGroup(presentations []string, b *Bundle, f Facts, h History, now time.
 }
 
 // onlyChild gives the child of the verified birth credentials, "" if there is
-// none or there are several.
+// none or there are several. A code without a birth credential, such as the
+// second of two papers, is about the child of the mandates and consents in it.
 func (e *exam) onlyChild() string {
-	ref := ""
+	births, others := "", ""
 	for _, c := range e.creds {
-		if c.birth == nil || c.cutOff {
-			continue
+		switch {
+		case c.cutOff:
+		case c.birth != nil:
+			if births != "" && births != c.birth.ChildRef {
+				return ""
+			}
+			births = c.birth.ChildRef
+		case c.mandate != nil:
+			others = onlyRef(others, c.mandate.Ward.ChildRef)
+		case c.consent != nil:
+			others = onlyRef(others, c.consent.ChildRef)
 		}
-		if ref != "" && ref != c.birth.ChildRef {
-			return ""
-		}
-		ref = c.birth.ChildRef
 	}
-	return ref
+	if births != "" || others == severalChildren {
+		return births
+	}
+	return others
+}
+
+// severalChildren stands for references that differ; no reference reads so.
+const severalChildren = "several"
+
+func onlyRef(have, ref string) string {
+	if have == "" || have == ref {
+		return ref
+	}
+	return severalChildren
 }

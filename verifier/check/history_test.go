@@ -302,6 +302,17 @@ func TestGroupJoinsHolders(t *testing.T) {
 			t.Errorf("%d: %s, want %s", i, got, want)
 		}
 	}
+	// The second of two papers joins the first, in whatever order.
+	papers := []string{w.paper(f.of("child")), w.paper(f.witnessed(vc.RoleNotary, f.consent(vc.ModeThirdParty, "mother", "father")))}
+	aunt := kenya
+	aunt.Confirm, aunt.AdultDocuments = []string{Portrait}, []string{rosa}
+	for range 2 {
+		ds, _, err := CheckGroup(papers, w.bundle(), aunt, History{}, now)
+		if err != nil || len(ds) != 1 || ds[0].Colour != Green {
+			t.Errorf("%d decisions, %v: %+v", len(ds), err, ds)
+		}
+		slices.Reverse(papers)
+	}
 	for _, n := range []int{0, maxGroup + 1} {
 		if _, _, err := CheckGroup(make([]string, n), w.bundle(), kenya, History{}, now); err == nil {
 			t.Errorf("%d presentations were taken", n)
