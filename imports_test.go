@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"api":                      {},
 	"migrations":               {},
 	"web":                      {"internal/fault"},
+	"web/webtest":              {},
 	"internal/account":         {"internal/fault", "internal/qr", "internal/serve", "internal/store", "web"},
 
 	"issuer":   role("internal/icao", "internal/tlog"),

@@ -8,8 +8,8 @@
 #   ./test.sh fuzz       every fuzz target for $FUZZTIME (default 30s)
 #   ./test.sh check      format, vet, staticcheck and known vulnerabilities
 #
-# It needs Go, gcc (for the race detector) and PostgreSQL 15 or newer. What is
-# missing is installed with apt where that is allowed (root, or sudo without a
+# It needs Go, gcc (for the race detector), PostgreSQL 15 or newer and Chromium
+# (for the pages). What is missing is installed with apt where that is allowed (root, or sudo without a
 # password); elsewhere the line to type is printed. PostgreSQL runs on a free
 # port from a directory that is deleted at the end; a server of your own is used
 # instead when KINPASS_TEST_POSTGRES holds its URL.
@@ -132,6 +132,15 @@ start_postgres() {
 	export KINPASS_TEST_POSTGRES
 }
 
+# find_chromium brings the browser that the pages are tested in, with fonts for
+# the scripts that the pages are written in.
+find_chromium() {
+	for c in "${KINPASS_CHROMIUM-}" chromium chromium-browser google-chrome; do
+		[ -z "$c" ] || ! command -v "$c" >/dev/null 2>&1 || return 0
+	done
+	install Chromium chromium fonts-dejavu-core fonts-lohit-deva
+}
+
 format() {
 	unformatted=$(gofmt -l .)
 	[ -z "$unformatted" ] || die "not formatted:
@@ -151,6 +160,9 @@ run_tests() {
 	export CGO_ENABLED=1 GORACE="${GORACE-atexit_sleep_ms=0}"
 	# Without a database a test fails; it is never skipped unseen.
 	export KINPASS_REQUIRE_POSTGRES=1
+	# Nor is a page passed over because there is no browser.
+	find_chromium
+	export KINPASS_REQUIRE_BROWSER=1
 	begin=$(date +%s)
 	{
 		status=0

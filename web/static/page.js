@@ -18,8 +18,10 @@ for (const menu of document.querySelectorAll('.kp-languages')) {
   })
 }
 
-// Times in the reader's own zone, in the page's language.
+// Times in the reader's own zone, in the page's language and its order of day
+// and month.
+const locale = document.documentElement.lang === 'en' ? 'en-GB' : document.documentElement.lang
 for (const element of document.querySelectorAll('time[data-local]')) {
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'long', timeStyle: 'short', numberingSystem: 'latn' })
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short', numberingSystem: 'latn' })
   element.textContent = format.format(new Date(element.dateTime))
 }

@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/web"
+	"github.com/kinpass/kinpass/web/webtest"
+)
+
+// TestPagesInABrowser goes through every page of accounts as people do: an
+// administrator who comes in by the command line's link invites somebody, who
+// joins, adds a device, signs out and in again. On a phone and on a desktop, in
+// two languages, for each service.
+func TestPagesInABrowser(t *testing.T) {
+	chromium := webtest.Open(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	h := &home{dir: t.TempDir()}
+	d, err := h.startDemo(ctx, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.stop)
+	for _, c := range []struct {
+		at   *running
+		role string
+		size webtest.Size
+		lang string
+	}{
+		{d.issuer, "registrar", webtest.Desktop, "en"},
+		{d.issuer, "registrar", webtest.Phone, "hi"},
+		{d.wallet, "guardian", webtest.Phone, "ar"},
+		{d.wallet, "guardian", webtest.Desktop, "ar"},
+		{d.verifier, "officer", webtest.Phone, "fr"},
+	} {
+		t.Run(c.at.role+" "+c.size.Name+" "+c.lang, func(t *testing.T) {
+			v := &visit{t: t, ctx: ctx, at: c.at, role: c.role, name: c.role + " " + c.size.Name + " " + c.lang,
+				open: func() *webtest.Tab { return chromium.Tab(t, c.size, c.lang) }}
+			v.signIn()
+			admin := v.administrator()
+			person, link := v.invite(admin)
+			v.join(person, link)
+			v.account(person)
+			v.close(admin)
+		})
+	}
+}
+
+// TestRolesHaveWords: every role that people can be invited to is named on the
+// pages, in every language.
+func TestRolesHaveWords(t *testing.T) {
+	for service, roles := range tokenRoles {
+		site, err := web.New(service, "http://localhost:8080")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, lang := range web.Languages {
+			r := httptest.NewRequest("GET", "/app/", nil)
+			r.Header.Set("Accept-Language", lang)
+			for _, role := range append([]string{account.RoleAdministrator}, roles...) {
+				if text := site.Text(r, "role."+role); text == "role."+role {
+					t.Errorf("%s has no word for %s", lang, role)
+				}
+			}
+		}
+	}
+}
+
+// visit is one way through the pages.
+type visit struct {
+	t          *testing.T
+	ctx        context.Context
+	at         *running
+	role, name string
+	open       func() *webtest.Tab
+}
+
+func (v *visit) look(x *webtest.Tab, name string) {
+	v.t.Helper()
+	x.Look(v.at.role + " " + name)
+}
+
+func (v *visit) invitation(g account.Guest) string {
+	v.t.Helper()
+	secret, _, err := v.at.accounts.Invite(v.ctx, g)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return v.at.accounts.Link(secret)
+}
+
+// signIn is for somebody who is nobody here yet.
+func (v *visit) signIn() {
+	x := v.open()
+	x.Go(v.at.base + "/app/account")
+	if x.Path() != "/app/sign-in" {
+		v.t.Fatalf("at %s", x.Path())
+	}
+	v.look(x, "sign-in")
+	x.Click(".kp-languages__now")
+	v.look(x, "sign-in languages")
+	x.Click(".kp-languages__now")
+	x.Go(v.at.base + "/app/join")
+	v.look(x, "join")
+	x.Type("#code", "0000-0000-0000-0000-0000")
+	x.Click("[data-code-form] button")
+	x.See("[data-problem]")
+	v.look(x, "join refused")
+	x.Go(v.at.base + "/app/nothing")
+	v.look(x, "error")
+}
+
+// administrator comes in by a link as the command line prints it.
+func (v *visit) administrator() *webtest.Tab {
+	x := v.open()
+	x.Go(v.invitation(account.Guest{Role: account.RoleAdministrator, Name: "Ada " + v.name}))
+	x.See("[data-invited]")
+	if p := x.Path(); p != "/app/join" {
+		v.t.Errorf("the secret stays in the address: %s", p)
+	}
+	for _, a := range x.Asked() {
+		if strings.Contains(a, "#") {
+			v.t.Errorf("the secret was sent: %s", a)
+		}
+	}
+	v.look(x, "join invited")
+	x.Press("[data-go]")
+	v.look(x, "home administrator")
+	return x
+}
+
+// invite makes an invitation on the people's page.
+func (v *visit) invite(x *webtest.Tab) (person *webtest.Tab, link string) {
+	x.Go(v.at.base + "/app/people")
+	v.look(x, "people")
+	x.Press("main form button[type=submit]")
+	v.look(x, "people errors")
+	x.Click(`input[value="` + v.role + `"]`)
+	if v.role != "guardian" {
+		x.Type("#name", "اسم طويل جدا Ọláyínká "+v.name)
+	}
+	x.Press("main form button[type=submit]")
+	v.look(x, "people invited")
+	link = x.Text("[data-invitation-link]")
+	x.Go(v.at.base + "/app/people")
+	v.look(x, "people open")
+	return v.open(), link
+}
+
+func (v *visit) join(x *webtest.Tab, link string) {
+	x.Go(link)
+	x.See("[data-invited]")
+	v.look(x, "join "+v.role)
+	x.Press("[data-go]")
+	if x.Path() != "/app/" {
+		v.t.Fatalf("at %s", x.Path())
+	}
+	v.look(x, "home")
+	// The link works once.
+	again := v.open()
+	again.Go(link)
+	again.See("[data-problem]")
+	v.look(again, "join used")
+}
+
+func (v *visit) account(x *webtest.Tab) {
+	account := v.at.base + "/app/account"
+	x.Go(account)
+	v.look(x, "account")
+	// The device has a passkey for this account: it says so.
+	x.Click("[data-go]")
+	x.See("[data-problem]")
+	v.look(x, "account known")
+
+	x.Press(`form[action="/app/account/devices"] button`)
+	v.look(x, "device")
+	second := v.open()
+	second.Go(x.Text("[data-invitation-link]"))
+	second.See("[data-invited]")
+	v.look(second, "join device")
+	second.Press("[data-go]")
+
+	x.Go(account)
+	v.look(x, "account two")
+	x.Press(`a[href$="/remove"]`)
+	v.look(x, "remove here")
+	// The other device's passkey goes, and the other device is out.
+	x.Go(account)
+	x.Press(`li:nth-child(2) a[href$="/remove"]`)
+	v.look(x, "remove")
+	x.Press("main form button")
+	v.look(x, "account removed")
+	second.Go(account)
+	if second.Path() != "/app/sign-in" {
+		v.t.Errorf("the removed device is in: %s", second.Path())
+	}
+	second.Click("[data-go]")
+	second.See("[data-problem]")
+	v.look(second, "sign-in refused")
+
+	x.Press(`a[href$="/remove"]`)
+	v.look(x, "remove last")
+	x.Press("main form button")
+	v.look(x, "remove last refused")
+
+	// Out and in again, and back to where one wanted to go.
+	x.Go(account)
+	x.Press(`form[action="/app/sign-out-everywhere"] button`)
+	x.Go(account)
+	x.Press("[data-go]")
+	if x.Path() != "/app/account" {
+		v.t.Errorf("after signing in at %s", x.Path())
+	}
+	v.look(x, "account again")
+}
+
+func (v *visit) close(x *webtest.Tab) {
+	x.Go(v.at.base + "/app/people")
+	x.Press(`tbody tr:last-child a[href$="/close"]`)
+	v.look(x, "close")
+	x.Press("main form button")
+	v.look(x, "people closed")
+}

@@ -1,0 +1,364 @@
+// Package webtest drives the pages in a real Chromium: as a phone and as a
+// desktop, with a passkey device of its own, and looks at every page as
+// somebody who cannot see it would (axe-core).
+//
+// Chromium is taken from $KINPASS_CHROMIUM or from where Debian puts it; test.sh
+// installs it. Without it those tests are skipped, or fail when
+// KINPASS_REQUIRE_BROWSER=1. Pictures of the pages go to $KINPASS_SCREENSHOTS,
+// or kinpass-screenshots in the directory for temporary files.
+package webtest
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
+)
+
+// axe is axe-core 4.14.1 of npm, under the Mozilla Public License 2.0. It is in
+// no binary: only tests import this package.
+//
+//go:embed axe.min.js
+var axe string
+
+// Size is a screen.
+type Size struct {
+	Name          string
+	Width, Height int64
+	Mobile        bool
+}
+
+// Sizes that every page is looked at in.
+var (
+	Phone   = Size{"phone", 390, 844, true}
+	Desktop = Size{"desktop", 1280, 900, false}
+)
+
+// find gives the browser's program, or skips the test.
+func find(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{os.Getenv("KINPASS_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); name != "" && err == nil {
+			return p
+		}
+	}
+	if os.Getenv("KINPASS_REQUIRE_BROWSER") == "1" {
+		t.Fatal("there is no Chromium")
+	}
+	t.Skip("no Chromium: install it (apt-get install chromium), or run ./test.sh")
+	return ""
+}
+
+// Browser is a running Chromium.
+type Browser struct {
+	t   testing.TB
+	ctx context.Context
+}
+
+// Open starts a Chromium that ends with the test. More flags are of the form
+// "name" or "name=value".
+func Open(t testing.TB, flags ...string) *Browser {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(find(t)), chromedp.UserDataDir(t.TempDir()),
+		chromedp.DisableGPU, chromedp.Flag("hide-scrollbars", true))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // it refuses root otherwise
+	}
+	for _, f := range flags {
+		name, value, ok := strings.Cut(f, "=")
+		if ok {
+			options = append(options, chromedp.Flag(name, value))
+		} else {
+			options = append(options, chromedp.Flag(name, true))
+		}
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal("Chromium does not start: ", err)
+	}
+	return &Browser{t, ctx}
+}
+
+// Tab is a page in a browser of its own: it shares no cookies with others.
+type Tab struct {
+	t    testing.TB
+	ctx  context.Context
+	size Size
+	lang string
+
+	mu     sync.Mutex
+	asked  []string // addresses
+	broken []string // what went wrong in scripts and policies
+}
+
+// Tab opens a page of a size in a language. It has a passkey device that
+// confirms everything.
+func (b *Browser) Tab(t testing.TB, size Size, lang string) *Tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(cancel)
+	x := &Tab{t: t, ctx: ctx, size: size, lang: lang}
+	if err := chromedp.Listen(ctx, x.hear); err != nil {
+		t.Fatal(err)
+	}
+	x.Do(chromedp.Func(func(ctx context.Context, to *chromedp.Target) error {
+		_, err := cdp.Call(ctx, to, network.Enable, network.EnableParams{})
+		if err == nil {
+			_, err = cdp.Call(ctx, to, runtime.Enable, cdp.Empty{})
+		}
+		if err == nil {
+			_, err = cdp.Call(ctx, to, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": lang}})
+		}
+		if err == nil {
+			_, err = cdp.Call(ctx, to, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: size.Width, Height: size.Height, DeviceScaleFactor: 2, Mobile: size.Mobile})
+		}
+		if err == nil {
+			_, err = cdp.Call(ctx, to, webauthn.Enable, webauthn.EnableParams{})
+		}
+		if err == nil {
+			_, err = cdp.Call(ctx, to, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+				Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+				HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+			}})
+		}
+		if err == nil {
+			// What the policy of a page keeps from happening is a mistake in the page.
+			_, err = cdp.Call(ctx, to, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `addEventListener('securitypolicyviolation', (e) => console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile + ' ' + e.lineNumber))`})
+		}
+		return err
+	}))
+	return x
+}
+
+func (x *Tab) hear(event any) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		x.asked = append(x.asked, e.Request.URL)
+	case *runtime.EventExceptionThrown:
+		x.broken = append(x.broken, "exception: "+(&chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails}).Error())
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError {
+			for _, a := range e.Args {
+				x.broken = append(x.broken, "console: "+string(a.Value))
+			}
+		}
+	}
+}
+
+// Do does something in the page and fails the test when it does not work, with a
+// picture of how the page looks then.
+func (x *Tab) Do(actions ...chromedp.Action[chromedp.Void]) {
+	x.t.Helper()
+	ctx, cancel := context.WithTimeout(x.ctx, 40*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		x.t.Fatalf("%v (see %s)", err, x.picture("failed"))
+	}
+}
+
+// Value gives what an expression of JavaScript, or the promise that it gives,
+// comes to in the page.
+func Value[T any](x *Tab, expression string) T {
+	x.t.Helper()
+	ctx, cancel := context.WithTimeout(x.ctx, 40*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		x.t.Fatalf("%v (see %s)", err, x.picture("failed"))
+	}
+	return v
+}
+
+// wait asks until an expression is true. A page that is just being left answers
+// with an error, which is no answer.
+func (x *Tab) wait(expression string) {
+	x.t.Helper()
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(x.ctx, 10*time.Second)
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		cancel()
+		if err == nil && ok {
+			return
+		}
+	}
+	x.t.Fatalf("it did not come to %s (see %s)", expression, x.picture("failed"))
+}
+
+const ready = `document.readyState === 'complete' && document.body !== null && document.body.classList.contains('govuk-frontend-supported')`
+
+// Go opens an address and waits until the page's script has run. Another
+// fragment of the same page is opened anew, too.
+func (x *Tab) Go(address string) {
+	x.t.Helper()
+	x.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(address))
+	x.wait(ready)
+}
+
+// Click clicks what the selector finds.
+func (x *Tab) Click(selector string) {
+	x.t.Helper()
+	x.Do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Press clicks what the selector finds and waits for the page that follows.
+func (x *Tab) Press(selector string) {
+	x.t.Helper()
+	Value[bool](x, `window.before = true`)
+	x.Click(selector)
+	x.wait(`!window.before && ` + ready)
+}
+
+// Type types into what the selector finds.
+func (x *Tab) Type(selector, text string) {
+	x.t.Helper()
+	x.Do(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// See waits until what the selector finds can be seen.
+func (x *Tab) See(selector string) {
+	x.t.Helper()
+	x.Do(chromedp.WaitVisible(chromedp.CSS(selector)))
+}
+
+// Text gives the text of what the selector finds.
+func (x *Tab) Text(selector string) string {
+	x.t.Helper()
+	quoted, err := json.Marshal(selector)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return Value[string](x, `document.querySelector(`+string(quoted)+`).innerText`)
+}
+
+// Path gives the path and fragment of the page's address.
+func (x *Tab) Path() string {
+	x.t.Helper()
+	return Value[string](x, `location.pathname + location.hash`)
+}
+
+// finding is what axe-core found.
+type finding struct {
+	ID, Impact, Help string
+	Nodes            []struct{ HTML string }
+}
+
+// Look takes a picture of the page and fails the test for what keeps people from
+// using it.
+func (x *Tab) Look(name string) {
+	x.t.Helper()
+	file := x.picture(name)
+	for _, f := range x.Findings() {
+		x.t.Errorf("%s: %s\n  see %s", name, f, file)
+	}
+}
+
+// Findings lists what keeps people from using the page: serious findings of
+// axe-core, a page wider than the screen or in another language than was asked
+// for, and what Broken lists.
+func (x *Tab) Findings() []string {
+	x.t.Helper()
+	var out []string
+	type looks struct {
+		Findings  []finding
+		Wide      bool
+		Lang, Dir string
+	}
+	Value[int](x, axe+`; 0`)
+	found := Value[looks](x, `(async () => {
+		const r = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+		return {
+			findings: r.violations.map((v) => ({ id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.map((n) => ({ html: n.html })) })),
+			wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
+			lang: document.documentElement.lang, dir: document.documentElement.dir
+		}
+	})()`)
+	for _, f := range found.Findings {
+		text := fmt.Sprintf("axe %s (%s): %s", f.ID, f.Impact, f.Help)
+		for _, n := range f.Nodes {
+			text += "\n    " + n.HTML
+		}
+		if f.Impact == "serious" || f.Impact == "critical" {
+			out = append(out, text)
+		} else {
+			x.t.Log(text)
+		}
+	}
+	if found.Wide {
+		out = append(out, "wider than the screen")
+	}
+	if found.Lang != x.lang || (found.Dir == "rtl") != (x.lang == "ar") {
+		out = append(out, fmt.Sprintf("in %q, written %q", found.Lang, found.Dir))
+	}
+	return append(out, x.Broken()...)
+}
+
+// Broken lists what went wrong unseen since it was asked last: a script that
+// broke, something that the page's policy stopped, a request to another origin.
+func (x *Tab) Broken() []string {
+	x.t.Helper()
+	origin := Value[string](x, `location.origin`)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := x.broken
+	for _, a := range x.asked {
+		u, err := url.Parse(a)
+		if err != nil || u.Scheme+"://"+u.Host != origin && u.Scheme != "blob" && a != "about:blank" {
+			out = append(out, "a request to "+a)
+		}
+	}
+	x.broken, x.asked = nil, nil
+	return out
+}
+
+// Asked gives the addresses that were asked since the last look.
+func (x *Tab) Asked() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return append([]string(nil), x.asked...)
+}
+
+// picture saves how the page looks, as long as it is, and gives the file.
+func (x *Tab) picture(name string) string {
+	x.t.Helper()
+	dir := os.Getenv("KINPASS_SCREENSHOTS")
+	if dir == "" {
+		dir = filepath.Join(os.TempDir(), "kinpass-screenshots")
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.png", strings.NewReplacer("/", "-", " ", "-").Replace(name), x.size.Name, x.lang))
+	ctx, cancel := context.WithTimeout(x.ctx, 30*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		if err = os.MkdirAll(dir, 0o755); err == nil {
+			err = os.WriteFile(file, png, 0o644)
+		}
+	}
+	if err != nil {
+		x.t.Log("no picture: ", err)
+	}
+	return file
+}
