@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -429,7 +430,7 @@ func (w *Wallet) Consents(ctx context.Context, g Guardian) ([]Consent, error) {
 		return nil, err
 	}
 	j, err := w.judge(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotReady) {
 		return nil, err
 	}
 	// However many services have to be asked, a list is there in time.
@@ -456,7 +457,7 @@ func (w *Wallet) Consent(ctx context.Context, g Guardian, id string) (Consent, e
 		return Consent{}, err
 	}
 	j, err := w.judge(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotReady) {
 		return Consent{}, err
 	}
 	c = w.synced(ctx, v, c, j)

@@ -361,10 +361,11 @@ func (f *folder) read(now time.Time) (*vc.TravelConsent, error) {
 // this wallet has stays as it is.
 var ErrConsentRoom = fault.New(fault.Conflict, "consent-room", "what the other guardians' wallets left is not what you agreed to").WithHint("do not sign; make a new consent, and send the invitation to the other guardian only")
 
-// synced is sync for readers: what cannot be had now is shown as it was.
+// synced is sync for readers: what cannot be had now, or not be judged for want
+// of a trust list (a nil judge), is shown as it was.
 func (w *Wallet) synced(ctx context.Context, v *vault, c consentHeld, j *judge) consentHeld {
 	state := c.state(w.cfg.Now())
-	if c.Room == nil || c.Room.Done || state == consentWithdrawn || state == consentExpired {
+	if j == nil || c.Room == nil || c.Room.Done || state == consentWithdrawn || state == consentExpired {
 		return c
 	}
 	now, err := w.sync(ctx, v, c, j, false)

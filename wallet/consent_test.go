@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -678,4 +679,88 @@ func TestConsentLines(t *testing.T) {
 			t.Errorf("no %q in %s", w, text)
 		}
 	}
+}
+
+// A consent does not outlive the child's reference: at an epoch there is a new
+// one, and what was agreed to under the old one is shown with nothing else.
+func TestConsentOutlived(t *testing.T) {
+	s := lite(t).hosting()
+	ctx := t.Context()
+	a := s.accept(t, amina, zainab)
+	s.o.clock.add(309 * oneDay)
+	journey := json.RawMessage(`{"departFrom":"NPL","destinations":["IND"],"notBefore":"2027-10-01","notAfter":"2027-10-20"}`)
+	d := s.draft(t, amina, Draft{Child: a.Child, Trip: journey})
+	early := s.draft(t, amina, Draft{Child: a.Child, Trip: journey})
+	if _, err := s.SignConsent(ctx, amina, d.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Present(ctx, amina, Request{Child: a.Child, Consent: d.ID}); err != nil {
+		t.Fatal(err)
+	}
+	s.o.clock.add(oneDay)
+	s.o.redo(func(d *deal) { d.child.ref = "ICEiIyQlJicoKSorLC0uLw" })
+	if r, err := s.Renew(ctx, amina); err != nil || r.Renewed != 4 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	_, err := s.Present(ctx, amina, Request{Child: a.Child, Consent: d.ID})
+	mustCode(t, err, "consent-outlived")
+	if _, err := s.Present(ctx, amina, Request{Child: a.Child}); err != nil {
+		t.Errorf("without the consent: %v", err)
+	}
+	_, err = s.Present(ctx, amina, Request{Child: a.Child, Consent: d.ID, Credentials: []string{borderOf(t, a, vc.TypeBirth), borderOf(t, a, vc.TypeGuardianship)}})
+	mustCode(t, err, "consent-outlived")
+	// It can still be taken back, also once nothing of the child is left here.
+	for _, c := range a.Credentials {
+		if err := s.DeleteCredential(ctx, amina, c.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.WithdrawConsent(ctx, amina, d.ID); err != nil {
+		t.Error(err)
+	}
+	if s.kept(t, amina, d.ID).Told != true {
+		t.Error("the office was not told")
+	}
+	if err := s.DeleteConsent(ctx, amina, early.ID); err != nil {
+		t.Error(err)
+	}
+	// Renewed within an epoch, the guardianship has another id: the one that
+	// was cited goes along.
+	b := s.accept(t, bilal, tariq)
+	e := s.draft(t, bilal, Draft{Child: b.Child, Trip: json.RawMessage(`{"departFrom":"NPL","destinations":["IND"],"notBefore":"2028-07-30","notAfter":"2028-08-20"}`)})
+	s.o.clock.add(310 * oneDay)
+	if _, err := s.SignConsent(ctx, bilal, e.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	s.o.redo(nil)
+	if r, err := s.Renew(ctx, bilal); err != nil || r.Renewed != 4 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	p, err := s.Present(ctx, bilal, Request{Child: b.Child, Consent: e.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := s.parts(t, p.Presentation)
+	var said vc.TravelConsent
+	if len(shown) != 4 || json.Unmarshal(shown[3].Subject, &said) != nil || shown[2].ID != said.Grantors[0].Guardianship || shown[1].ID == shown[2].ID {
+		t.Errorf("%d credentials", len(shown))
+	}
+}
+
+// Nobody who lists consents has to wait for a trust list.
+func TestConsentsWithoutTrustList(t *testing.T) {
+	s := lite(t).hosting()
+	s.o.alter = jointly(2)
+	a := s.accept(t, amina, zainab)
+	d := s.together(t, amina, a.Child)
+	s.cfg.TrustList = func(context.Context) (*vc.TrustList, error) { return nil, nil }
+	list, err := s.Consents(t.Context(), amina)
+	if err != nil || len(list) != 1 || list[0].ID != d.ID {
+		t.Errorf("%+v %v", list, err)
+	}
+	if _, err := s.Consent(t.Context(), amina, d.ID); err != nil {
+		t.Error(err)
+	}
+	_, err = s.SignConsent(t.Context(), amina, d.ID, true)
+	mustCode(t, err, "trust-list-missing")
 }
