@@ -129,6 +129,23 @@ func moreStories() []story {
 			t.Accompanying[0].BirthDate = nil
 			t.Trip.DepartFrom = "GBR"
 		}), facts: facts(Facts{Exit: "GBR", Entry: "KEN", AdultDocuments: []string{rosa}}), want: "OK", near: "FACTS_MISSING CONSENT_SCOPE"},
+		{name: "a pair twice, and one for each grantor", text: func(w *world) string {
+			f := newFamily(w)
+			t := f.consent(vc.ModeThirdParty, "mother", "father")
+			return w.present("aunt", f.of("child"), f.of("mother"), f.of("father"), f.witnessed(vc.RoleNotary, t, func(c *vc.Credential) {
+				c.Status = append(append(c.Status[:2:2], c.Status[:2]...), c.Status[2:]...)
+			}))
+		}, facts: facts(kenya), want: "OK", near: "STATUS_UNKNOWN"},
+		{name: "a delegate by a mandate that is not final, and the mother stays", text: func(w *world) string {
+			f := newFamily(w)
+			g := f.mandate["mother"]
+			g.Exercise, g.Powers = vc.Exercise{Mode: "sole"}, []string{"delegate", "travelAccompany", "travelConsent"}
+			g.Guardian.Delegates, g.LegalBasis.Finality = []string{w.id("aunt")}, "appealable"
+			w.others = []string{w.present("aunt", f.of("child"), f.of("mother"))}
+			return w.present("mother", f.of("child"), f.of("mother"))
+		}, facts: func(w *world) Facts {
+			return Facts{Exit: "UGA", Entry: "KEN", Company: CompanyThirdParty, Others: w.others}
+		}, want: "BASIS_PROVISIONAL CONSENT_MISSING"},
 		{name: "only a consent", text: func(w *world) string {
 			f := newFamily(w)
 			return w.present("aunt", f.witnessed(vc.RoleNotary, f.consent(vc.ModeThirdParty, "mother", "father")))

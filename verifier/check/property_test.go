@@ -280,7 +280,7 @@ func TestFaultsNeverHelp(t *testing.T) {
 			t.Errorf("%s: only %d of %d faults do anything", kind, alone, len(names))
 		}
 	}
-	rounds := 250
+	rounds := 120
 	if testing.Short() {
 		rounds = 40
 	}
