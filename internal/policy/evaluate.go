@@ -497,7 +497,8 @@ func (r Receiver) has(parts []string) bool {
 // other, each of the consents that passed those before: who agreed at all, for
 // how long and for what, at which level, and how long ago. The first for which
 // too few guardians are left gives the finding. A court's agreement stands for
-// every guardian who did not give theirs.
+// every guardian who did not give theirs; what guardians signed before a court is
+// theirs, and a court's only where a court is what is asked for.
 func (v *view) agreed(out *outcome, n *need) {
 	missing := v.guardians - v.here
 	if n.consent == court {
@@ -511,7 +512,7 @@ func (v *view) agreed(out *outcome, n *need) {
 		c := &v.s.Consents[i]
 		k := max(0, c.Grantors)
 		switch {
-		case c.Court:
+		case c.Court, n.consent == court && c.Level == vc.LevelJudicial:
 			k = missing
 		case n.consent == court:
 			// Given, and not what is asked for.

@@ -121,8 +121,8 @@ type Consent struct {
 	// here and without those whom another consent of this Situation counts.
 	Grantors int
 	Level    string // derived from who signed: vc.LevelSelfSigned and so on
-	// Court: a court agrees in the place of a guardian (grantor capacity court,
-	// or a court's own signature).
+	// Court: a court agrees in the place of a guardian (grantor capacity court in
+	// a court's own consent).
 	Court     bool
 	GrantedOn vc.Date
 	// Ends: the consent names its last day (trip.notAfter).

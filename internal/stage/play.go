@@ -214,6 +214,10 @@ func (j *journey) agree(x *policy.CaseConsent) error {
 		t.Receiving = receiver(j.c.Receiver)
 	case len(j.guardians()) > 0:
 		t.Mode = vc.ModeOneGuardian
+		for _, who := range j.guardians() {
+			t.Accompanying = append(t.Accompanying, vc.Companion{Names: zone(who), Key: j.mandates[who].key})
+			t.Accompanying[len(t.Accompanying)-1].Names[0].Full = who
+		}
 	case j.c.Group:
 		t.Mode = vc.ModeGroup
 	}

@@ -91,8 +91,29 @@ func consentStories() []story {
 			near: "CONSENT_MISSING_CO CONSENT_QUORUM ISSUER_UNTRUSTED HOLDER_BINDING_FAILED GUARDIAN_MISMATCH"},
 		{name: "father's notarised consent without his guardianship", text: func(w *world) string {
 			f := newFamily(w)
-			return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, f.consent(vc.ModeOneGuardian, "father")))
+			return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, f.naming("mother", f.consent(vc.ModeOneGuardian, "father"))))
 		}, facts: facts(kenya), want: "OK", near: "CONSENT_QUORUM"},
+		{name: "father's notarised consent, without his guardianship and naming nobody", text: func(w *world) string {
+			f := newFamily(w)
+			return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, f.consent(vc.ModeOneGuardian, "father")))
+		}, facts: facts(kenya), want: "CONSENT_MISSING_CO"},
+		{name: "the mother's notarised consent by her other telephone", text: secondTelephone(func(_ *family, _ *vc.TravelConsent) {}),
+			facts: facts(kenya), want: "CONSENT_MISSING_CO"},
+		{name: "the mother's notarised consent by her other telephone, under a false name", text: secondTelephone(func(f *family, t *vc.TravelConsent) {
+			t.Accompanying = []vc.Companion{f.w.companion("uncle")}
+			t.Accompanying[0].Key = f.w.id("mother")
+		}), facts: facts(kenya), want: "CONSENT_MISSING_CO"},
+		{name: "one of two parents before a court is no court's order", text: func(w *world) string {
+			f := newFamily(w)
+			return w.present("aunt", f.of("child"), f.of("mother"), f.witnessed(vc.RoleCourt, f.consent(vc.ModeThirdParty, "mother")))
+		}, facts: facts(kenya), want: "CONSENT_QUORUM"},
+		{name: "a court's order of the one who stays at home excuses nobody", world: (*world).national, text: func(w *world) string {
+			f := newFamily(w)
+			f.mandate["father"].LegalBasis.Type, f.mandate["father"].LegalBasis.Finality = "courtOrder", "final"
+			t := f.consent(vc.ModeOneGuardian, "father")
+			t.Trip.DepartFrom, t.Trip.NotAfter, t.Trip.ReturnBy, t.GrantedOn, t.Trip.NotBefore = "GBR", "", "", "2025-10-01", "2025-10-01"
+			return w.present("mother", f.of("child"), f.of("mother"), f.of("father"), f.witnessed(vc.RoleNotary, t))
+		}, facts: facts(Facts{Exit: "GBR", Entry: "KEN", ReturnBy: vc.Date{Year: 2026, Month: 11, Day: 30}}), want: "CONSENT_SCOPE"},
 		{name: "father's consent without his guardianship", text: func(w *world) string {
 			f := newFamily(w)
 			return w.present("mother", f.of("child"), f.of("mother"), f.signs("father", f.consent(vc.ModeOneGuardian, "father")))
@@ -127,7 +148,7 @@ func consentStories() []story {
 		}, facts: facts(kenya), want: "SIG_INVALID CONSENT_MISSING_CO"},
 		{name: "less assurance claimed than given", text: func(w *world) string {
 			f := newFamily(w)
-			return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, f.consent(vc.ModeOneGuardian, "father"), func(c *vc.Credential) {
+			return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, f.naming("mother", f.consent(vc.ModeOneGuardian, "father")), func(c *vc.Credential) {
 				c.Subject = []byte(strings.Replace(string(c.Subject), `"level":"notarised"`, `"level":"witnessed"`, 1))
 			}))
 		}, facts: facts(kenya), want: "OK", near: "SIG_INVALID"},
@@ -283,7 +304,7 @@ func consentStories() []story {
 		{name: "the day after", text: coMother(vc.RoleNotary, func(_ *family, t *vc.TravelConsent) { t.Trip.NotAfter, t.Trip.ReturnBy = "2026-11-19", "" }), facts: facts(kenya), want: "CONSENT_SCOPE"},
 		{name: "consent credential over", text: func(w *world) string {
 			f := newFamily(w)
-			t := f.consent(vc.ModeOneGuardian, "father")
+			t := f.naming("mother", f.consent(vc.ModeOneGuardian, "father"))
 			return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, t, func(c *vc.Credential) { c.ValidTo = now }))
 		}, facts: facts(kenya), want: "CONSENT_SCOPE", near: "CRED_EXPIRED_RECENT"},
 		{name: "consent given tomorrow", text: coMother(vc.RoleNotary, func(_ *family, t *vc.TravelConsent) { t.GrantedOn = "2026-11-16" }), facts: going(func(f *Facts) { f.Date = vc.Date{Year: 2026, Month: 11, Day: 15} }), want: "CONSENT_SCOPE"},
@@ -312,7 +333,7 @@ func consentStories() []story {
 		{name: "the registry hosts no consents", world: func(w *world) { w.trust.Issuers[0].ConsentStatus = false }, text: coMother(vc.RoleNotary), facts: facts(kenya), want: "STATUS_UNKNOWN", near: "CONSENT_WITHDRAWN"},
 		{name: "status at the witness's own list", text: func(w *world) string {
 			f := newFamily(w)
-			t := f.consent(vc.ModeOneGuardian, "father")
+			t := f.naming("mother", f.consent(vc.ModeOneGuardian, "father"))
 			return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, t, func(c *vc.Credential) {
 				for i := range c.Status {
 					c.Status[i].List = strings.Replace(c.Status[i].List, "registrar", "notary", 1)
@@ -442,6 +463,26 @@ func paperMother(named bool, grantor string) func(w *world) string {
 		g := w.mandate("")
 		jointly(g)
 		return w.paper(f.of("child"), w.issue(g), f.witnessed(vc.RoleNotary, t))
+	}
+}
+
+// naming has a consent name the adult who travels.
+func (f *family) naming(who string, t *vc.TravelConsent) *vc.TravelConsent {
+	t.Accompanying = append(t.Accompanying, f.w.companion(who))
+	return t
+}
+
+// secondTelephone is the mother, with a consent that she gave herself by another
+// copy of her guardianship.
+func secondTelephone(change func(f *family, t *vc.TravelConsent)) func(w *world) string {
+	return func(w *world) string {
+		f := newFamily(w)
+		g := *f.mandate["mother"]
+		g.ID = w.id("thief") // her other telephone
+		f.mandate["thief"] = &g
+		t := f.consent(vc.ModeOneGuardian, "thief")
+		change(f, t)
+		return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, t))
 	}
 }
 

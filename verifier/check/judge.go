@@ -154,6 +154,7 @@ func (e *exam) judgeWho() {
 	for _, c := range e.grantors {
 		if !slices.Contains(e.reliedOn, c) {
 			e.reliedOn = append(e.reliedOn, c)
+			e.absent++
 		}
 	}
 	if e.ofAge && e.companyKnown {

@@ -67,6 +67,7 @@ type exam struct {
 	required     requirement
 	here         int
 	reliedOn     []*credential // mandates of those who travel, and of those who consent
+	absent       int           // how many of them, the last, are of those who only consent
 	grantors     []*credential // mandates of those who consent, as far as shown
 	given        []policy.Consent
 	needless     bool // whoever is here may act without the others in both countries

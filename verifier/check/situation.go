@@ -99,7 +99,7 @@ func (e *exam) situation() policy.Situation {
 			s.Parents[i] = policy.Parent{Role: p.Role, Status: p.Status}
 		}
 	}
-	for _, m := range e.reliedOn {
+	for _, m := range e.speaking() {
 		g := m.mandate
 		if !contains(s.Bases, g.LegalBasis.Type) {
 			s.Bases = append(s.Bases, g.LegalBasis.Type)
@@ -121,6 +121,15 @@ func (e *exam) situation() policy.Situation {
 	}
 	s.Receiver.Verified = f.confirmed(Receiver)
 	return s
+}
+
+// speaking gives the mandates of those who are here, or where nobody is those of
+// the grantors: why a guardian who stays at home is one excuses nobody else.
+func (e *exam) speaking() []*credential {
+	if e.here == 0 {
+		return e.reliedOn
+	}
+	return e.reliedOn[:len(e.reliedOn)-e.absent]
 }
 
 // returnBy gives the day of return as the officer entered it, else the one to
@@ -242,12 +251,14 @@ func (e *exam) agree() {
 		if err != nil {
 			continue // completeConsent refused it
 		}
-		c := policy.Consent{Level: a.of.level, Court: a.of.level == vc.LevelJudicial, GrantedOn: granted,
+		c := policy.Consent{Level: a.of.level, GrantedOn: granted,
 			Ends: t.Trip.NotAfter != "", Relocation: t.RelocationAllowed}
 		for _, g := range a.grantors {
 			switch {
 			case g.Capacity == "court":
-				// A court decides in the place of whoever is missing.
+				// A court decides in the place of whoever is missing. One that only
+				// saw guardians sign decides nothing.
+				c.Court = true
 				c.Grantors = max(c.Grantors, e.required.guardians-e.here)
 			case hasGrantor(counted, &g), e.travels(t, &g), e.countedAs(counted, &g):
 			default:
@@ -264,8 +275,10 @@ func (e *exam) agree() {
 }
 
 // travels reports whether a grantor is, or may be, the guardian who is here and
-// counts already. Paper has no key: there a grantor counts only if the consent
-// names the traveller, and somebody else consents.
+// counts already. A guardian can hold two copies of one guardianship under two
+// keys: where the grantor's is not shown, the grantor counts only if the consent
+// names the traveller, and somebody else consents. Then the witness, who saw the
+// grantor's, vouches that they are two.
 func (e *exam) travels(t *vc.TravelConsent, g *vc.Grantor) bool {
 	m := e.evidence(g)
 	for _, p := range e.guardians {
@@ -278,20 +291,21 @@ func (e *exam) travels(t *vc.TravelConsent, g *vc.Grantor) bool {
 				return true
 			}
 		}
-		if m == nil && p.key == "" && !e.anotherConsents(t, g, p) {
+		if m == nil && !e.anotherConsents(t, g, p) {
 			return true
 		}
 	}
 	return false
 }
 
-// anotherConsents: the consent names the guardian who travels, and the grantor
-// has another key.
+// anotherConsents: the consent names the guardian who travels by the whole name,
+// and the grantor has another key. A key alone does not tell a witness who that
+// is.
 func (e *exam) anotherConsents(t *vc.TravelConsent, g *vc.Grantor, p *person) bool {
 	for i := range t.Accompanying {
 		a := &t.Accompanying[i]
 		for _, c := range p.mandates {
-			if likeGuardian(a, &c.mandate.Guardian) {
+			if common, _ := commonName(a.Names, c.mandate.Guardian.Names); common {
 				return a.Key != g.Key
 			}
 		}
