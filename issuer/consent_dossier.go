@@ -154,6 +154,9 @@ func (x *examiner) examine(ctx context.Context, d Dossier) (examined, error) {
 				return examined{}, placed(place, breach("is by the same guardian as another"))
 			}
 		}
+		if consentsToOneself(m, &first.subject, birth) {
+			return examined{}, placed(place, breach("names the guardian who agrees as the one who travels"))
+		}
 		published, err := x.hosted(ctx, c, host)
 		if err != nil {
 			return examined{}, placed(place, err)
@@ -173,6 +176,25 @@ func (x *examiner) examine(ctx context.Context, d Dossier) (examined, error) {
 		}
 	}
 	return out, out.collect(first, signed)
+}
+
+// consentsToOneself: the guardian who travels by a consent is the one who gave
+// it, under another key perhaps. A border believes the witness that they are two.
+func consentsToOneself(m mandate, t *vc.TravelConsent, birth *vc.Birth) bool {
+	if t.Mode != vc.ModeOneGuardian {
+		return false
+	}
+	for i := range t.Accompanying {
+		a := &t.Accompanying[i]
+		named := &vc.Guardianship{Guardian: vc.Guardian{Kind: "naturalPerson", Names: a.Names, BirthDate: a.BirthDate}}
+		if a.Document != nil {
+			named.Guardian.Documents = []vc.Identifier{*a.Document}
+		}
+		if a.Key == m.ID || sameGuardian(m.Guardianship, named, birth) {
+			return true
+		}
+	}
+	return false
 }
 
 // end brings the end of what is witnessed forward to a time that is not zero.

@@ -388,6 +388,17 @@ func TestDossierRefused(t *testing.T) {
 	}
 	place := func(m map[string]any, n int) map[string]any { return m["credentialStatus"].([]any)[n].(map[string]any) }
 	second := b.guardianOf(mother.child) // another key of the same mother
+	somebody := []vc.Name{{Kind: "legal", Script: "Latn", Given: []string{"Else"}, Family: []string{"Somebody"}}}
+	namesOf := func(g *guardian) []vc.Name {
+		var m vc.Guardianship
+		raw, err := json.Marshal(b.subjectOf(mandate(g)))
+		if err != nil || vc.DecodeChecked(raw, &m) != nil || len(m.Guardian.Names) == 0 {
+			t.Fatal("no names")
+		}
+		names := m.Guardian.Names[:1]
+		names[0].Full = "Nobody in particular" // as a machine-readable zone it is hers
+		return names
+	}
 	foreign := &guardian{t: t}
 	foreign.signer, foreign.did = newKey(t, keys.EdDSA)
 	_, shared := b.agrees(mother, c)
@@ -498,9 +509,11 @@ func TestDossierRefused(t *testing.T) {
 			d.Consents = sharing(b, c, shared, mother, dad)
 			d.Guardianships = append(d.Guardianships, mandate(dad))
 		}), "/consents/1", "reserved"},
-		"another journey":          {edited(good(), func(d *Dossier) { x := c; x.Trip.NotAfter = "2026-12-21"; d.Consents[1], _ = b.agrees(dad, x) }), "/consents/1", "another journey"},
-		"the same consent twice":   {edited(good(), func(d *Dossier) { d.Consents[1] = d.Consents[0] }), "/consents/1", "same guardian"},
-		"two keys of one guardian": {b.dossier(b.trip(mother, second), mother, second), "/consents/1", "same guardian"},
+		"another journey":                        {edited(good(), func(d *Dossier) { x := c; x.Trip.NotAfter = "2026-12-21"; d.Consents[1], _ = b.agrees(dad, x) }), "/consents/1", "another journey"},
+		"the same consent twice":                 {edited(good(), func(d *Dossier) { d.Consents[1] = d.Consents[0] }), "/consents/1", "same guardian"},
+		"oneself as the traveller":               {one(func(c *vc.TravelConsent) { c.Accompanying = []vc.Companion{{Key: mother.did, Names: somebody}} }), "/consents/0", "as the one who travels"},
+		"one's other telephone as the traveller": {one(func(c *vc.TravelConsent) { c.Accompanying = []vc.Companion{{Key: second.did, Names: namesOf(mother)}} }), "/consents/0", "as the one who travels"},
+		"two keys of one guardian":               {b.dossier(b.trip(mother, second), mother, second), "/consents/1", "same guardian"},
 		"a key that holds no credential": {edited(one(nil), func(d *Dossier) {
 			x := b.trip(mother)
 			x.Grantors[0].Key = foreign.did

@@ -241,6 +241,10 @@ func sizesOf(t *testing.T, s scene, n *notary, bounded bool) {
 	given(bilal, d.ID, amina)
 	p, err = show(amina, hers.Child, list[0].ID)
 	report("birth, guardianship, witnessed, companion by key", 814, p, err)
+	// Named as no machine reads it: his guardianship shows that they are two.
+	if n := len(s.parts(t, p.Presentation)); err == nil && n != 4 {
+		t.Errorf("%d credentials", n)
+	}
 
 	// A third party goes, both agree.
 	both := func(with json.RawMessage) string {

@@ -173,7 +173,9 @@ func pickConsent(v *vault, agreed []consentHeld, r Request, own bool, now time.T
 // holder's own guardianships: the least that is enough. A witness has seen every
 // guardianship, so that a witnessed consent needs none of them, unless a single
 // guardian agrees and nobody else shows how many have to: then that guardian's
-// says it. What was not witnessed rests on every grantor's guardianship.
+// says it, or unless the consent does not name the holder: then the grantors'
+// show that nobody agreed with themselves. What was not witnessed rests on every
+// grantor's guardianship.
 func (c *consentHeld) evidence(shown []*held) []string {
 	with := func(i int) []string {
 		if slices.ContainsFunc(shown, func(h *held) bool { return h.vc.ID == c.guards[i].vc.ID }) {
@@ -183,8 +185,10 @@ func (c *consentHeld) evidence(shown []*held) []string {
 	}
 	var guards, consents []string
 	if c.Witnessed != "" {
-		if who := c.witnessedFor(); len(who) == 1 && len(shown) == 0 {
-			guards = with(who[0])
+		if who := c.witnessedFor(); len(who) == 1 && len(shown) == 0 || c.subject.Mode == vc.ModeOneGuardian && len(shown) > 0 && !c.names(shown) {
+			for _, i := range who {
+				guards = append(guards, with(i)...)
+			}
 		}
 		return append(guards, c.Witnessed)
 	}
@@ -193,6 +197,23 @@ func (c *consentHeld) evidence(shown []*held) []string {
 		consents = append(consents, p.Consent)
 	}
 	return append(guards, consents...)
+}
+
+// names reports whether the consent names the holder of these guardianships as a
+// border compares it: by the whole name as machines read it.
+func (c *consentHeld) names(shown []*held) bool {
+	for _, h := range shown {
+		for _, own := range h.guardianship.Guardian.Names {
+			for _, a := range c.subject.Accompanying {
+				if slices.ContainsFunc(a.Names, func(n vc.Name) bool {
+					return n.MRZ != nil && own.MRZ != nil && n.MRZ.Primary == own.MRZ.Primary && n.MRZ.Secondary == own.MRZ.Secondary
+				}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // witnessedFor gives the places of the grantors whom the witnessed consent
