@@ -188,13 +188,36 @@ func consentsToOneself(m mandate, t *vc.TravelConsent, birth *vc.Birth) bool {
 		a := &t.Accompanying[i]
 		named := &vc.Guardianship{Guardian: vc.Guardian{Kind: "naturalPerson", Names: a.Names, BirthDate: a.BirthDate}}
 		if a.Document != nil {
-			named.Guardian.Documents = []vc.Identifier{*a.Document}
+			// A border compares the number alone.
+			d := *a.Document
+			for _, own := range m.Guardian.Documents {
+				if sameNumber(own.Value, d.Value) {
+					d = own
+				}
+			}
+			named.Guardian.Documents = []vc.Identifier{d}
 		}
 		if a.Key == m.ID || sameGuardian(m.Guardianship, named, birth) {
 			return true
 		}
 	}
 	return false
+}
+
+// sameNumber compares the numbers of two documents by their letters and digits.
+func sameNumber(a, b string) bool {
+	plain := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' {
+				return r - 32
+			}
+			if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return -1
+		}, s)
+	}
+	return plain(a) == plain(b)
 }
 
 // end brings the end of what is witnessed forward to a time that is not zero.

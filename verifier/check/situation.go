@@ -280,7 +280,7 @@ func (e *exam) agree() {
 // names the traveller, and somebody else consents. Then the witness, who saw the
 // grantor's, vouches that they are two.
 func (e *exam) travels(t *vc.TravelConsent, g *vc.Grantor) bool {
-	m := e.evidence(g)
+	m := e.shownOf(g)
 	for _, p := range e.guardians {
 		if p.key == g.Key {
 			return true
@@ -298,14 +298,14 @@ func (e *exam) travels(t *vc.TravelConsent, g *vc.Grantor) bool {
 	return false
 }
 
-// anotherConsents: the consent names the guardian who travels by the whole name,
-// and the grantor has another key. A key alone does not tell a witness who that
-// is.
+// anotherConsents: the consent names the guardian who travels by a document or
+// the whole name, and the grantor has another key. A key alone does not tell a
+// witness who that is.
 func (e *exam) anotherConsents(t *vc.TravelConsent, g *vc.Grantor, p *person) bool {
 	for i := range t.Accompanying {
 		a := &t.Accompanying[i]
 		for _, c := range p.mandates {
-			if common, _ := commonName(a.Names, c.mandate.Guardian.Names); common {
+			if likeGuardian(a, &c.mandate.Guardian) {
 				return a.Key != g.Key
 			}
 		}
@@ -313,14 +313,28 @@ func (e *exam) anotherConsents(t *vc.TravelConsent, g *vc.Grantor, p *person) bo
 	return false
 }
 
+// shownOf finds a mandate of the grantor: the one that is cited, or one that was
+// issued since to the same key.
+func (e *exam) shownOf(g *vc.Grantor) *credential {
+	if m := e.evidence(g); m != nil {
+		return m
+	}
+	for _, m := range e.wards {
+		if m.mandate.ID != "" && m.mandate.ID == g.Key {
+			return m
+		}
+	}
+	return nil
+}
+
 // countedAs: a grantor with two mandates counts once.
 func (e *exam) countedAs(counted []vc.Grantor, g *vc.Grantor) bool {
-	m := e.evidence(g)
+	m := e.shownOf(g)
 	if m == nil {
 		return false
 	}
 	for i := range counted {
-		if o := e.evidence(&counted[i]); o != nil && samePerson(o.mandate, m.mandate) {
+		if o := e.shownOf(&counted[i]); o != nil && samePerson(o.mandate, m.mandate) {
 			return true
 		}
 	}
