@@ -331,6 +331,7 @@ func (s *Store) expireOverrides(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		n := 0
 		err = s.write(ctx, func(tx *sql.Tx) error {
 			os, err := s.overrides(ctx, tx, `WHERE o.ends > 0 AND o.ends <= $1 ORDER BY o.ends, o.id LIMIT $2`, at, expireBatch)
 			if err != nil {
@@ -341,9 +342,10 @@ func (s *Store) expireOverrides(ctx context.Context) error {
 					return err
 				}
 			}
+			n = len(os)
 			return nil
 		})
-		if err != nil {
+		if err != nil || n == 0 { // somebody else ended them
 			return err
 		}
 	}

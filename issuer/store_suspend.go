@@ -52,15 +52,19 @@ func (s *Store) expireSuspensions(ctx context.Context) (ended int, err error) {
 					return err
 				}
 				for _, r := range rs {
-					if _, err := s.expire(ctx, tx, r); err != nil {
+					after, err := s.expire(ctx, tx, r)
+					if err != nil {
 						return err
 					}
+					if after.Status != r.Status {
+						n++
+					}
 				}
-				n += len(rs)
 			}
 			return nil
 		})
-		if err != nil {
+		// Without progress, as when a clock goes back, the next sweep goes on.
+		if err != nil || n == 0 {
 			return ended, err
 		}
 		ended += n

@@ -506,6 +506,34 @@ func TestOrganisationEndsItsOwn(t *testing.T) {
 	})
 }
 
+// TestOrganisationEndsNothingOfOthers: a mandate on the organisations' basis that
+// none of them decided, from before that was kept, is the State's to end.
+func TestOrganisationEndsNothingOfOthers(t *testing.T) {
+	record := raw(t, &vc.Guardianship{LegalBasis: vc.LegalBasis{Type: "humanitarianMandate"}})
+	old := row{Kind: KindGuardianship, Proposer: rita, Record: record}
+	if err := old.mayPropose(hugo); !errors.Is(err, ErrNoSuchCredential) {
+		t.Errorf("revoke: %v", err)
+	}
+	if err := old.maySuspend(hugo, "safety"); !errors.Is(err, ErrNoSuchCredential) {
+		t.Errorf("suspend: %v", err)
+	}
+	for _, c := range []Caller{rita, peter, clara} {
+		if err := old.mayPropose(c); err != nil {
+			t.Errorf("%s: %v", c.Role, err)
+		}
+	}
+	own := old
+	own.SignedAs = RoleHumanitarian
+	if own.mayPropose(hugo) != nil || own.maySuspend(hugo, "safety") != nil {
+		t.Error("its own")
+	}
+	// What is not a mandate on any known basis is nobody's to end by default.
+	own.Record = raw(t, &vc.Guardianship{LegalBasis: vc.LegalBasis{Type: "decree"}})
+	if roles, err := own.entitled(); err != nil || len(roles) != 0 {
+		t.Errorf("%v %v", roles, err)
+	}
+}
+
 // TestExpiryKilled kills a process that publishes while suspensions end, again
 // and again: at every moment a record, its bit, the commitment and the audit
 // agree, and in the end each suspension has ended once.
