@@ -422,6 +422,9 @@ func (i *Issuer) admitOnce(ctx context.Context, r row, d decision) (Outcome, err
 		if err := CheckWard(g, b, i.now()); err != nil {
 			return Outcome{}, err
 		}
+		if err := countersigned(g, r.Proposer.Role, d.proposer.Role, d.by.Role); err != nil {
+			return Outcome{}, err
+		}
 		if r.SignedAs == "" {
 			if r.SignedAs, err = decidingRole(g, r.Proposer.Role, d.proposer.Role, d.by.Role); err != nil {
 				return Outcome{}, err

@@ -150,6 +150,21 @@ func decidingRole(g *vc.Guardianship, roles ...string) (string, error) {
 		Rule: "is decided by " + strings.Join(vc.RolesFor(g.LegalBasis.Type), " or ")})
 }
 
+// ofState are the offices that act for a State.
+var ofState = []string{RoleRegistrar, RoleCourt, RoleProtection}
+
+// countersigned refuses a humanitarian mandate that claims the countersignature
+// of a State where neither of the two persons acts for one: an organisation
+// cannot give itself, by naming an office, the powers that only the State adds.
+func countersigned(g *vc.Guardianship, roles ...string) error {
+	if g.LegalBasis.CountersignedBy == "" || g.LegalBasis.Type != "humanitarianMandate" ||
+		slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(ofState, role) }) {
+		return nil
+	}
+	return ErrBasisDecision.WithFields(fault.Field{Path: "/legalBasis/countersignedBy",
+		Rule: "needs one of the two persons to be " + strings.Join(ofState, " or ")})
+}
+
 // basisDays bounds the life of a holder's credential on a legal basis.
 func basisDays(basis string) int {
 	if b, ok := bases[basis]; ok {

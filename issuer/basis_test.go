@@ -55,6 +55,16 @@ func onBasis(kind string) func(*vc.Guardianship) {
 	}
 }
 
+// wardOn makes a birth whose child can have a guardian on a legal basis: a will
+// waits for a death.
+func wardOn(kind string) *vc.Birth {
+	return newBirth(func(b *vc.Birth) {
+		if kind == "testamentary" {
+			b.Parentage[0].Status = "deceased"
+		}
+	})
+}
+
 // kidOf gives the name of the key that a copy is signed with.
 func kidOf(t testing.TB, profile, text string) string {
 	t.Helper()
@@ -109,7 +119,7 @@ func TestBasisTable(t *testing.T) {
 		d := openDesk(t, db)
 		for kind := range bases {
 			for role, c := range callers {
-				b := newBirth()
+				b := wardOn(kind)
 				d.birth(StateIssued, b)
 				o, err := d.RegisterGuardianship(ctx, c[0], raw(t, newGuardianship(b, onBasis(kind))), "")
 				if !slices.Contains(vc.RolesFor(kind), role) && !slices.Contains(keepsRegister, role) {
@@ -262,7 +272,7 @@ func TestImportSignsForTheFirstOffice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := openDeskWith(t, Config{DB: storetest.Open(t, store.SQLite, "issuer"), Ring: ringOf(t, c.offices...)})
 			for kind, want := range c.want {
-				b := newBirth()
+				b := wardOn(kind)
 				if s, refused := d.load(jsonl(t, b), jsonl(t, newGuardianship(b, onBasis(kind)))); s.Accepted != 2 {
 					t.Fatalf("%s: %+v %+v", kind, s, refused)
 				}
@@ -372,6 +382,64 @@ func TestCorrectionKeepsToTheBasis(t *testing.T) {
 			_, text, err := d.Paper(ctx, rita, d.birthOf(o.ID), o.ID)
 			if err != nil || kidOf(t, ProfilePaper, text) != c.signed {
 				t.Errorf("signed by %s, %v", kidOf(t, ProfilePaper, text), err)
+			}
+		}
+	})
+}
+
+// TestCountersignatureIsAStates: an organisation does not give itself what only
+// a State adds, by naming an office that countersigned: one of the two persons is
+// of a State's office, at registration and in a correction.
+func TestCountersignatureIsAStates(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		countersign := func(g *vc.Guardianship) {
+			g.LegalBasis.CountersignedBy = d.DID()
+			g.Powers = []string{"travelAccompany", "travelConsent", "relocate"}
+		}
+		for n, c := range []struct {
+			by   [2]Caller
+			want error
+		}{
+			{[2]Caller{hugo, hana}, ErrBasisDecision},
+			{[2]Caller{hugo, rita}, nil},
+			{[2]Caller{peter, hana}, nil},
+			{[2]Caller{hugo, clara}, nil},
+		} {
+			b := newBirth()
+			d.birth(StateIssued, b)
+			o, err := d.RegisterGuardianship(ctx, c.by[0], raw(t, newGuardianship(b, onBasis("humanitarianMandate"), countersign)), "")
+			if err != nil {
+				t.Fatal(n, explain(err))
+			}
+			if _, err = d.Approve(ctx, c.by[1], o.Approval, true); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+				t.Errorf("%d: %v", n, explain(err))
+			}
+		}
+		b := newBirth()
+		d.birth(StateIssued, b)
+		own := newGuardianship(b, onBasis("humanitarianMandate"))
+		o, err := d.RegisterGuardianship(ctx, hugo, raw(t, own), "")
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		d.approveAs(hana, o)
+		countersign(own)
+		for _, c := range []struct {
+			second Caller
+			want   error
+		}{{hana, ErrBasisDecision}, {rita, nil}} {
+			p, err := d.CorrectGuardianship(ctx, hugo, o.ID, raw(t, own), "")
+			if err != nil {
+				t.Fatal(explain(err))
+			}
+			if _, err := d.Approve(ctx, c.second, p.Approval, true); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+				t.Errorf("corrected with %s: %v", c.second.Name, explain(err))
+			}
+			if c.want != nil {
+				if _, err := d.Approve(ctx, c.second, p.Approval, false); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	})

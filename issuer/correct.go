@@ -308,6 +308,9 @@ func executeCorrectGuardianship(ctx context.Context, i *Issuer, a approval, d de
 	if _, err := decidingRole(before, a.Caller.Role, d.by.Role); err != nil {
 		return Outcome{}, err
 	}
+	if err := countersigned(&g, a.Caller.Role, d.by.Role); err != nil {
+		return Outcome{}, err
+	}
 	v := version{old: old, new: old, guard: &g, birth: w.birth, ward: w.row}
 	if v.new.SignedAs, err = decidingRole(&g, a.Caller.Role, d.by.Role); err != nil {
 		return Outcome{}, err

@@ -33,7 +33,27 @@ func CheckWard(g *vc.Guardianship, ward *vc.Birth, now time.Time) error {
 	c.guardianAge(g, ward, child)
 	c.kinship(g, ward)
 	c.coGuardians(g, ward)
+	c.byWill(g, ward)
 	return c.refusal()
+}
+
+// byWill refuses a guardian by will while the parents live: a will sleeps until
+// the death is in the record (domain handbook, section 2.2). A record that names
+// no living parent has nobody to wait for.
+func (c *inspection) byWill(g *vc.Guardianship, ward *vc.Birth) {
+	if g.LegalBasis.Type != "testamentary" {
+		return
+	}
+	living := false
+	for _, p := range ward.Parentage {
+		if p.Status == "deceased" {
+			return
+		}
+		living = living || p.Status == "known"
+	}
+	if living {
+		c.refuse("/legalBasis/type", "must wait until the birth record calls a parent deceased")
+	}
 }
 
 // wardDates refuses a mandate from before the child was born. A decision may

@@ -389,7 +389,7 @@ func TestEndByBasis(t *testing.T) {
 		d := openDesk(t, db)
 		for kind := range bases {
 			for first, c := range callers {
-				b := newBirth()
+				b := wardOn(kind)
 				d.birth(StateIssued, b)
 				office := vc.RolesFor(kind)[0]
 				o, err := d.RegisterGuardianship(ctx, callers[office], raw(t, newGuardianship(b, onBasis(kind))), "")
