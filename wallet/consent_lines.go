@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ func (c *consentHeld) lines(now time.Time) []string {
 		out = append(out, receiver(r))
 	}
 	out = append(out, when(&s.Trip)...)
+	if s.Trip.NotAfter == "" {
+		out = append(out, "No last day is named: this ends on "+longDay(vc.DateOf(c.until()))+".")
+	}
 	if s.RelocationAllowed {
 		out = append(out, "The child may stay and live there.")
 	} else {
@@ -70,6 +74,9 @@ func (c *consentHeld) standing(now time.Time) []string {
 	default:
 		out = append(out, strconv.Itoa(c.signed())+" of "+strconv.Itoa(max(c.Quorum, len(c.Parties)))+" guardians have signed.")
 	}
+	if n := len(c.Parties); (state == consentSigned || state == consentWitnessed) && n < c.Quorum {
+		out = append(out, "Only "+strconv.Itoa(n)+" of "+strconv.Itoa(c.Quorum)+" guardians agreed. A border may refuse it.")
+	}
 	if c.Shared {
 		return append(out, "The guardians let you show it. You cannot pass it on. It ends on "+longDay(vc.DateOf(c.until()))+", or earlier if a guardian takes it back.")
 	}
@@ -93,6 +100,11 @@ func companions(s *vc.TravelConsent) []string {
 		if w := relationWords[a.Relation]; w != "" {
 			who += ", " + w
 		}
+		if a.BirthDate != nil {
+			if d := bornOn(*a.BirthDate); d != "" {
+				who += ", born " + d
+			}
+		}
 		if a.Document != nil {
 			who += ", " + documentWords[a.Document.Type] + " " + plain(a.Document.Value)
 		}
@@ -100,8 +112,38 @@ func companions(s *vc.TravelConsent) []string {
 			lead = "Or with "
 		}
 		out = append(out, lead+who+".")
+		if more := otherNames(a.Names); len(more) > 0 {
+			out = append(out, "The papers of this adult may also say "+strings.Join(more, " or ")+".")
+		}
 	}
 	return out
+}
+
+// otherNames gives the names by which a border would also take an adult for the
+// one who is meant: whoever agrees must hear them, or could be brought to agree
+// to somebody else. A machine-readable form that only repeats the name is left
+// out.
+func otherNames(names []vc.Name) []string {
+	shown := []string{first(ownNames(names), "")}
+	add := func(text string) {
+		if text != "" && !slices.Contains(shown, text) {
+			shown = append(shown, text)
+		}
+	}
+	for _, n := range names {
+		text := n
+		text.MRZ = nil
+		add(first(ownNames([]vc.Name{text}), ""))
+		if n.MRZ == nil {
+			continue
+		}
+		primary, secondary, err := machineReadable(&n)
+		if err == nil && primary == n.MRZ.Primary && secondary == n.MRZ.Secondary {
+			continue
+		}
+		add(first(ownNames([]vc.Name{{Kind: n.Kind, MRZ: n.MRZ}}), ""))
+	}
+	return shown[1:]
 }
 
 func receiver(r *vc.Receiver) string {

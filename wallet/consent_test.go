@@ -674,7 +674,7 @@ func TestConsentLines(t *testing.T) {
 	alone := s.draft(t, amina, Draft{Child: a.Child, Mode: vc.ModeAlone, Receiving: json.RawMessage(`{"name":"Sita Rai","address":"Delhi"}`), RelocationAllowed: true,
 		Trip: json.RawMessage(`{"departFrom":"NPL","destinations":["IND"],"notBefore":"2026-12-01","crossings":1}`)})
 	text := strings.Join(alone.Lines, " ")
-	for _, w := range []string{"The child travels alone.", "From 1 December 2026.", "no way back", "may stay and live there"} {
+	for _, w := range []string{"The child travels alone.", "From 1 December 2026.", "No last day is named: this ends on ", "2028.", "no way back", "may stay and live there"} {
 		if !strings.Contains(text, w) {
 			t.Errorf("no %q in %s", w, text)
 		}
@@ -763,4 +763,44 @@ func TestConsentsWithoutTrustList(t *testing.T) {
 	}
 	_, err = s.SignConsent(t.Context(), amina, d.ID, true)
 	mustCode(t, err, "trust-list-missing")
+}
+
+// Who agrees hears every name by which a border would take somebody for the
+// companion: another guardian wrote them down, and may mean another adult.
+func TestConsentLinesTellEveryName(t *testing.T) {
+	s := lite(t).hosting()
+	a := s.accept(t, amina, zainab)
+	for who, want := range map[string]string{
+		`{"names":[{"kind":"legal","script":"Latn","given":["Rita"],"family":["Thapa"],"mrz":{"primary":"SMITH","secondary":"JOHN"}}]}`:                               "The papers of this adult may also say JOHN SMITH.",
+		`{"names":[{"kind":"legal","script":"Latn","full":"Rita Thapa"},{"kind":"alias","script":"Latn","full":"John Smith"}]}`:                                       "The papers of this adult may also say John Smith.",
+		`{"names":[{"kind":"legal","script":"Latn","full":"Rita Thapa"},{"kind":"legal","script":"Latn","full":"John Smith"}]}`:                                       "The papers of this adult may also say John Smith.",
+		`{"names":[{"kind":"legal","script":"Latn","given":["Rita"],"family":["Thapa"]}]}`:                                                                            "",
+		`{"names":[{"kind":"legal","script":"Latn","given":["Rita"],"family":["Thapa"],"mrz":{"primary":"THAPA","secondary":"RITA"}}]}`:                               "",
+		`{"names":[{"kind":"legal","script":"Latn","given":["Rita"],"family":["Thapa"]}],"birthDate":{"value":"1990-05-01","precision":"day","basis":"documentary"}}`: "",
+	} {
+		d := s.draft(t, amina, Draft{Child: a.Child, Mode: vc.ModeThirdParty, Accompanying: json.RawMessage("[" + who + "]")})
+		text := strings.Join(d.Lines, "\n")
+		if !strings.Contains(text, "The child travels with Rita Thapa") || strings.Contains(text, "may also say") != (want != "") || !strings.Contains(text, want) {
+			t.Errorf("%s:\n%s", who, text)
+		}
+		if strings.Contains(who, "1990") && !strings.Contains(text, "Rita Thapa, born 1990-05-01.") {
+			t.Errorf("no birth date in\n%s", text)
+		}
+	}
+}
+
+// Fewer guardians than the papers ask for is said, also when all who were asked
+// have signed.
+func TestConsentLinesTellTheQuorum(t *testing.T) {
+	s := lite(t).hosting()
+	s.o.alter = jointly(2)
+	a := s.accept(t, amina, zainab)
+	d := s.draft(t, amina, Draft{Child: a.Child, Mode: vc.ModeThirdParty, Accompanying: json.RawMessage(`[{"names":[{"kind":"legal","script":"Latn","full":"Rita Thapa"}]}]`)})
+	c, err := s.SignConsent(t.Context(), amina, d.ID, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(c.Lines, "\n"); c.State != consentSigned || !strings.Contains(text, "Only 1 of 2 guardians agreed. A border may refuse it.") {
+		t.Errorf("%s\n%s", c.State, text)
+	}
 }
