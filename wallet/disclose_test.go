@@ -63,7 +63,6 @@ func (s scene) seen(t *testing.T, d Disclosure) (subject map[string]any, text st
 	if err != nil {
 		t.Fatalf("a verifier refuses the %s: %v", d.Format, err)
 	}
-	doc := v.Document
 	if d.Format == "ldp_vc" {
 		if len(v.Credentials) != 1 {
 			t.Fatalf("%d credentials", len(v.Credentials))
@@ -84,7 +83,7 @@ func (s scene) seen(t *testing.T, d Disclosure) (subject map[string]any, text st
 	if err != nil {
 		t.Fatal(err)
 	}
-	if doc = c.Claims; json.Unmarshal(doc, &subject) != nil {
+	if json.Unmarshal(c.Claims, &subject) != nil {
 		t.Fatal("no claims")
 	}
 	for _, name := range sdEnvelope {

@@ -161,7 +161,8 @@ func EncodeMultikey(pub crypto.PublicKey) (string, error) {
 		}
 		return multikey([]byte{0xec, 0x01}, k.Bytes()), nil
 	case *ecdsa.PublicKey:
-		if k == nil || k.X == nil || k.Y == nil { // Bytes would panic
+		//lint:ignore SA1019 a key without a point is looked for, because Bytes would panic
+		if k == nil || k.X == nil || k.Y == nil {
 			return "", ErrKeyType
 		}
 		var header []byte

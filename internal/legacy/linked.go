@@ -183,7 +183,7 @@ func detached(jws string) ([]byte, error) {
 	return out, nil
 }
 
-var errOwn = errors.New("Kinpass's own check says no")
+var errOwn = errors.New("the check by Kinpass itself says no")
 
 // verify checks the signature with the canonical form of package rdf: hash of
 // the proof's own statements, hash of the document's. A detached JWS signs both

@@ -124,15 +124,6 @@ func text(t testing.TB, v any) []byte {
 	return out
 }
 
-func read(t testing.TB, data []byte) object {
-	t.Helper()
-	var o object
-	if err := json.Unmarshal(data, &o); err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
 const suite2020 = "https://w3id.org/security/suites/ed25519-2020/v1"
 
 // statements are the canonical N-Quads of credential(), written by hand: no

@@ -71,15 +71,6 @@ func sameJSON(t testing.TB, a, b []byte) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-func mustTime(t testing.TB, s string) time.Time {
-	t.Helper()
-	at, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at
-}
-
 // stepFolder is a folder of vectors with every step of one cryptosuite.
 type stepFolder struct {
 	dir, suffix string // of the file names

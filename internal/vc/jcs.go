@@ -181,7 +181,7 @@ func (w *jcsWriter) scalar() error {
 	}
 	// An integer that a double does not hold would be signed as another
 	// number than readers with exact integers see (RFC 7493, section 2.2).
-	if len(v) > 15 && bytes.IndexAny(v, ".eE") < 0 && strconv.FormatFloat(f, 'f', -1, 64) != string(v) {
+	if len(v) > 15 && !bytes.ContainsAny(v, ".eE") && strconv.FormatFloat(f, 'f', -1, 64) != string(v) {
 		return ErrJSON
 	}
 	w.dst = appendNumber(w.dst, f)

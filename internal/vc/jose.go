@@ -21,24 +21,22 @@ import (
 var ErrContentType = fault.New(fault.Invalid, "jws-content-type", "the content of the signed object is of another type")
 
 // signatureAlg is one signature algorithm: its JOSE name (RFC 7518, section
-// 3.1; RFC 8037), its COSE number (RFC 9053, section 2), the one kind of key
-// that it takes, and the length of its signatures in bytes.
+// 3.1; RFC 8037), its COSE number (RFC 9053, section 2), its hash, and the length of its signatures in bytes.
 type signatureAlg struct {
-	name  string
-	jose  jwa.SignatureAlgorithm
-	cose  cose.Algorithm
-	curve elliptic.Curve // nil for Ed25519
-	hash  crypto.Hash    // 0 for Ed25519
-	size  int
+	name string
+	jose jwa.SignatureAlgorithm
+	cose cose.Algorithm
+	hash crypto.Hash // 0 for Ed25519
+	size int
 }
 
 // algorithms are all that is signed or verified with. There is nothing
 // symmetric, nothing with RSA and no "none" to be confused with.
 var algorithms = map[string]*signatureAlg{
-	keys.EdDSA: {keys.EdDSA, jwa.EdDSA(), cose.AlgorithmEdDSA, nil, 0, ed25519.SignatureSize},
-	keys.ES256: {keys.ES256, jwa.ES256(), cose.AlgorithmES256, elliptic.P256(), crypto.SHA256, 64},
-	keys.ES384: {keys.ES384, jwa.ES384(), cose.AlgorithmES384, elliptic.P384(), crypto.SHA384, 96},
-	keys.ES512: {keys.ES512, jwa.ES512(), cose.AlgorithmES512, elliptic.P521(), crypto.SHA512, 132},
+	keys.EdDSA: {keys.EdDSA, jwa.EdDSA(), cose.AlgorithmEdDSA, 0, ed25519.SignatureSize},
+	keys.ES256: {keys.ES256, jwa.ES256(), cose.AlgorithmES256, crypto.SHA256, 64},
+	keys.ES384: {keys.ES384, jwa.ES384(), cose.AlgorithmES384, crypto.SHA384, 96},
+	keys.ES512: {keys.ES512, jwa.ES512(), cose.AlgorithmES512, crypto.SHA512, 132},
 }
 
 // algorithmOf gives the one algorithm that a public key is used with.

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -1068,5 +1067,3 @@ func TestEveryBitOfASignature(t *testing.T) {
 		}
 	}
 }
-
-func mxSorted(m map[string][]byte) []string { return slices.Sorted(maps.Keys(m)) }
