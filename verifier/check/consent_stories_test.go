@@ -309,6 +309,12 @@ func consentStories() []story {
 		}, facts: facts(kenya), want: "CONSENT_SCOPE", near: "CRED_EXPIRED_RECENT"},
 		{name: "consent given tomorrow", text: coMother(vc.RoleNotary, func(_ *family, t *vc.TravelConsent) { t.GrantedOn = "2026-11-16" }), facts: going(func(f *Facts) { f.Date = vc.Date{Year: 2026, Month: 11, Day: 15} }), want: "CONSENT_SCOPE"},
 		{name: "back later than agreed", text: coMother(vc.RoleNotary), facts: going(func(f *Facts) { f.ReturnBy = vc.Date{Year: 2026, Month: 12, Day: 11} }), want: "CONSENT_SCOPE"},
+		{name: "leaves after the day of return, and the consent names no last day", text: coMother(vc.RoleNotary, func(_ *family, t *vc.TravelConsent) { t.Trip.NotAfter, t.Trip.ReturnBy = "", "2026-11-19" }),
+			facts: facts(kenya), want: "CONSENT_SCOPE"},
+		{name: "comes home after the day of return", text: coMother(vc.RoleNotary, func(_ *family, t *vc.TravelConsent) { t.Trip.NotAfter, t.Trip.ReturnBy = "", "2026-11-19" }),
+			facts: facts(Facts{Exit: "KEN", Entry: "UGA"}), want: "OK", near: "CONSENT_SCOPE"},
+		{name: "leaves on the day of return", text: coMother(vc.RoleNotary, func(_ *family, t *vc.TravelConsent) { t.Trip.NotAfter, t.Trip.ReturnBy = "", "2026-11-20" }),
+			facts: facts(kenya), want: "OK", near: "CONSENT_SCOPE"},
 		{name: "back as agreed", text: coMother(vc.RoleNotary), facts: going(func(f *Facts) { f.ReturnBy = vc.Date{Year: 2026, Month: 12, Day: 10} }), want: "OK", near: "CONSENT_SCOPE"},
 		{name: "another destination", text: coMother(vc.RoleNotary), facts: going(func(f *Facts) { f.Entry = "TZA" }), want: "CONSENT_SCOPE"},
 		{name: "a country of transit", text: coMother(vc.RoleNotary, func(_ *family, t *vc.TravelConsent) { t.Trip.Transit = []string{"TZA"} }), facts: going(func(f *Facts) { f.Entry = "TZA" }), want: "OK", near: "CONSENT_SCOPE"},
@@ -441,6 +447,21 @@ func consentStories() []story {
 			yes := true
 			g.LegalBasis.Type, g.LegalBasis.Hague1993Art23 = "adoptionPlenary", &yes
 		}), facts: facts(kenya), want: "OK", near: "SIGNAL_3"},
+		{name: "a newer adoption under the convention hides no other new mandate", text: func(w *world) string {
+			f := newFamily(w)
+			yes := true
+			m, x := f.mandate["mother"], f.mandate["father"]
+			m.LegalBasis.Type, m.LegalBasis.Hague1993Art23, m.Effective.From = "adoptionPlenary", &yes, "2026-11-15"
+			x.LegalBasis.Type, x.LegalBasis.Finality, x.Role, x.Effective.From = "courtOrder", "final", "legalGuardian", "2026-11-10"
+			w.others = []string{w.present("father", f.of("child"), f.of("father"))}
+			return w.present("mother", f.of("child"), f.of("mother"))
+		}, facts: func(w *world) Facts { return Facts{Exit: "UGA", Entry: "KEN", Others: w.others} }, want: "SIGNAL_3"},
+		{name: "registered late at a year and a day", text: withBirth(func(b *vc.Birth) {
+			b.BirthDate.Value, b.Registration.Mode, b.Registration.Date = "2025-11-19", "late", "2026-11-01"
+		}), facts: facts(kenya), want: "SIGNAL_5"},
+		{name: "registered late, a year old today", text: withBirth(func(b *vc.Birth) {
+			b.BirthDate.Value, b.Registration.Mode, b.Registration.Date = "2025-11-20", "late", "2026-11-01"
+		}), facts: facts(kenya), want: "OK", near: "SIGNAL_5"},
 		{name: "a new mandate by birth", text: newMandate("2026-11-01", func(g *vc.Guardianship) { g.LegalBasis.Type = "parentalResponsibilityByBirth" }), facts: facts(kenya), want: "OK", near: "SIGNAL_3"},
 		{name: "registered late, a month ago", text: registered("late", "2026-10-20"), facts: facts(kenya), want: "SIGNAL_5"},
 		{name: "registered late, two months ago", text: registered("late", "2026-09-21"), facts: facts(kenya), want: "OK", near: "SIGNAL_5"},

@@ -238,7 +238,14 @@ func (e *exam) outside(c *credential) bool {
 			return true
 		}
 	}
-	return e.expired(c) >= 0 || e.day.After(vc.DateOf(c.ValidTo))
+	return e.expired(c) >= 0 || e.day.After(vc.DateOf(c.ValidTo)) || e.leavesLate(t)
+}
+
+// leavesLate: the child should be back by now, and this is not the way home. To
+// come home late is better than not to.
+func (e *exam) leavesLate(t *vc.Trip) bool {
+	d, err := vc.ParseDate(t.ReturnBy)
+	return err == nil && e.day.After(d) && (e.facts.Entry == "" || e.facts.Entry != t.DepartFrom)
 }
 
 // onRoute: the countries entered are those of the journey, in either direction.

@@ -14,7 +14,7 @@ type signals struct {
 	Countersigned  bool // a State office countersigned that mandate
 	Late           bool // the birth was registered late or reconstructed
 	RegisteredDays int  // since the birth was registered
-	AgeMonths      int  // of the child, the oldest that the record allows
+	AgeMonths      int  // of the child, with the month that has begun, the oldest that the record allows
 	Displaced      bool // a foundling, or a child who fled: late papers are expected
 	StateGuardian  bool // a mandate of a public authority is relied on
 	Attempts       int  // uses of a consent that did not hold, within 30 days, with this one
@@ -64,10 +64,12 @@ func (e *exam) readSignals() signals {
 		if err != nil || g.LegalBasis.Type == "parentalResponsibilityByBirth" {
 			continue
 		}
-		if d := max(0, from.DaysUntil(e.day)); s.MandateDays < 0 || d < s.MandateDays {
-			s.MandateDays = d
-			s.Adopted = g.LegalBasis.Hague1993Art23 != nil && *g.LegalBasis.Hague1993Art23
-			s.Countersigned = e.bundle.states[g.LegalBasis.CountersignedBy] || g.LegalBasis.Type == "publicAuthority"
+		adopted := g.LegalBasis.Hague1993Art23 != nil && *g.LegalBasis.Hague1993Art23
+		countersigned := e.bundle.states[g.LegalBasis.CountersignedBy] || g.LegalBasis.Type == "publicAuthority"
+		had, has := s.Adopted || s.Countersigned, adopted || countersigned
+		// One that is expected to be new does not hide another that is not.
+		if d := max(0, from.DaysUntil(e.day)); s.MandateDays < 0 || had && !has || had == has && d < s.MandateDays {
+			s.MandateDays, s.Adopted, s.Countersigned = d, adopted, countersigned
 		}
 	}
 	if e.born == nil {
@@ -80,8 +82,8 @@ func (e *exam) readSignals() signals {
 	}
 	if earliest, _, ok := e.born.BirthDate.Span(); ok {
 		s.AgeMonths = (e.day.Year-earliest.Year)*12 + int(e.day.Month-earliest.Month)
-		if e.day.Day < earliest.Day {
-			s.AgeMonths--
+		if e.day.Day > earliest.Day {
+			s.AgeMonths++
 		}
 	} else {
 		s.AgeMonths = 12 * 18
