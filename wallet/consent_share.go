@@ -62,6 +62,9 @@ func (w *Wallet) ShareConsent(ctx context.Context, g Guardian, id, key string) (
 	if key, err = c.companion(key); err != nil {
 		return Link{}, err
 	}
+	if err := w.birthNow(ctx, v, &c); err != nil {
+		return Link{}, err
+	}
 	out := share{Birth: c.Birth, Parties: slices.Clone(c.Parties), Witnessed: c.Witnessed}
 	if out.Witnessed != "" {
 		for i := range out.Parties {
@@ -90,6 +93,24 @@ func (w *Wallet) ShareConsent(ctx context.Context, g Guardian, id, key string) (
 		return Link{}, err
 	}
 	return Link{Link: l.String(), ExpiresAt: expires}, nil
+}
+
+// birthNow puts the child's border birth as the wallet has it now in the place
+// of the one that was there when the journey was written down: a record that was
+// corrected or renewed keeps its childRef, and what was agreed to holds for it.
+func (w *Wallet) birthNow(ctx context.Context, v *vault, c *consentHeld) error {
+	if c.Child == "" {
+		return nil
+	}
+	all, err := w.credentials(ctx, v)
+	if err != nil {
+		return err
+	}
+	birth, _ := mandate(all, c.Child, c.subject.ChildRef, w.cfg.Now())
+	if birth != nil && birth.vc.Issuer == c.Host {
+		c.Birth, c.birth = birth.JWT, birth
+	}
+	return nil
 }
 
 // companion finds the companion's key: the one that is asked for, or the only
@@ -160,10 +181,13 @@ func (w *Wallet) Redeem(ctx context.Context, g Guardian, link string) (Child, er
 	if c, err = w.keepConsent(ctx, v, k, v.find("shared", digest)); err != nil {
 		return Child{}, err
 	}
-	// It may have been shared before, and be witnessed now.
-	if k.Witnessed != "" && c.Witnessed == "" {
+	// It may have been shared before, and be witnessed or the birth corrected now.
+	if k.Witnessed != "" && c.Witnessed == "" || k.Birth != c.Birth && c.Shared {
 		if c, err = w.changeConsent(ctx, v, c.ID, func(c *consentHeld) error {
-			c.Subject, c.Parties, c.Witnessed, c.State, c.Checked = k.Subject, k.Parties, k.Witnessed, k.State, k.Checked
+			c.Birth, c.State, c.Checked = k.Birth, k.State, k.Checked
+			if k.Witnessed != "" || c.Witnessed == "" {
+				c.Subject, c.Parties, c.Witnessed = k.Subject, k.Parties, k.Witnessed
+			}
 			return nil
 		}); err != nil {
 			return Child{}, err
@@ -302,6 +326,9 @@ func (w *Wallet) ConsentDossier(ctx context.Context, g Guardian, id string) (Dos
 		return Dossier{}, err
 	}
 	c = w.synced(ctx, v, c, j)
+	if err := w.birthNow(ctx, v, &c); err != nil {
+		return Dossier{}, err
+	}
 	out := Dossier{Birth: c.Birth}
 	if state := c.state(w.cfg.Now()); state == consentWithdrawn || state == consentExpired || c.State != stateGood || c.Parties[c.mine()].Consent == "" {
 		return Dossier{}, ErrConsentState

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -228,6 +229,109 @@ func TestShareWithCompanion(t *testing.T) {
 		if kids, _ := s.Children(ctx, carla); len(kids) != 0 {
 			t.Errorf("children %+v", kids)
 		}
+	})
+}
+
+// A birth that was corrected since the journey was agreed to goes to companion,
+// witness and printer as it is now; a companion who has the old one gets the new
+// one with another link.
+func TestShareAfterCorrection(t *testing.T) {
+	each(t, func(t *testing.T, s scene) {
+		s.hosting()
+		ctx := t.Context()
+		n := newNotary(t, s.o, vc.RoleNotary)
+		a := s.accept(t, amina, zainab)
+		c := s.signedFor(t, amina, a.Child, carla)
+		share := func() Child {
+			t.Helper()
+			link, err := s.ShareConsent(ctx, amina, c.ID, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			kid, err := s.Redeem(ctx, carla, link.Link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kid
+		}
+		kid := share()
+		shown := func(c *vc.Credential) {
+			t.Helper()
+			var b vc.Birth
+			if err := json.Unmarshal(c.Subject, &b); err != nil || !c.Is(vc.TypeBirth) || b.RecordVersion != 2 {
+				t.Errorf("an old birth: version %d, %v", b.RecordVersion, err)
+			}
+		}
+		read := func(jwt string) *vc.Credential {
+			t.Helper()
+			c, _, err := reread(jwt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		v, err := s.vault(ctx, amina.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.credentials(ctx, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.o.set(func() {
+			for _, b := range all {
+				if b.birth == nil {
+					continue
+				}
+				at, err := strconv.ParseInt(b.vc.Status[0].Index, 10, 64)
+				if err == nil {
+					err = s.o.lists[vc.PurposeRevocation].Set(at)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			s.o.next = 9000
+		})
+		s.o.redo(func(d *deal) { d.version = 2 })
+		for _, g := range []Guardian{amina, carla} {
+			if _, err := s.Renew(ctx, g); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = s.Present(ctx, carla, Request{Child: kid.ID})
+		mustCode(t, err, "credential-not-usable")
+		if again := share(); again.ID != kid.ID || !again.Ready {
+			t.Errorf("another child: %+v", again)
+		}
+		p, err := s.Present(ctx, carla, Request{Child: kid.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown(s.parts(t, p.Presentation)[0])
+		dossier, err := s.ConsentDossier(ctx, amina, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown(read(dossier.Birth))
+		if _, err := s.KeepWitnessed(ctx, amina, c.ID, n.witness(dossier, nil)); err != nil {
+			t.Fatal(err)
+		}
+		paper, err := s.ConsentPaper(ctx, amina, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packet, err := qr.Unpack(paper.Codes[0].KP1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown(read(packet.Credentials[0]))
+		// The witnessed consent replaces the signed one, and keeps the birth.
+		share()
+		if p, err = s.Present(ctx, carla, Request{Child: kid.ID}); err != nil {
+			t.Fatal(err)
+		}
+		shown(s.parts2(t, p.Presentation, n)[0])
 	})
 }
 

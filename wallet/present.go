@@ -348,6 +348,9 @@ func (w *Wallet) ConsentPaper(ctx context.Context, g Guardian, id string) (Paper
 	if err != nil {
 		return Paper{}, err
 	}
+	if err := w.birthNow(ctx, v, &c); err != nil {
+		return Paper{}, err
+	}
 	now := w.cfg.Now()
 	switch {
 	case c.Shared:
