@@ -140,6 +140,16 @@ func TestBrazil(t *testing.T) {
 			g.Role, g.LegalBasis.Type, g.LegalBasis.Finality, g.Exercise = "legalGuardian", "courtOrder", "final", vc.Exercise{Mode: "sole"}
 			return b.w.present("mother", b.of("child"), b.of("mother"))
 		}, "green OK"},
+		{"a tutor by court order, a foreigner who lives abroad", func(b *brazil) string {
+			b.facts.CompanionNationality, b.facts.CompanionResidence = "PRT", "PRT"
+			g := b.mandate["mother"]
+			g.Role, g.LegalBasis.Type, g.LegalBasis.Finality, g.Exercise = "legalGuardian", "courtOrder", "final", vc.Exercise{Mode: "sole"}
+			return b.w.present("mother", b.of("child"), b.of("mother"))
+		}, "red"},
+		{"a mother who is a foreigner and lives abroad", func(b *brazil) string {
+			b.facts.CompanionNationality, b.facts.CompanionResidence = "PRT", "PRT"
+			return withFather(vc.RoleNotary, "", "")(b)
+		}, "green OK"},
 		{"one parent, the child lives abroad by a certificate of a year", func(b *brazil) string {
 			b.facts.Residence, b.facts.ResidenceProof = "PRT", vc.Date{Year: 2025, Month: 11, Day: 20}
 			b.facts.CompanionResidence = "PRT"

@@ -146,6 +146,14 @@ func moreStories() []story {
 		}, facts: func(w *world) Facts {
 			return Facts{Exit: "UGA", Entry: "KEN", Company: CompanyThirdParty, Others: w.others}
 		}, want: "BASIS_PROVISIONAL CONSENT_MISSING"},
+		{name: "back in time by what the father agreed to", text: coMother(vc.RoleNotary, func(f *family, _ *vc.TravelConsent) {
+			f.jwt["mother"] = ""
+			f.mandate["mother"].Constraints = &vc.Constraints{MaxAbsenceDays: 20}
+		}), facts: facts(kenya), want: "OK", near: "ABSENCE_TOO_LONG"},
+		{name: "back too late by what the father agreed to", text: coMother(vc.RoleNotary, func(f *family, _ *vc.TravelConsent) {
+			f.jwt["mother"] = ""
+			f.mandate["mother"].Constraints = &vc.Constraints{MaxAbsenceDays: 19}
+		}), facts: facts(kenya), want: "ABSENCE_TOO_LONG"},
 		{name: "only a consent", text: func(w *world) string {
 			f := newFamily(w)
 			return w.present("aunt", f.witnessed(vc.RoleNotary, f.consent(vc.ModeThirdParty, "mother", "father")))
