@@ -154,6 +154,11 @@ func moreStories() []story {
 			f.jwt["mother"] = ""
 			f.mandate["mother"].Constraints = &vc.Constraints{MaxAbsenceDays: 19}
 		}), facts: facts(kenya), want: "ABSENCE_TOO_LONG"},
+		{name: "aunt on paper with what both parents signed", text: func(w *world) string {
+			f := newFamily(w)
+			t := f.consent(vc.ModeThirdParty, "mother", "father")
+			return w.paper(f.of("child"), f.of("mother"), f.of("father"), f.signs("mother", t), f.signs("father", t))
+		}, facts: going(func(f *Facts) { f.Confirm, f.AdultDocuments = []string{Portrait}, []string{rosa} }), want: "CONSENT_ASSURANCE_LOW", near: "CONSENT_SCOPE CONSENT_QUORUM"},
 		{name: "only a consent", text: func(w *world) string {
 			f := newFamily(w)
 			return w.present("aunt", f.witnessed(vc.RoleNotary, f.consent(vc.ModeThirdParty, "mother", "father")))
