@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/web"
 	"github.com/kinpass/kinpass/web/webtest"
 )
@@ -48,6 +49,79 @@ func TestPagesInABrowser(t *testing.T) {
 			v.account(person)
 			v.close(admin)
 		})
+	}
+}
+
+// TestOneWalletOfSeveralDevices: an account that is made over a token opens the
+// wallet that the token has, so does every further token of the account, and
+// another guardian's does not.
+func TestOneWalletOfSeveralDevices(t *testing.T) {
+	chromium := webtest.Open(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	h := &home{dir: t.TempDir()}
+	d, err := h.startDemo(ctx, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.stop)
+	if err := d.leaveFamily(ctx); err != nil {
+		t.Fatal(err)
+	}
+	token, err := d.wallet.db.TokenBySecret(ctx, d.tokens.Guardian, now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	phone := chromium.Tab(t, webtest.Phone, "en")
+	join := func(x *webtest.Tab, g account.Guest) {
+		t.Helper()
+		secret, _, err := d.wallet.accounts.Invite(ctx, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Go(d.wallet.accounts.Link(secret))
+		x.See("[data-invited]")
+		x.Press("[data-go]")
+	}
+	join(phone, account.Guest{Role: "guardian", Token: token.ID})
+	// The routes that programs use, with the session in place of a token.
+	const children = `fetch('/wallet/children').then((r) => r.text())`
+	mine := webtest.Value[string](phone, children)
+	if !strings.Contains(mine, `"children":[{"id":"`) {
+		t.Fatalf("the wallet is not there: %s", mine)
+	}
+	another, _, err := d.wallet.db.AddTokenOf(ctx, token.ID, store.Token{Name: "second phone", Role: "guardian"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{d.tokens.Guardian, another} {
+		if got := webtest.Value[string](phone, `fetch('/wallet/children', { headers: { Authorization: 'Bearer `+secret+`' } }).then((r) => r.text())`); got != mine {
+			t.Errorf("a token of the account shows something else: %s", got)
+		}
+	}
+	// Changing something takes the page's own token.
+	const destroy = `fetch('/wallet', { method: 'DELETE' }).then((r) => r.status)`
+	if status := webtest.Value[int](phone, destroy); status != 403 {
+		t.Errorf("a wallet was deleted without the page's token: %d", status)
+	}
+	stranger := chromium.Tab(t, webtest.Phone, "en")
+	join(stranger, account.Guest{Role: "guardian"})
+	if got := webtest.Value[string](stranger, children); !strings.Contains(got, `"children":[]`) {
+		t.Errorf("another guardian sees %s", got)
+	}
+	id := strings.Split(strings.SplitAfter(mine, `"credentials":["`)[1], `"`)[0]
+	ask := func(id string) string {
+		return webtest.Value[string](stranger, `fetch('/wallet/credentials/`+id+`').then(async (r) => r.status + await r.text())`)
+	}
+	if a, b := ask(id), ask(strings.Repeat("A", len(id))); a != b || !strings.HasPrefix(a, "404") {
+		t.Errorf("another's credential looks other than none: %s and %s", a, b)
+	}
+	phone.Go(d.wallet.base + "/app/account")
+	if status := webtest.Value[int](phone, `fetch('/wallet', { method: 'DELETE', headers: { 'X-CSRF-Token': document.querySelector('[data-csrf]').dataset.csrf } }).then((r) => r.status)`); status != 204 {
+		t.Errorf("with it: %d", status)
+	}
+	if got := webtest.Value[string](phone, children); !strings.Contains(got, `"children":[]`) {
+		t.Errorf("the wallet is still there: %s", got)
 	}
 }
 
@@ -131,6 +205,17 @@ func (v *visit) administrator() *webtest.Tab {
 	v.look(x, "join invited")
 	x.Press("[data-go]")
 	v.look(x, "home administrator")
+	// Whoever invites may do nothing else: what the service is for is closed.
+	routes := map[string][]string{
+		issuerRole:   {"/births?state=held", "/births/x", "/guardianships?state=held", "/approvals", "/statistics", "/credentials/x"},
+		walletRole:   {"/wallet/children", "/wallet/credentials", "/wallet/credentials/x"},
+		verifierRole: {"/verifier/checks"},
+	}[v.at.role]
+	for _, path := range routes {
+		if status := webtest.Value[int](x, `fetch('`+path+`').then((r) => r.status)`); status != 403 {
+			v.t.Errorf("an administrator asks for %s: %d", path, status)
+		}
+	}
 	return x
 }
 
