@@ -309,6 +309,17 @@ func TestCourtTakesOver(t *testing.T) {
 		if _, roles := d.overridden(); roles[pauses] != RoleCourt {
 			t.Errorf("afterwards: %v", roles)
 		}
+		// What a court confirms it stands behind too.
+		upheld, err := d.AddOverride(ctx, peter, over(pauses, "6", "safety"), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.ConfirmOverride(ctx, clara, upheld.ID, "upheld", ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.LiftOverride(ctx, peter, upheld.ID, "resolved", ""); !errors.Is(err, ErrHigherAuthority) {
+			t.Errorf("lifted what the court confirmed: %v", err)
+		}
 	})
 }
 
