@@ -32,10 +32,6 @@ type person struct {
 // that is.
 func (p *person) guards() bool { return p.as == guardian || p.as == officer }
 
-// delegable are the powers that a guardian can pass on (domain handbook,
-// section 2.3): to travel is among them, to consent is not.
-var delegable = []string{"travelAccompany", "healthRoutine", "education"}
-
 // findPersons finds who is there. A mandate with a holder key counts for the
 // holder who signed; one without counts only on paper, because anybody can wrap
 // a copied paper credential into a presentation of their own.
