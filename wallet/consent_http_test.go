@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -577,7 +578,7 @@ func TestConsentSurvivesKill(t *testing.T) {
 		}
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledHelper$", "-test.v")
 		cmd.Env = append(os.Environ(), killedEnv+"="+string(env))
-		asked := make(chan struct{})
+		started, asked := make(chan struct{}), make(chan struct{})
 		s.o.set(func() {
 			s.o.override[path] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s.o.mu.Lock()
@@ -587,6 +588,7 @@ func TestConsentSurvivesKill(t *testing.T) {
 				if rec.Code >= 300 {
 					t.Errorf("the office answers %d", rec.Code)
 				}
+				<-started
 				close(asked)
 				if err := cmd.Process.Kill(); err != nil {
 					t.Error(err)
@@ -594,14 +596,20 @@ func TestConsentSurvivesKill(t *testing.T) {
 				<-r.Context().Done() // it hears no answer
 			})
 		})
-		out, err := cmd.CombinedOutput()
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		close(started)
+		err = cmd.Wait()
 		select {
 		case <-asked:
 		default:
-			t.Fatalf("it never asked: %v %s", err, out)
+			t.Fatalf("it never asked: %v %s", err, out.String())
 		}
 		if err == nil {
-			t.Fatalf("it was not killed: %s", out)
+			t.Fatalf("it was not killed: %s", out.String())
 		}
 		s.o.set(func() { delete(s.o.override, path) })
 	}

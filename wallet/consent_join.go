@@ -201,6 +201,9 @@ func (w *Wallet) JoinConsent(ctx context.Context, g Guardian, link string) (Cons
 		return Consent{}, err
 	}
 	r := room{Link: dropLink{Base: l.Base, ID: in.ID, Secret: in.Secret}, Expires: in.Expires.UTC()}
+	if most := w.cfg.Now().UTC().Add(roomLife); r.Expires.After(most) {
+		r.Expires = most // nobody makes this wallet ask for ever
+	}
 	if _, err := w.parseLink(r.Link.String()); err != nil {
 		return Consent{}, ErrLinkGone
 	}

@@ -32,6 +32,9 @@ func (c *consentHeld) lines(now time.Time) []string {
 	if s.Trip.NotAfter == "" {
 		out = append(out, "No last day is named: this ends on "+longDay(vc.DateOf(c.until()))+".")
 	}
+	if w := purposeWords[s.Trip.Purpose]; w != "" {
+		out = append(out, "The reason: "+w+".")
+	}
 	if s.RelocationAllowed {
 		out = append(out, "The child may stay and live there.")
 	} else {
@@ -72,7 +75,11 @@ func (c *consentHeld) standing(now time.Time) []string {
 	case consentSigned:
 		out = append(out, "Signed by everybody who was asked.")
 	default:
-		out = append(out, strconv.Itoa(c.signed())+" of "+strconv.Itoa(max(c.Quorum, len(c.Parties)))+" guardians have signed.")
+		if n := max(c.Quorum, len(c.Parties)); n > 1 {
+			out = append(out, strconv.Itoa(c.signed())+" of "+strconv.Itoa(n)+" guardians have signed.")
+		} else {
+			out = append(out, "You have not signed yet.")
+		}
 	}
 	if n := len(c.Parties); (state == consentSigned || state == consentWitnessed) && n < c.Quorum {
 		out = append(out, "Only "+strconv.Itoa(n)+" of "+strconv.Itoa(c.Quorum)+" guardians agreed. A border may refuse it.")
@@ -208,6 +215,9 @@ var (
 	relationWords = map[string]string{
 		"mother": "the mother", "father": "the father", "grandparent": "a grandparent", "sibling": "a brother or sister", "relative": "a relative",
 		"teacher": "a teacher", "coach": "a coach", "friendOfFamily": "a friend of the family", "carrierStaff": "staff of the carrier",
+	}
+	purposeWords = map[string]string{
+		"holiday": "a holiday", "family": "a visit to the family", "study": "school or studies", "medical": "doctors", "sport": "sport", "relocation": "moving there",
 	}
 	documentWords = map[string]string{
 		"passport": "passport", "laissezPasser": "travel paper", "NID": "identity card", "UIN": "identity number", "BRN": "birth number",

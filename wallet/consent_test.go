@@ -657,9 +657,10 @@ func TestConsentLines(t *testing.T) {
 		"From 1 December 2026 until 20 December 2026.",
 		"The child must be back by 20 December 2026.",
 		"The child may cross a border 2 times.",
+		"The reason: a holiday.",
 		"The child may not move there for good.",
 		"Doctors may treat the child in an emergency.",
-		"0 of 1 guardians have signed.",
+		"You have not signed yet.",
 		"You can take it back at any time. Nobody is told.",
 	}
 	if !slices.Equal(d.Lines, want) {
