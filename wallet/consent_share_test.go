@@ -802,6 +802,50 @@ func TestWitnessedAlone(t *testing.T) {
 	}
 }
 
+// Where there are more than two guardians, a mandate that says so goes along.
+func TestWitnessedOfThree(t *testing.T) {
+	s := lite(t).hosting()
+	s.o.alter = jointly(3)
+	ctx := t.Context()
+	n := newNotary(t, s.o, vc.RoleNotary)
+	a := s.accept(t, amina, zainab)
+	s.accept(t, bilal, zainab)
+	key, _ := s.Key(ctx, carla)
+	d := s.draft(t, amina, Draft{Child: a.Child, Mode: vc.ModeThirdParty, Accompanying: withKey("Rita Thapa", key)})
+	j, err := s.JoinConsent(ctx, bilal, d.Invitation.Link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SignConsent(ctx, bilal, j.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SignConsent(ctx, amina, d.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	dossier, err := s.ConsentDossier(ctx, amina, d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.KeepWitnessed(ctx, amina, d.ID, n.witness(dossier, nil)); err != nil {
+		t.Fatal(err)
+	}
+	link, err := s.ShareConsent(ctx, amina, d.ID, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kid, err := s.Redeem(ctx, carla, link.Link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Present(ctx, carla, Request{Child: kid.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown := s.parts2(t, p.Presentation, n); len(shown) != 3 || !shown[1].Is(vc.TypeGuardianship) || !contains(shown[1].Subject, `"coGuardianCount":3`) {
+		t.Errorf("%d credentials", len(shown))
+	}
+}
+
 // A teacher shows a class: one presentation for each child, and never two
 // children in one.
 func TestPresentGroup(t *testing.T) {

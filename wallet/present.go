@@ -171,11 +171,11 @@ func pickConsent(v *vault, agreed []consentHeld, r Request, own bool, now time.T
 
 // evidence gives what goes into a presentation beside the birth and the
 // holder's own guardianships: the least that is enough. A witness has seen every
-// guardianship, so that a witnessed consent needs none of them, unless a single
-// guardian agrees and nobody else shows how many have to: then that guardian's
-// says it, or unless the consent does not name the holder: then the grantors'
-// show that nobody agreed with themselves. What was not witnessed rests on every
-// grantor's guardianship.
+// guardianship, so that a witnessed consent needs none of them, but where nobody
+// else shows how many guardians there are and they are not two, as a border
+// assumes: then the one that says it; or where the consent does not name the
+// holder: then the grantors', which show that nobody agreed with themselves. What
+// was not witnessed rests on every grantor's guardianship.
 func (c *consentHeld) evidence(shown []*held) []string {
 	with := func(i int) []string {
 		if slices.ContainsFunc(shown, func(h *held) bool { return h.vc.ID == c.guards[i].vc.ID }) {
@@ -185,10 +185,15 @@ func (c *consentHeld) evidence(shown []*held) []string {
 	}
 	var guards, consents []string
 	if c.Witnessed != "" {
-		if who := c.witnessedFor(); len(who) == 1 && len(shown) == 0 || c.subject.Mode == vc.ModeOneGuardian && len(shown) > 0 && !c.names(shown) {
-			for _, i := range who {
-				guards = append(guards, with(i)...)
-			}
+		who := c.witnessedFor()
+		switch {
+		case len(shown) == 0:
+			who = c.telling(who)
+		case c.subject.Mode != vc.ModeOneGuardian || c.names(shown):
+			who = nil
+		}
+		for _, i := range who {
+			guards = append(guards, with(i)...)
 		}
 		return append(guards, c.Witnessed)
 	}
@@ -197,6 +202,25 @@ func (c *consentHeld) evidence(shown []*held) []string {
 		consents = append(consents, p.Consent)
 	}
 	return append(guards, consents...)
+}
+
+// telling picks, of the grantors' guardianships, the one that says how many
+// guardians there are, if a border would not assume it.
+func (c *consentHeld) telling(who []int) []int {
+	most := -1
+	number := func(i int) int {
+		x := c.guards[i].guardianship.Exercise
+		return max(x.Quorum, x.CoGuardianCount)
+	}
+	for _, i := range who {
+		if most < 0 || number(i) > number(most) {
+			most = i
+		}
+	}
+	if most < 0 || len(who) > 1 && number(most) <= 2 {
+		return nil
+	}
+	return []int{most}
 }
 
 // names reports whether the consent names the holder of these guardianships as a
