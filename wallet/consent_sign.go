@@ -344,6 +344,38 @@ func (w *Wallet) passOn(ctx context.Context, v *vault, c consentHeld) error {
 	return err
 }
 
+// ErrConsentLive says that the wallet still answers for a consent.
+var ErrConsentLive = fault.New(fault.Conflict, "consent-live", "the guardian agreed to a journey that is not over: without this wallet nobody could take that back").
+	WithHint("withdraw the consents first, or wait until they are over")
+
+// settle passes on the withdrawals of which the office does not know yet, and
+// refuses to go on while a consent of the guardian's is good: it is withdrawn
+// with the holder key, and with nothing else.
+func (w *Wallet) settle(ctx context.Context, g Guardian) error {
+	v, err := w.vault(ctx, g.ID)
+	if err != nil {
+		return nil // there is none, or nobody can open it: no key is lost
+	}
+	all, err := w.consents(ctx, v)
+	if err != nil {
+		return err
+	}
+	now := w.cfg.Now()
+	for _, c := range all {
+		if c.Shared || c.Told || !now.Before(c.until()) {
+			continue
+		}
+		if !c.Withdraw.IsZero() {
+			if err := w.passOn(ctx, v, c); err != nil {
+				return err
+			}
+		} else if c.Parties[c.mine()].Consent != "" {
+			return ErrConsentLive
+		}
+	}
+	return nil
+}
+
 // DeleteConsent forgets a consent that nobody can rely on any more, or that was
 // shared with the caller.
 func (w *Wallet) DeleteConsent(ctx context.Context, g Guardian, id string) error {

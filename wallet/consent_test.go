@@ -310,6 +310,48 @@ func TestConsentWithdrawn(t *testing.T) {
 	})
 }
 
+// A wallet is not forgotten while somebody relies on what its holder signed: it
+// could not be taken back any more. A withdrawal that waits for the office is
+// passed on first.
+func TestDeleteAnswersForConsents(t *testing.T) {
+	each(t, func(t *testing.T, s scene) {
+		s.hosting()
+		ctx := t.Context()
+		a := s.accept(t, amina, zainab)
+		d := s.draft(t, amina, Draft{Child: a.Child})
+		if _, err := s.SignConsent(ctx, amina, d.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		mustCode(t, s.Delete(ctx, amina), "consent-live")
+		s.o.set(func() {
+			s.o.override["/consent-status/withdraw"] = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) })
+		})
+		mustCode(t, s.WithdrawConsent(ctx, amina, d.ID), "consent-office-unreachable")
+		mustCode(t, s.Delete(ctx, amina), "consent-office-unreachable")
+		s.o.set(func() { delete(s.o.override, "/consent-status/withdraw") })
+		if err := s.Delete(ctx, amina); err != nil {
+			t.Fatal(err)
+		}
+		if s.o.count("/consent-status/withdraw") != 3 || count(t, s.db, "consents") != 0 {
+			t.Error("the office was not told, or something is left")
+		}
+		// What is over, or was never signed, holds nobody back; no more does a wallet
+		// that is not there.
+		a = s.accept(t, amina, zainab)
+		d = s.draft(t, amina, Draft{Child: a.Child})
+		if _, err := s.SignConsent(ctx, amina, d.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		s.draft(t, amina, Draft{Child: a.Child})
+		s.o.clock.add(60 * oneDay)
+		for range 2 {
+			if err := s.Delete(ctx, amina); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // Wherever signing is interrupted, calling again finishes it: one place in the
 // status list, one credential.
 func TestConsentSurvivesCrash(t *testing.T) {

@@ -193,8 +193,12 @@ func (w *Wallet) DeleteCredential(ctx context.Context, g Guardian, id string) er
 }
 
 // Delete forgets the guardian: the data key is destroyed and every row is
-// removed. It is no error if there was nothing.
+// removed. It is no error if there was nothing. What the guardian agreed to must
+// be over or taken back, and the office must know of it.
 func (w *Wallet) Delete(ctx context.Context, g Guardian) error {
+	if err := w.settle(ctx, g); err != nil {
+		return err
+	}
 	return w.shred(ctx, g.ID)
 }
 

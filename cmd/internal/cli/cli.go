@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -117,6 +118,10 @@ func printError(w io.Writer, err error) {
 		var path *fs.PathError
 		if errors.As(err, &path) {
 			fmt.Fprintln(w, "hint: check the name of the file and whether it can be read")
+		}
+		var dial *net.OpError
+		if errors.As(err, &dial) && dial.Op == "dial" {
+			fmt.Fprintln(w, "hint: check the address (--wallet, --issuer or --verifier), and whether the service is running there")
 		}
 	}
 }
