@@ -73,6 +73,7 @@ func (b *bureau) list() *vc.TrustList {
 		RoleCourt:           {Role: vc.RoleCourt, Types: []string{vc.TypeConsent, vc.TypeGuardianship, vc.TypeStatusList}},
 		RoleConsulate:       {Role: vc.RoleConsulate, Types: []string{vc.TypeConsent}},
 		RoleWitness:         {Role: vc.RoleWitness, Types: []string{vc.TypeConsent}},
+		RoleHumanitarian:    {Role: vc.RoleHumanitarian, Types: []string{vc.TypeGuardianship}},
 	} {
 		k := b.ring.Of(use)[0]
 		jwk, err := vc.PublicJWK(k.Public(), b.DID()+"#"+k.Name, k.Alg)
@@ -387,6 +388,15 @@ func TestDossierRefused(t *testing.T) {
 		return edited(one(nil), func(d *Dossier) { d.Birth = resigned(d.Birth, use, edit) })
 	}
 	place := func(m map[string]any, n int) map[string]any { return m["credentialStatus"].([]any)[n].(map[string]any) }
+	humanitarian := func(by string) func(map[string]any) {
+		return func(m map[string]any) {
+			basis := map[string]any{"type": basisMandate, "law": "ZAF", "decidedOn": "2026-01-01", "finality": "final"}
+			if by != "" {
+				basis["countersignedBy"] = by
+			}
+			subject(m)["legalBasis"] = basis
+		}
+	}
 	second := b.guardianOf(mother.child) // another key of the same mother
 	somebody := []vc.Name{{Kind: "legal", Script: "Latn", Given: []string{"Else"}, Family: []string{"Somebody"}}}
 	namesOf := func(g *guardian) []vc.Name {
@@ -448,6 +458,9 @@ func TestDossierRefused(t *testing.T) {
 		"a court order by a registrar": {withMandate(keys.UseCredentials, func(m map[string]any) {
 			subject(m)["legalBasis"] = map[string]any{"type": "courtOrder", "law": "ZAF", "decidedOn": "2026-01-01", "finality": "final"}
 		}), "/guardianships/0", "no mandate"},
+		"a humanitarian mandate":              {withMandate(RoleHumanitarian, humanitarian("")), "/guardianships/0", "no State countersigned"},
+		"a mandate that nobody countersigned": {withMandate(RoleHumanitarian, humanitarian("did:web:nobody.example")), "/guardianships/0", "no State countersigned"},
+		"the lists of two places":             {one(nil, func(c *vc.Credential) { c.Status[1].List = b.listURL(vc.PurposeSuspension, 1) }), "/consents/0", "reserved"},
 		"a guardianship of another child": {withMandate(keys.UseCredentials, func(m map[string]any) {
 			subject(m)["ward"].(map[string]any)["childRef"] = "jWoSldc3ms1i4ycXe2mjtQ"
 		}), "/guardianships/0", "another child"},
@@ -531,6 +544,9 @@ func TestDossierRefused(t *testing.T) {
 	}
 	if n := b.total(`SELECT COUNT(*) FROM witnessed`); n != 0 {
 		t.Errorf("%d consents are witnessed", n)
+	}
+	if _, err := b.WitnessConsent(ctx, nora, withMandate(RoleHumanitarian, humanitarian(b.DID())), ""); err != nil {
+		t.Errorf("a mandate that a State countersigned: %v", why(err))
 	}
 	if _, err := b.WitnessConsent(ctx, nora, good(), ""); err != nil {
 		t.Fatal(explain(err)) // the good dossier is good
@@ -632,6 +648,7 @@ func TestWitnessByTrustList(t *testing.T) {
 		"the status is hosted nowhere":  {func() { b.trusted.Issuers[0].ConsentStatus = false }, ErrDossier, "does not host"},
 		"the registry's key withdrawn":  {func() { b.key(RoleRegistrar).CutOff = b.now().AddDate(0, 0, 1) }, ErrDossier, "not on the trust list"},
 		"not for births":                {func() { b.key(RoleRegistrar).Types = []string{vc.TypeGuardianship, vc.TypeStatusList} }, ErrDossier, "may not sign it"},
+		"the registry is no registrar":  {func() { b.key(RoleRegistrar).Role = vc.RoleProtection }, ErrDossier, "may not sign it"},
 		"not for this legal basis":      {func() { b.key(RoleRegistrar).Bases = []string{"acknowledgement"} }, ErrDossier, "no mandate"},
 		"a key that came later":         {func() { b.key(RoleRegistrar).NotBefore = b.now().AddDate(0, 0, 1) }, ErrDossier, "may not sign it"},
 		"nobody who signs status lists": {func() { b.key(RoleRegistrar).Types = []string{vc.TypeGuardianship, vc.TypeBirth} }, ErrDossierStatus, ""},
@@ -716,6 +733,13 @@ func TestWitnessAbroad(t *testing.T) {
 	}
 	if n := shelf.calls.Load(); n != 6 { // births, guardianships and consents, of two purposes each
 		t.Errorf("%d lists were fetched", n)
+	}
+	// A place that the host cannot be asked about is still one grantor's alone.
+	c := home.trip(mother, dad)
+	twice := d
+	twice.Consents = sharing(home, c, home.reserved(dad), mother, dad)
+	if _, err := abroad.WitnessConsent(ctx, carl, twice, ""); !errors.Is(err, ErrDossier) || !strings.Contains(err.Error(), "has the status of another") {
+		t.Errorf("one place for two: %v", why(err))
 	}
 	stale, err := home.StatusList(ctx, vc.PurposeRevocation, 1)
 	if err != nil {
