@@ -41,8 +41,8 @@ const all = ^facts(0)
 // The first rule whose condition holds decides, those with overrides before
 // the others. Where a fact is unknown, both answers are followed and the worse
 // counts (settled question 16). A child to whom the policy does not speak is
-// judged by the policy for every country (Generic, or the Set's own); one that is not below the policy's age is a minor to
-// nobody here and nothing is asked.
+// judged by the policy for every country (Generic, or the Set's own); one that
+// is not below the policy's age is a minor to nobody here and nothing is asked.
 //
 // Whatever a policy says, no child leaves without its guardians: nobody with it
 // who decides and no consent is CONSENT_MISSING, and fewer consents than
@@ -51,7 +51,7 @@ const all = ^facts(0)
 // the absence counts.
 func (p *Policy) Evaluate(s Situation) Result {
 	r := Result{}
-	if s.Age >= p.ageBelow {
+	if s.Age >= p.until(&s) {
 		return r
 	}
 	v := view{p: p, s: &s}
@@ -70,6 +70,16 @@ func (p *Policy) Evaluate(s Situation) Result {
 	}
 	r.Ask = v.ask(worst, speaks.known == Unknown)
 	return r
+}
+
+// until gives the age at which a child is nobody's minor here. A country says that
+// for its own border; the policy for every country goes by the law of the child's
+// guardianship where that says more.
+func (p *Policy) until(s *Situation) int {
+	if len(p.Countries) > 0 {
+		return p.ageBelow
+	}
+	return max(p.ageBelow, s.Majority)
 }
 
 // ask lists the unknown facts that spoil the outcome: taken as better for every
@@ -355,7 +365,7 @@ func (v *view) generic() outcome {
 	if g == nil {
 		g = Generic()
 	}
-	if v.s.Age >= g.ageBelow {
+	if v.s.Age >= g.until(v.s) {
 		return outcome{}
 	}
 	x := view{p: g, s: v.s, strict: v.strict}

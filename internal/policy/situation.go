@@ -33,6 +33,10 @@ type Situation struct {
 
 	Age int // of the child in whole years on Day, the youngest that the record allows
 
+	// Majority is the age at which the mandates over the child's journeys end by
+	// their law, 0 when none says.
+	Majority int
+
 	ChildNationality     string
 	Residence            string // where the child lives
 	CompanionNationality string

@@ -76,6 +76,7 @@ func (e *exam) judgeAge() {
 			majority = max(majority, a)
 		}
 	}
+	e.majority = majority
 	today := vc.DateOf(e.now)
 	if e.day.Before(today) {
 		today = e.day

@@ -58,6 +58,7 @@ type exam struct {
 	linkBroken       bool
 	ofAge            bool
 	ageUncertain     bool
+	majority         int  // by the law of the mandates, at least 18
 	age              int  // in whole years, the youngest that the record allows
 	badDocument      bool // an adult's document could not be read
 

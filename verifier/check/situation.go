@@ -86,7 +86,7 @@ func (e *exam) policyAnswers() []PolicyAnswer {
 func (e *exam) situation() policy.Situation {
 	f := &e.facts
 	s := policy.Situation{
-		Day: e.day, ReturnBy: e.returnBy(), Age: e.age,
+		Day: e.day, ReturnBy: e.returnBy(), Age: e.age, Majority: e.majority,
 		ChildNationality: f.ChildNationality, Residence: f.Residence,
 		CompanionNationality: f.CompanionNationality, CompanionResidence: f.CompanionResidence, ResidenceProof: f.ResidenceProof,
 		Company: e.company, Guardians: e.required.guardians, Assumed: e.required.assumed, Here: e.here,

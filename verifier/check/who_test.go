@@ -155,6 +155,11 @@ func TestMajority(t *testing.T) {
 	if d := run("2006-11-20", func(g *vc.Guardianship) { g.Termination.MajorityAge = 21 }, false, kenya); d.Colour != Green {
 		t.Errorf("20, of age at 21: %v", d.Codes())
 	}
+	if d := run("2006-11-20", func(g *vc.Guardianship) {
+		g.Termination.MajorityAge, g.Exercise = 21, joint
+	}, false, kenya); d.Colour != Amber || !d.Has(CodeConsentMissingCo) {
+		t.Errorf("20, of age at 21, the other guardian not asked: %v", d.Codes())
+	}
 	// A guardian of property alone does not make a traveller a child.
 	if d := run("2006-11-20", func(g *vc.Guardianship) {
 		g.Termination.MajorityAge, g.Powers = 21, []string{"property"}
