@@ -454,6 +454,16 @@ func (b *Bundle) answers(issuer string, entries []vc.StatusEntry, now time.Time)
 	return a
 }
 
+// use counts a list that answered: the oldest says how old the answer is, also
+// where an authority's list over it is what is old.
+func (a *answer) use(l *statusList, now time.Time) {
+	age := now.Sub(l.from)
+	if age < -clockSlack || age > oldStatus || (!l.until.IsZero() && !now.Before(l.until)) || l.cut {
+		a.unknown = true
+	}
+	a.age, a.used = max(a.age, age), true
+}
+
 // ask puts one entry's answer to the others of the credential.
 func (b *Bundle) ask(a *answer, issuer string, e *vc.StatusEntry, now time.Time) {
 	index, err := status.ParseIndex(e.Index)
@@ -464,19 +474,21 @@ func (b *Bundle) ask(a *answer, issuer string, e *vc.StatusEntry, now time.Time)
 	name := listName{issuer, e.List}
 	set := false
 	for _, o := range b.over[name] {
+		if o.purpose != e.Purpose {
+			continue
+		}
+		// One that ends before this index says nothing of it, and is as old as
+		// what it says all the same.
 		bit, err := o.bits.Get(index)
-		set = set || err == nil && bit && o.purpose == e.Purpose
+		set = set || err == nil && bit
+		a.use(o.statusList, now)
 	}
 	if l := b.lists[name]; l == nil || l.purpose != e.Purpose {
 		a.unknown = true
 	} else if bit, err := l.bits.Get(index); err != nil {
 		a.unknown = true
 	} else {
-		age := now.Sub(l.from)
-		if age < -clockSlack || age > oldStatus || (!l.until.IsZero() && !now.Before(l.until)) || l.cut {
-			a.unknown = true
-		}
-		a.age, a.used = max(a.age, age), true
+		a.use(l, now)
 		set = set || bit
 	}
 	if set && e.Purpose == vc.PurposeRevocation {

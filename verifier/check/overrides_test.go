@@ -124,7 +124,16 @@ func TestOverrides(t *testing.T) {
 		}, "STATUS_REVOKED STATUS_UNKNOWN"},
 		{"an old override still counts", nil, func(w *world) []over {
 			return []over{{by: w.office[vc.RoleCourt], purpose: "revocation", index: 2, set: true, at: now.Add(-20 * day)}}
-		}, "STATUS_REVOKED"},
+		}, "STATUS_REVOKED STATUS_UNKNOWN"},
+		{"an override of two days that says nothing", nil, func(w *world) []over {
+			return []over{{by: w.office[vc.RoleCourt], purpose: "suspension", index: 2, at: now.Add(-2 * day)}}
+		}, "STATUS_STALE"},
+		{"an override of nine days that says nothing", nil, func(w *world) []over {
+			return []over{{by: w.office[vc.RoleCourt], purpose: "suspension", index: 2, at: now.Add(-9 * day)}}
+		}, "STATUS_UNKNOWN"},
+		{"an old override of another list", nil, func(w *world) []over {
+			return []over{{by: w.office[vc.RoleCourt], purpose: "suspension", index: 2, at: now.Add(-9 * day), about: shelf(vc.RoleRegistrar) + "/status/suspension/9"}}
+		}, "OK"},
 		{"a list that nobody signed", nil, func(w *world) []over {
 			return []over{{by: w.office["stranger"], purpose: "revocation", index: 2, set: true}}
 		}, "OK"},
