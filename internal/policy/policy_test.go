@@ -415,3 +415,14 @@ func BenchmarkEvaluate(b *testing.B) {
 		})
 	}
 }
+
+// TestYoung: who travels alone to nobody in particular is red below twelve.
+func TestYoung(t *testing.T) {
+	for age, want := range map[int]Severity{11: Red, 12: Amber} {
+		r := Generic().Evaluate(Situation{Direction: Exit, Age: age, Company: Alone, BirthShown: true, Consents: []Consent{{Grantors: 2, Level: vc.LevelNotarised, Ends: true, GrantedOn: vc.Date{Year: 2026, Month: 11, Day: 1}}},
+			Day: vc.Date{Year: 2026, Month: 11, Day: 20}})
+		if len(r.Findings) != 1 || r.Findings[0] != (Finding{Code: "RECEIVER_UNVERIFIED", Severity: want}) {
+			t.Errorf("%d years old: %+v", age, r.Findings)
+		}
+	}
+}
