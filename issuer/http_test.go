@@ -55,6 +55,9 @@ func TestRoutesAskForToken(t *testing.T) {
 	asked := 0
 	for _, op := range servetest.Operations(t, "issuer") {
 		method, path, _ := strings.Cut(op, " ")
+		if op == "GET /overrides" || op == "GET /overrides/{n}" {
+			continue // for every hub; the register of them asks for a token
+		}
 		if slices.ContainsFunc(public, func(p string) bool {
 			return strings.HasPrefix(op, p) && op != "POST /credentials" && !strings.HasPrefix(op, "GET /statistics")
 		}) {
