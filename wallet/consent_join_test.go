@@ -241,6 +241,11 @@ func TestInvitationEnds(t *testing.T) {
 	if n := count(t, s.db, "drops"); n != 0 {
 		t.Errorf("%d drops are kept that are over", n)
 	}
+	// The wallet answers for what it signed until that is taken back.
+	mustCode(t, s.Delete(t.Context(), amina), "consent-live")
+	if err := s.WithdrawConsent(t.Context(), amina, d.ID); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Delete(t.Context(), amina); err != nil {
 		t.Fatal(err)
 	}

@@ -209,6 +209,11 @@ func TestConsentAlone(t *testing.T) {
 		_, err = s.Present(t.Context(), bilal, Request{Child: a.Child, Consent: c.ID})
 		mustCode(t, err, "no-such-consent")
 
+		// The wallet answers for what it signed until that is taken back.
+		mustCode(t, s.Delete(t.Context(), amina), "consent-live")
+		if err := s.WithdrawConsent(t.Context(), amina, c.ID); err != nil {
+			t.Fatal(err)
+		}
 		if err := s.Delete(t.Context(), amina); err != nil {
 			t.Fatal(err)
 		}
