@@ -284,22 +284,7 @@ func components(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == '<' })
 }
 
-// transliterated writes a name by ICAO Doc 9303, cut to a name field. A single
-// name is all primary identifier.
+// transliterated writes a name by ICAO Doc 9303, cut to a name field.
 func transliterated(n *vc.Name) (primary, secondary string, err error) {
-	first, second := n.Family, n.Given
-	if len(first) == 0 {
-		first, second = second, nil
-	}
-	if len(first) == 0 {
-		first = []string{n.Full}
-	}
-	if primary, err = icao.Transliterate(first, n.Script, n.Lang); err != nil {
-		return "", "", err
-	}
-	if secondary, err = icao.Transliterate(second, n.Script, n.Lang); err != nil {
-		return "", "", err
-	}
-	primary, secondary = icao.Fit(primary, secondary)
-	return primary, secondary, nil
+	return icao.Name{Family: n.Family, Given: n.Given, Full: n.Full, Script: n.Script, Lang: n.Lang}.Identifiers()
 }

@@ -177,21 +177,7 @@ func (x *reading) names(at string, names []vc.Name) {
 
 // machineReadable transliterates a name as an issuer does.
 func machineReadable(n *vc.Name) (primary, secondary string, err error) {
-	first, second := n.Family, n.Given
-	if len(first) == 0 {
-		first, second = second, nil
-	}
-	if len(first) == 0 {
-		first = []string{n.Full}
-	}
-	if primary, err = icao.Transliterate(first, n.Script, n.Lang); err != nil {
-		return "", "", err
-	}
-	if secondary, err = icao.Transliterate(second, n.Script, n.Lang); err != nil {
-		return "", "", err
-	}
-	primary, secondary = icao.Fit(primary, secondary)
-	return primary, secondary, nil
+	return icao.Name{Family: n.Family, Given: n.Given, Full: n.Full, Script: n.Script, Lang: n.Lang}.Identifiers()
 }
 
 func pointers(lists ...[]string) []*string {

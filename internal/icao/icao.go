@@ -2,7 +2,8 @@
 // written in the characters of a machine-readable zone, and which country
 // codes there are.
 //
-// Only the issuer transliterates. A verifier compares machine-readable names
+// Only who signs transliterates: the issuer its records, a guardian's wallet the
+// companion whom a consent names. A verifier compares machine-readable names
 // with each other and never derives one from a native name: two transliterations
 // of one name may differ, and a child would be stopped for it.
 package icao
@@ -58,6 +59,35 @@ func IsIdentifier(s string) bool {
 		last = s[i]
 	}
 	return last != '<'
+}
+
+// Name is a name as it is registered. Script is an ISO 15924 code, Lang a BCP 47
+// tag or "".
+type Name struct {
+	Family, Given      []string
+	Full, Script, Lang string
+}
+
+// Identifiers writes a name in the characters of a machine-readable zone, cut
+// to a name field. Who has one kind of name only, or just a full one, has it as
+// primary identifier (Doc 9303-3, section 4.6). Errors are those of
+// Transliterate.
+func (n Name) Identifiers() (primary, secondary string, err error) {
+	first, second := n.Family, n.Given
+	if len(first) == 0 {
+		first, second = second, nil
+	}
+	if len(first) == 0 {
+		first = []string{n.Full}
+	}
+	if primary, err = Transliterate(first, n.Script, n.Lang); err != nil {
+		return "", "", err
+	}
+	if secondary, err = Transliterate(second, n.Script, n.Lang); err != nil {
+		return "", "", err
+	}
+	primary, secondary = Fit(primary, secondary)
+	return primary, secondary, nil
 }
 
 // Transliterate writes the parts of one identifier in the characters of a

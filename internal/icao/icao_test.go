@@ -263,3 +263,27 @@ func FuzzTransliterate(f *testing.F) {
 		}
 	})
 }
+
+func TestIdentifiers(t *testing.T) {
+	for _, c := range []struct {
+		name               Name
+		primary, secondary string
+	}{
+		{Name{Family: []string{"Eriksson"}, Given: []string{"Anna", "Maria"}, Script: "Latn"}, "ERIKSSON", "ANNA<MARIA"},
+		{Name{Given: []string{"Arkfreith"}, Script: "Latn"}, "ARKFREITH", ""},
+		{Name{Family: []string{"Suharto"}, Script: "Latn"}, "SUHARTO", ""},
+		{Name{Full: "Maung Aung", Script: "Latn"}, "MAUNG<AUNG", ""},
+		{Name{Family: []string{"Nilavadhanananda Chayapa Dejthamrong"}, Given: []string{"Krasuang"}, Script: "Latn"}, "NILAVADHANANANDA<CHAYAPA<DEJTHAMRONG", "K"},
+	} {
+		p, s, err := c.name.Identifiers()
+		if err != nil || p != c.primary || s != c.secondary {
+			t.Errorf("%+v: %s, %s, %v", c.name, p, s, err)
+		}
+	}
+	if p, s, err := (Name{Family: []string{"ᚠᚢᚦ"}, Given: []string{"Anna"}, Script: "Runr"}).Identifiers(); !errors.Is(err, ErrNoTable) || p+s != "" {
+		t.Errorf("%q, %q, %v", p, s, err)
+	}
+	if p, s, err := (Name{Family: []string{"Anna"}, Given: []string{"ᚠᚢᚦ"}, Script: "Latn"}).Identifiers(); !errors.Is(err, ErrNoTable) || p+s != "" {
+		t.Errorf("%q, %q, %v", p, s, err)
+	}
+}

@@ -23,8 +23,7 @@ type requirement struct {
 	// the others.
 	sole, independent bool
 	company           policy.Company
-	need              int  // guardians whose consent is needed besides those here
-	court             bool // only a court can allow the journey (ne exeat order)
+	need              int // guardians whose consent is needed besides those here
 	// mandateUnknown: the record names a parent of whom no mandate tells
 	// whether they decide.
 	mandateUnknown bool
@@ -40,12 +39,13 @@ type requirement struct {
 // An absent quorum is the number of guardians, which counts oneself; where no
 // mandate names one it is two, less the parents whom the record does not know,
 // names nobody for, or withholds (settled question 14). Parents who have died
-// are asked nowhere. Country policies can ask for more, never for less.
+// are asked nowhere. Country policies can ask for more, never for less. An order
+// against removal, which only a court can lift, is a rule of its own
+// (EXIT_PROHIBITED): it does not depend on who is there.
 func whoMustConsent(h household) requirement {
 	r := requirement{company: h.company}
 	silent := len(h.mandates) == 0
 	for _, g := range h.mandates {
-		r.court = r.court || g.Constraints != nil && g.Constraints.NoRemoval
 		n := number(g)
 		r.guardians = max(r.guardians, n)
 		silent = silent || n == 0

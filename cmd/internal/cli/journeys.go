@@ -101,32 +101,8 @@ func (p *player) mandate(ctx context.Context, g *vc.Guardianship, m mandate) err
 			return fmt.Errorf("approving a guardianship: %w", err)
 		}
 	}
-	var offer struct {
-		URI string `json:"uri"`
-		PIN string `json:"pin"`
-	}
-	if err := p.registrar.Do(ctx, "POST", "/offers", map[string]string{"guardianship": o.ID}, &offer); err != nil {
-		return fmt.Errorf("making an offer: %w", err)
-	}
-	if err := m.who.Do(ctx, "POST", "/wallet/offers", map[string]string{"offer": offer.URI, "pin": offer.PIN}, nil); err != nil {
-		return fmt.Errorf("taking an offer: %w", err)
-	}
-	m.who.child, err = newest(ctx, m.who)
+	m.who.child, err = p.take(ctx, o.ID, m.who.Client)
 	return err
-}
-
-// newest gives the wallet's id of the child that came last.
-func newest(ctx context.Context, a *adult) (string, error) {
-	var all struct {
-		Children []wallet.Child `json:"children"`
-	}
-	if err := a.Do(ctx, "GET", "/wallet/children", nil, &all); err != nil {
-		return "", err
-	}
-	if len(all.Children) == 0 {
-		return "", errors.New("the wallet holds no child")
-	}
-	return all.Children[len(all.Children)-1].ID, nil
 }
 
 // draft is a journey to agree to, with its usual dates.
@@ -193,7 +169,7 @@ func (p *player) share(ctx context.Context, from *adult, consent string, to *adu
 		return fmt.Errorf("taking what was shared: %w", err)
 	}
 	var err error
-	to.child, err = newest(ctx, to)
+	to.child, err = newestChild(ctx, to.Client)
 	return err
 }
 
@@ -273,10 +249,6 @@ func (p *player) oneParent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	notary, err := p.newOfficial(ctx, "notary", issuer.RoleNotary)
-	if err != nil {
-		return err
-	}
 	if err := p.fetchBundle(ctx); err != nil {
 		return err
 	}
@@ -294,14 +266,7 @@ func (p *player) oneParent(ctx context.Context) error {
 		encounter{Presentation: alone.KP1, Exit: "GHA", Entry: "TGO"}); err != nil {
 		return err
 	}
-	consent, err := p.letGo(ctx, father, mother, "BRA", "ARG")
-	if err != nil {
-		return err
-	}
-	if err := p.witness(ctx, notary, father, consent); err != nil {
-		return err
-	}
-	mine, err := p.hand(ctx, father, consent, mother)
+	_, mine, err := p.notarised(ctx, father, mother, "BRA", "ARG")
 	if err != nil {
 		return err
 	}
@@ -351,6 +316,23 @@ func (p *player) letGo(ctx context.Context, father, mother *adult, depart, to st
 	return p.agree(ctx, d, father)
 }
 
+// notarised has a father let the child travel with the mother, before a notary,
+// and gives the father's and the mother's id of the consent.
+func (p *player) notarised(ctx context.Context, father, mother *adult, depart, to string) (his, hers string, err error) {
+	notary, err := p.newOfficial(ctx, "notary", issuer.RoleNotary)
+	if err != nil {
+		return "", "", err
+	}
+	if his, err = p.letGo(ctx, father, mother, depart, to); err != nil {
+		return "", "", err
+	}
+	if err := p.witness(ctx, notary, father, his); err != nil {
+		return "", "", err
+	}
+	hers, err = p.hand(ctx, father, his, mother)
+	return his, hers, err
+}
+
 // third crosses with one consent for two crossings three times.
 func (p *player) third(ctx context.Context, mother *adult, consent string, f encounter) error {
 	for n, expected := range []step{{Expected: check.Green, code: check.CodeOK}, {Expected: check.Green, code: check.CodeOK},
@@ -397,10 +379,6 @@ func (p *player) aunt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	uncle, err := p.newAdult(ctx, "Daniel")
-	if err != nil {
-		return err
-	}
 	witness, err := p.newOfficial(ctx, "notary of the family", issuer.RoleNotary)
 	if err != nil {
 		return err
@@ -434,7 +412,11 @@ func (p *player) aunt(ctx context.Context) error {
 		return err
 	}
 	// The uncle signs the same papers with his own key.
-	stolen, err := p.wrapped(ctx, uncle, shown)
+	_, jwts, err := credentialsOf(shown.Presentation)
+	if err != nil {
+		return err
+	}
+	stolen, err := signedBy(at(), jwts)
 	if err != nil {
 		return err
 	}
@@ -442,15 +424,6 @@ func (p *player) aunt(ctx context.Context) error {
 		step{Expected: check.Red, code: check.CodeConsentScope, At: at(), bundle: p.bundle},
 		encounter{Presentation: stolen, Exit: "GHA", Entry: "TGO"})
 	return err
-}
-
-// wrapped presents somebody else's papers under a key of one's own.
-func (p *player) wrapped(_ context.Context, _ *adult, shown presented) (string, error) {
-	_, jwts, err := credentialsOf(shown.Presentation)
-	if err != nil {
-		return "", err
-	}
-	return signedBy(at(), jwts)
 }
 
 // orders: mandates by a court that bind whoever travels.
@@ -504,18 +477,7 @@ func (p *player) withdrawn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	notary, err := p.newOfficial(ctx, "notary of the port", issuer.RoleNotary)
-	if err != nil {
-		return err
-	}
-	consent, err := p.letGo(ctx, father, mother, "GHA", "TGO")
-	if err != nil {
-		return err
-	}
-	if err := p.witness(ctx, notary, father, consent); err != nil {
-		return err
-	}
-	mine, err := p.hand(ctx, father, consent, mother)
+	consent, mine, err := p.notarised(ctx, father, mother, "GHA", "TGO")
 	if err != nil {
 		return err
 	}

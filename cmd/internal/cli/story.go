@@ -125,20 +125,9 @@ func (p *player) register(ctx context.Context) error {
 	return nil
 }
 
-// accept lets the guardian's wallet take the offer, with the PIN that came by
-// another way.
+// accept lets the guardian's wallet take the credentials.
 func (p *player) accept(ctx context.Context) error {
-	var offer struct {
-		URI string `json:"uri"`
-		PIN string `json:"pin"`
-	}
-	if err := p.registrar.Do(ctx, "POST", "/offers", map[string]string{"guardianship": p.guardianship}, &offer); err != nil {
-		return fmt.Errorf("making the offer: %w", err)
-	}
-	if err := p.guardian.Do(ctx, "POST", "/wallet/offers", map[string]string{"offer": offer.URI, "pin": offer.PIN}, nil); err != nil {
-		return fmt.Errorf("accepting the offer: %w", err)
-	}
-	child, err := p.newestChild(ctx)
+	child, err := p.take(ctx, p.guardianship, p.guardian)
 	if err != nil {
 		return err
 	}
@@ -147,11 +136,28 @@ func (p *player) accept(ctx context.Context) error {
 	return p.fetchBundle(ctx)
 }
 
-func (p *player) newestChild(ctx context.Context) (string, error) {
+// take offers the credentials of a guardianship and has a wallet accept them,
+// with the PIN that came by another way. It gives the wallet's id of the child.
+func (p *player) take(ctx context.Context, guardianship string, guardian *api.Client) (string, error) {
+	var offer struct {
+		URI string `json:"uri"`
+		PIN string `json:"pin"`
+	}
+	if err := p.registrar.Do(ctx, "POST", "/offers", map[string]string{"guardianship": guardianship}, &offer); err != nil {
+		return "", fmt.Errorf("making the offer: %w", err)
+	}
+	if err := guardian.Do(ctx, "POST", "/wallet/offers", map[string]string{"offer": offer.URI, "pin": offer.PIN}, nil); err != nil {
+		return "", fmt.Errorf("accepting the offer: %w", err)
+	}
+	return newestChild(ctx, guardian)
+}
+
+// newestChild gives the wallet's id of the child that came last.
+func newestChild(ctx context.Context, guardian *api.Client) (string, error) {
 	var all struct {
 		Children []wallet.Child `json:"children"`
 	}
-	if err := p.guardian.Do(ctx, "GET", "/wallet/children", nil, &all); err != nil {
+	if err := guardian.Do(ctx, "GET", "/wallet/children", nil, &all); err != nil {
 		return "", err
 	}
 	if len(all.Children) == 0 {
