@@ -62,6 +62,7 @@ func (s *Site) funcs(m *Messages) template.FuncMap {
 	return template.FuncMap{
 		"t":       m.Text,
 		"count":   m.Count,
+		"texts":   m.Under,
 		"asset":   s.asset,
 		"day":     m.Day,
 		"moment":  m.Moment,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"maps"
 	"net/http"
 	"regexp"
@@ -102,29 +103,35 @@ type Messages struct {
 	plural    map[string]map[string]string
 }
 
-func readMessages() ([]*Messages, error) {
+func readMessages(apps []App) ([]*Messages, error) {
 	var out []*Messages
 	for _, lang := range Languages {
-		data, err := messages.ReadFile("messages/" + lang + ".json")
-		if err != nil {
-			return nil, err
-		}
-		m, err := parseMessages(lang, data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", lang, err)
+		m := &Messages{Lang: lang, Dir: direction(lang), tag: language.MustParse(lang), text: map[string]string{}, plural: map[string]map[string]string{}}
+		for _, a := range apps {
+			data, err := fs.ReadFile(a.Files, "messages/"+lang+".json")
+			if err == nil {
+				err = m.add(a.Name, data)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", a.Name, lang, err)
+			}
 		}
 		out = append(out, m)
 	}
 	return out, nil
 }
 
-func parseMessages(lang string, data []byte) (*Messages, error) {
+// add takes the messages of a file. Those of an app begin with its name, so that
+// no two mean different things by one key.
+func (m *Messages) add(app string, data []byte) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, err
+		return err
 	}
-	m := &Messages{Lang: lang, Dir: direction(lang), tag: language.MustParse(lang), text: map[string]string{}, plural: map[string]map[string]string{}}
 	for key, v := range raw {
+		if app != "" && !strings.HasPrefix(key, app+".") {
+			return fmt.Errorf("the key %s does not begin with %s.", key, app)
+		}
 		var s string
 		if json.Unmarshal(v, &s) == nil {
 			m.text[key] = s
@@ -132,11 +139,33 @@ func parseMessages(lang string, data []byte) (*Messages, error) {
 		}
 		forms := map[string]string{}
 		if err := json.Unmarshal(v, &forms); err != nil {
-			return nil, fmt.Errorf("%s is neither a text nor plural forms", key)
+			return fmt.Errorf("%s is neither a text nor plural forms", key)
 		}
 		m.plural[key] = forms
 	}
-	return m, nil
+	return nil
+}
+
+// Under gives the messages whose keys begin with prefix, without it, as JSON: for
+// a script of a page, in <script type="application/json">. Texts with plural
+// forms are objects.
+func (m *Messages) Under(prefix string) (template.JS, error) {
+	out := map[string]any{}
+	for k, v := range m.text {
+		if rest, ok := strings.CutPrefix(k, prefix); ok {
+			out[rest] = v
+		}
+	}
+	for k, v := range m.plural {
+		if rest, ok := strings.CutPrefix(k, prefix); ok {
+			out[rest] = v
+		}
+	}
+	if len(out) == 0 {
+		return "", fmt.Errorf("there are no messages under %q", prefix)
+	}
+	b, err := json.Marshal(out) // which escapes < and >
+	return template.JS(b), err
 }
 
 // Keys lists the messages, sorted.

@@ -18,9 +18,23 @@ import (
 	"unicode"
 )
 
+// apps are those whose folders lie beside this file.
+func apps(t *testing.T) []App {
+	t.Helper()
+	out := []App{shared}
+	found, err := filepath.Glob("*/messages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		out = append(out, App{filepath.Dir(f), os.DirFS(filepath.Dir(f))})
+	}
+	return out
+}
+
 func all(t *testing.T) map[string]*Messages {
 	t.Helper()
-	list, err := readMessages()
+	list, err := readMessages(apps(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,6 +207,11 @@ func TestLanguageIsChosen(t *testing.T) {
 // keep right.
 func TestMessagesAreUsed(t *testing.T) {
 	used := map[string]bool{}
+	made := []string{"site.", "role.", "month.", "fault."} // put together from two parts
+	for _, a := range apps(t) {
+		made = append(made, a.Name+".fault.")
+	}
+	prefix := regexp.MustCompile(`(?:texts|print) "([a-z0-9-]+\.[a-zA-Z0-9.-]*[.-])"`)
 	word := regexp.MustCompile(`"([a-z0-9-]+(?:\.[a-zA-Z0-9-]+)*)"`)
 	err := filepath.WalkDir("..", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -205,12 +224,16 @@ func TestMessagesAreUsed(t *testing.T) {
 		for _, m := range word.FindAllStringSubmatch(string(b), -1) {
 			used[m[1]] = true
 		}
+		// What a script gets whole, and what a template puts together from a key's
+		// beginning and a value.
+		for _, m := range prefix.FindAllStringSubmatch(string(b), -1) {
+			made = append(made, m[1])
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := []string{"site.", "role.", "month.", "fault."} // put together from two parts
 	for _, k := range all(t)["en"].Keys() {
 		if !used[k] && !slices.ContainsFunc(made, func(p string) bool { return strings.HasPrefix(k, p) }) {
 			t.Errorf("nothing uses %s", k)
@@ -255,13 +278,27 @@ func TestFaultsOfAccountsHaveWords(t *testing.T) {
 
 func TestMessageFilesAreStrict(t *testing.T) {
 	for _, bad := range []string{`{"a": 1}`, `{"a": ["x"]}`, `[]`, `{"a": {"one": 1}}`, `{`} {
-		if _, err := parseMessages("en", []byte(bad)); err == nil {
+		if err := (&Messages{text: map[string]string{}, plural: map[string]map[string]string{}}).add("", []byte(bad)); err == nil {
 			t.Errorf("%s was read", bad)
 		}
 	}
+	if err := (&Messages{text: map[string]string{}}).add("desk", []byte(`{"other.key": "x"}`)); err == nil {
+		t.Error("an app's message under another's name was read")
+	}
 	// Each key once: the later of two would win unseen.
-	for _, lang := range Languages {
-		b, err := messages.ReadFile("messages/" + lang + ".json")
+	var files []string
+	for _, pattern := range []string{"messages/*.json", "*/messages/*.json"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	if len(files) < len(Languages) {
+		t.Fatalf("only %d files", len(files))
+	}
+	for _, lang := range files {
+		b, err := os.ReadFile(lang)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -24,14 +25,23 @@ import (
 	"github.com/kinpass/kinpass/internal/fault"
 )
 
-//go:embed static/*.css static/*.js static/*.svg
-var static embed.FS
+//go:embed static pages messages
+var embedded embed.FS
 
-//go:embed pages
-var pages embed.FS
+// shared is what the pages of every service have: the parts, and the pages of
+// accounts.
+var shared = App{Files: embedded}
 
-//go:embed messages/*.json
-var messages embed.FS
+// App is the pages of one service: a folder with
+//
+//	pages/NAME.html        a page, called "APP/NAME", that defines "content"
+//	pages/parts/*.html     what its pages share
+//	messages/LANG.json     its messages in every language; keys begin with the app's name
+//	static/…               its static files, called "APP/…"
+type App struct {
+	Name  string
+	Files fs.FS
+}
 
 // Root is where the pages of a service are.
 const Root = "/app/"
@@ -39,6 +49,7 @@ const Root = "/app/"
 // Site shows the pages of one service.
 type Site struct {
 	role   string
+	apps   []App
 	secure bool
 	tree   string // names the whole of the static files by their content
 	files  map[string]file
@@ -56,53 +67,66 @@ type tongue struct {
 	pages map[string]*template.Template
 }
 
-// New reads what is embedded. The role names the service (issuer, wallet,
-// verifier); base is the address that visitors use.
-func New(role, base string) (*Site, error) {
-	s := &Site{role: role, secure: strings.HasPrefix(base, "https://"), files: map[string]file{}, speak: map[string]*tongue{}}
-	if err := s.readFiles(); err != nil {
+// New reads what is embedded here and in apps. The role names the service
+// (issuer, wallet, verifier); base is the address that visitors use.
+func New(role, base string, apps ...App) (*Site, error) {
+	apps = append([]App{shared}, apps...)
+	s := &Site{role: role, apps: apps, secure: strings.HasPrefix(base, "https://"), files: map[string]file{}, speak: map[string]*tongue{}}
+	if err := s.readFiles(apps); err != nil {
 		return nil, err
 	}
-	all, err := readMessages()
-	if err != nil {
-		return nil, err
-	}
-	names, err := pageNames()
+	all, err := readMessages(apps)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range all {
 		t := &tongue{Messages: m, pages: map[string]*template.Template{}}
-		base, err := template.New("").Funcs(s.funcs(m)).ParseFS(pages, "pages/parts/*.html")
+		parts, err := template.New("").Funcs(s.funcs(m)).ParseFS(embedded, "pages/parts/*.html")
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
-			c, err := base.Clone()
-			if err == nil {
-				_, err = c.ParseFS(pages, "pages/"+name+".html")
-			}
-			if err != nil {
+		for _, a := range apps {
+			if err := a.readPages(parts, t.pages); err != nil {
 				return nil, err
 			}
-			t.pages[name] = c
 		}
 		s.speak[m.Lang] = t
 	}
 	return s, nil
 }
 
-// pageNames gives the pages as "folder/name".
-func pageNames() ([]string, error) {
-	found, err := fs.Glob(pages, "pages/*/*.html")
-	var out []string
-	for _, f := range found {
-		name := strings.TrimSuffix(strings.TrimPrefix(f, "pages/"), ".html")
-		if !strings.HasPrefix(name, "parts/") {
-			out = append(out, name)
+// readPages adds an app's pages to pages.
+func (a App) readPages(parts *template.Template, pages map[string]*template.Template) error {
+	parts, err := parts.Clone()
+	if err != nil {
+		return err
+	}
+	own, pattern := "pages/parts/*.html", "pages/*.html"
+	if a.Name == "" {
+		own, pattern = "", "pages/account/*.html"
+	}
+	if found, err := fs.Glob(a.Files, own); err != nil {
+		return err
+	} else if len(found) > 0 {
+		if _, err := parts.ParseFS(a.Files, own); err != nil {
+			return err
 		}
 	}
-	return out, err
+	found, err := fs.Glob(a.Files, pattern)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		c, err := parts.Clone()
+		if err == nil {
+			_, err = c.ParseFS(a.Files, f)
+		}
+		if err != nil {
+			return err
+		}
+		pages[path.Join(a.Name, strings.TrimSuffix(strings.TrimPrefix(f, "pages/"), ".html"))] = c
+	}
+	return nil
 }
 
 // Pages lists the pages that there are.
@@ -115,22 +139,28 @@ func (s *Site) Pages() []string {
 	return out
 }
 
-func (s *Site) readFiles() error {
+func (s *Site) readFiles(apps []App) error {
 	sum := sha256.New()
-	err := fs.WalkDir(static, "static", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	var err error
+	for _, a := range apps {
+		if _, none := fs.Stat(a.Files, "static"); none != nil {
+			continue
 		}
-		body, err := static.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		name = strings.TrimPrefix(name, "static/")
-		fmt.Fprintf(sum, "%s %d\n", name, len(body))
-		sum.Write(body)
-		s.files[name] = file{body, contentType(name)}
-		return nil
-	})
+		err = errors.Join(err, fs.WalkDir(a.Files, "static", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			body, err := fs.ReadFile(a.Files, name)
+			if err != nil {
+				return err
+			}
+			name = path.Join(a.Name, strings.TrimPrefix(name, "static/"))
+			fmt.Fprintf(sum, "%s %d\n", name, len(body))
+			sum.Write(body)
+			s.files[name] = file{body, contentType(name)}
+			return nil
+		}))
+	}
 	// One name for the whole tree, as a folder: modules name one another
 	// relatively, and no page can mix files of two versions.
 	s.tree = base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:9])
@@ -145,6 +175,10 @@ func contentType(name string) string {
 		return "text/css; charset=utf-8"
 	case ".svg":
 		return "image/svg+xml"
+	case ".wasm":
+		return "application/wasm"
+	case ".png":
+		return "image/png"
 	}
 	return mime.TypeByExtension(path.Ext(name))
 }
@@ -287,12 +321,13 @@ var kinds = map[fault.Kind]string{
 // in those of its kind. What a fault says of itself is English and for programs.
 func (s *Site) Fault(r *http.Request, f *fault.Fault) string {
 	t := s.speak[s.Language(r)]
-	key := "fault." + f.Code
-	if !t.Has(key) {
-		key = "fault.kind.internal"
-		if k, ok := kinds[f.Kind]; ok {
-			key = "fault.kind." + k
+	for _, a := range s.apps {
+		if key := strings.TrimPrefix(a.Name+".fault."+f.Code, "."); t.Has(key) {
+			return s.Text(r, key)
 		}
 	}
-	return s.Text(r, key)
+	if k, ok := kinds[f.Kind]; ok {
+		return s.Text(r, "fault.kind."+k)
+	}
+	return s.Text(r, "fault.kind.internal")
 }

@@ -28,7 +28,7 @@ func withParts(t *testing.T, base string) *Site {
 		t.Fatal(err)
 	}
 	for _, tongue := range s.speak {
-		p, err := template.New("").Funcs(s.funcs(tongue.Messages)).ParseFS(pages, "pages/parts/*.html")
+		p, err := template.New("").Funcs(s.funcs(tongue.Messages)).ParseFS(embedded, "pages/parts/*.html")
 		if err == nil {
 			_, err = p.Parse(string(text))
 		}

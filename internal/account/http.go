@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -61,6 +62,37 @@ func (p *Pages) Routes(s *serve.Server) {
 	e.POST("/app/people/:id/reopen", p.administrator(p.reopen))
 }
 
+// Handler answers somebody who is signed in.
+type Handler func(c echo.Context, s Session) error
+
+// Use adds a service's own pages. Routes gives their addresses, below "/app/":
+// it is called once, with a group that knows languages.
+func (p *Pages) Use(s *serve.Server, a App, routes func(*echo.Group)) {
+	p.app = a
+	routes(s.Echo.Group("", p.languages))
+}
+
+// For lets people of some roles in who are signed in, and only with a form or a
+// script of ours where something changes. For others there is no such page.
+func (p *Pages) For(h Handler, roles ...string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		s, err := p.Session(c.Request())
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(roles, s.Account.Role) {
+			return serve.ErrNoRoute
+		}
+		return h(c, s)
+	}
+}
+
+// ForAll is For without regard to roles: those of the service decide.
+func (p *Pages) ForAll(h Handler) echo.HandlerFunc { return p.For(h, p.x.Roles()...) }
+
+// Site gives texts in the visitor's language.
+func (p *Pages) Site() *web.Site { return p.site }
+
 // languages takes a choice of language before anything else looks at it.
 func (p *Pages) languages(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -82,18 +114,7 @@ func (p *Pages) own(h echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // administrator shows administrators a page; for others there is none.
-func (p *Pages) administrator(h func(echo.Context, Session) error) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		s, err := p.Session(c.Request())
-		if err != nil {
-			return err
-		}
-		if s.Account.Role != RoleAdministrator {
-			return serve.ErrNoRoute
-		}
-		return h(c, s)
-	}
-}
+func (p *Pages) administrator(h Handler) echo.HandlerFunc { return p.For(h, RoleAdministrator) }
 
 func (p *Pages) static(c echo.Context) error {
 	if !p.site.Static(c.Response(), c.Request()) {
@@ -108,6 +129,9 @@ func (p *Pages) home(c echo.Context) error {
 	s, err := p.Session(c.Request())
 	if err != nil {
 		return err
+	}
+	if p.app.Home != nil && s.Account.Role != RoleAdministrator {
+		return p.app.Home(c, s)
 	}
 	return p.show(c, web.View{Page: "account/home", Title: "home.title", Data: s})
 }

@@ -43,7 +43,7 @@ func openDesk(t *testing.T, role, base string, f *account.Federation) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := account.NewPages(x, site, nil)
+	p := account.NewPages(x, site)
 	d.srv, err = serve.New(serve.Config{Role: role, Now: d.now, Log: slog.New(slog.NewTextHandler(&d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Token: func(ctx context.Context, secret string) (serve.Caller, error) {
 			tok, err := db.TokenBySecret(ctx, secret, d.now())

@@ -24,13 +24,20 @@ type Pages struct {
 	site   *web.Site
 	prefix string // of the cookies' names
 	secure bool
-	nav    func(role string) []web.NavItem
+	app    App
 }
 
-// NewPages joins accounts and site. nav gives what people of a role find in the
-// navigation beside their account; nil means nothing.
-func NewPages(x *Accounts, site *web.Site, nav func(role string) []web.NavItem) *Pages {
-	p := &Pages{x: x, site: site, nav: nav, secure: strings.HasPrefix(x.cfg.Base, "https://")}
+// App is what a service's people find beside their account.
+type App struct {
+	// Nav gives the navigation of a role.
+	Nav func(role string) []web.NavItem
+	// Home is the first page, for everybody but administrators.
+	Home Handler
+}
+
+// NewPages joins accounts and site.
+func NewPages(x *Accounts, site *web.Site) *Pages {
+	p := &Pages{x: x, site: site, secure: strings.HasPrefix(x.cfg.Base, "https://")}
 	// On one machine cookies do not keep ports apart: the name tells the services
 	// apart. __Host- keeps other hosts of the domain from setting them.
 	p.prefix = "kinpass_" + x.cfg.Service
@@ -152,8 +159,8 @@ func (p *Pages) Show(w http.ResponseWriter, r *http.Request, v web.View) error {
 	if s, err := p.known(r); err == nil {
 		v.SignedIn, v.Person = true, s.Account.Name
 		v.Nav = append(v.Nav, web.NavItem{Href: "/app/", Label: "nav.home"})
-		if p.nav != nil {
-			v.Nav = append(v.Nav, p.nav(s.Account.Role)...)
+		if p.app.Nav != nil {
+			v.Nav = append(v.Nav, p.app.Nav(s.Account.Role)...)
 		}
 		if s.Account.Role == RoleAdministrator {
 			v.Nav = append(v.Nav, web.NavItem{Href: "/app/people", Label: "nav.people"})

@@ -16,12 +16,18 @@ import (
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/web"
+	"github.com/kinpass/kinpass/web/border"
+	"github.com/kinpass/kinpass/web/guardian"
+	"github.com/kinpass/kinpass/web/registrar"
 )
 
 // accounts opens the accounts of a service.
 func (h *home) accounts(service, base string, db *store.DB) (*account.Accounts, error) {
 	return account.New(account.Config{DB: db, Service: service, Base: base, Roles: tokenRoles[service], Now: now})
 }
+
+// apps are the pages of the services.
+var apps = map[string]web.App{issuerRole: registrar.App, walletRole: guardian.App, verifierRole: border.App}
 
 // pages makes the pages of a service with those who sign in to them.
 func (h *home) pages(r *running, o options) (*account.Pages, error) {
@@ -37,7 +43,7 @@ func (h *home) pages(r *running, o options) (*account.Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	site, err := web.New(r.role, r.base)
+	site, err := web.New(r.role, r.base, apps[r.role])
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +51,7 @@ func (h *home) pages(r *running, o options) (*account.Pages, error) {
 		return nil, err
 	}
 	r.accounts = x
-	return account.NewPages(x, site, nil), nil
+	return account.NewPages(x, site), nil
 }
 
 // readFederation reads the file about an organisation's sign-in. The secret is

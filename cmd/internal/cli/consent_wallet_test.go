@@ -17,7 +17,7 @@ import (
 
 // counterFor decides about what is shown, offline, at a border whose countries
 // have no rules of their own.
-func counterFor(t *testing.T, b *border, codes []string, f check.Facts) check.Decision {
+func counterFor(t *testing.T, b *borderBundle, codes []string, f check.Facts) check.Decision {
 	t.Helper()
 	f.Exit, f.Entry, f.Others = "GHA", "TGO", codes[1:]
 	d, _, err := check.Check(codes[0], b.Bundle, f, check.History{}, at())
@@ -63,7 +63,7 @@ func TestConsentIsEnough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	show := func(what string, a *adult, consent string, b *border) check.Decision {
+	show := func(what string, a *adult, consent string, b *borderBundle) check.Decision {
 		t.Helper()
 		s, err := a.shows(ctx, consent)
 		if err != nil {
@@ -72,7 +72,7 @@ func TestConsentIsEnough(t *testing.T) {
 		size(t, what, s.KP1, qr.Screen)
 		return counterFor(t, b, []string{s.KP1}, check.Facts{})
 	}
-	bundle := func() *border {
+	bundle := func() *borderBundle {
 		t.Helper()
 		if err := p.fetchBundle(ctx); err != nil {
 			t.Fatal(err)

@@ -28,6 +28,9 @@ import (
 	"github.com/kinpass/kinpass/issuer"
 	"github.com/kinpass/kinpass/verifier"
 	"github.com/kinpass/kinpass/wallet"
+	"github.com/kinpass/kinpass/web/border"
+	"github.com/kinpass/kinpass/web/guardian"
+	"github.com/kinpass/kinpass/web/registrar"
 )
 
 // defaultPublic is the issuer's address when nobody says otherwise: that of
@@ -337,7 +340,7 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 	s, err := serve.New(cfg)
 	if err == nil {
 		pages.Routes(s)
-		err = h.build(r, s, o)
+		err = h.build(r, s, pages, o)
 	}
 	if err != nil {
 		db.Close()
@@ -356,7 +359,7 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 }
 
 // build makes the role itself and adds its routes.
-func (h *home) build(r *running, s *serve.Server, o options) error {
+func (h *home) build(r *running, s *serve.Server, pages *account.Pages, o options) error {
 	ring, err := h.ensureRing(r.role, o.alg, o.offices...)
 	if err != nil {
 		return err
@@ -383,12 +386,14 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 		}
 		if err == nil {
 			issuer.Routes(s, r.issuer)
+			registrar.Routes(s, pages, r.issuer)
 		}
 	case walletRole:
 		r.wallet, err = wallet.New(wallet.Config{DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Base: r.base,
 			TrustList: source.List, AllowLoopback: o.loopback, Aries: Aries})
 		if err == nil {
 			wallet.Routes(s, r.wallet)
+			guardian.Routes(s, pages, r.wallet)
 		}
 	case verifierRole:
 		anchors, aerr := h.anchors(o.anchor)
@@ -407,6 +412,7 @@ func (h *home) build(r *running, s *serve.Server, o options) error {
 			Anchors: anchors, TrustSource: trustFrom, HTTP: policy, Policies: o.policies})
 		if err == nil {
 			verifier.Routes(s, r.verifier)
+			border.Routes(s, pages, r.verifier)
 		}
 	}
 	return err

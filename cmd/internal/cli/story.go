@@ -41,7 +41,7 @@ type step struct {
 	code    string // that has to be among the codes
 	kp1     string
 	request []byte // the whole encounter, where the officer knows more than the code says
-	bundle  *border
+	bundle  *borderBundle
 	medium  qr.Medium
 }
 
@@ -49,13 +49,13 @@ func (s step) asExpected() bool {
 	return s.Colour == s.Expected && slices.Contains(s.Codes, s.code)
 }
 
-// border is a bundle with its signed bytes.
-type border struct {
+// borderBundle is a bundle with its signed bytes.
+type borderBundle struct {
 	*check.Bundle
 	data []byte
 }
 
-func (b *border) file() string { return "bundle-" + b.ID + ".kpb" }
+func (b *borderBundle) file() string { return "bundle-" + b.ID + ".kpb" }
 
 // play tells the story and gives its decisions. Everything goes over HTTP to
 // the running services; the officer's decisions are made offline from the
@@ -91,7 +91,7 @@ type player struct {
 	birth, guardianship string // record ids
 	credential          string // id of one guardianship credential
 	child               string // the wallet's id of the child
-	bundle              *border
+	bundle              *borderBundle
 	shown               presented // what the guardian showed first
 	shownAt             time.Time
 }
@@ -184,7 +184,7 @@ func (p *player) fetchBundle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.bundle = &border{b, data}
+	p.bundle = &borderBundle{b, data}
 	p.line("The border post fetches bundle %s and goes offline.\n", b.ID)
 	return nil
 }

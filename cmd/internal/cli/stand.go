@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/issuer"
+	"github.com/kinpass/kinpass/verifier"
+	"github.com/kinpass/kinpass/wallet"
+)
+
+// Stand is the three services of a demonstration with what tests of their pages
+// need to reach behind them.
+type Stand struct {
+	Issuer   Service
+	Wallet   Service
+	Verifier Service
+
+	Registry *issuer.Issuer
+	Holder   *wallet.Wallet
+	Check    *verifier.Verifier
+
+	// API tokens of the demonstration's people.
+	Registrar, Colleague, Guardian, Officer string
+
+	demo *demo
+}
+
+// Service is one of the services.
+type Service struct {
+	Base     string // address
+	Accounts *account.Accounts
+	DB       *store.DB
+}
+
+// NewStand starts a demonstration on free ports with its data in dir. It runs
+// until stop is called.
+func NewStand(ctx context.Context, dir string) (s *Stand, stop func(), err error) {
+	h := &home{dir: dir}
+	d, err := h.startDemo(ctx, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
+	}
+	of := func(r *running) Service { return Service{r.base, r.accounts, r.db} }
+	return &Stand{Issuer: of(d.issuer), Wallet: of(d.wallet), Verifier: of(d.verifier),
+		Registry: d.issuer.issuer, Holder: d.wallet.wallet, Check: d.verifier.verifier,
+		Registrar: d.tokens.Registrar, Colleague: d.tokens.Colleague, Guardian: d.tokens.Guardian, Officer: d.tokens.Officer,
+		demo: d}, d.stop, nil
+}
+
+// Family registers a child with its guardian, whose wallet (that of the token
+// Guardian) takes the credentials, and gives the verifier a bundle that knows
+// them.
+func (s *Stand) Family(ctx context.Context) error { return s.demo.leaveFamily(ctx) }

@@ -1,0 +1,5 @@
+package pagetest
+
+import "time"
+
+func now() time.Time { return time.Now().UTC() }

@@ -1,0 +1,73 @@
+// Package pagetest goes through the pages of the three services as people do,
+// in a real Chromium.
+package pagetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/kinpass/kinpass/cmd/internal/cli"
+	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/web/webtest"
+)
+
+// stand starts the three services for a test.
+func stand(t *testing.T) *cli.Stand {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	s, stop, err := cli.NewStand(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return s
+}
+
+// join signs a tab in as somebody new of a role, through an invitation and a
+// passkey.
+func join(t *testing.T, x *webtest.Tab, at cli.Service, g account.Guest) {
+	t.Helper()
+	secret, _, err := at.Accounts.Invite(t.Context(), g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Go(at.Accounts.Link(secret))
+	x.See("[data-invited]")
+	x.Press("[data-go]")
+	if x.Path() != "/app/" {
+		t.Fatalf("at %s", x.Path())
+	}
+}
+
+// wallet gives a guest who opens the wallet of the demonstration's guardian.
+func wallet(t *testing.T, s *cli.Stand) account.Guest {
+	t.Helper()
+	token, err := s.Wallet.DB.TokenBySecret(t.Context(), s.Guardian, now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return account.Guest{Role: "guardian", Token: token.ID}
+}
+
+// TestEverybodyHasAHome: who signs in finds the page of their work.
+func TestEverybodyHasAHome(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	if err := s.Family(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		at    cli.Service
+		guest account.Guest
+		size  webtest.Size
+	}{
+		{"registrar", s.Issuer, account.Guest{Role: "registrar", Name: "Rosa Registrar"}, webtest.Desktop},
+		{"guardian", s.Wallet, wallet(t, s), webtest.Phone},
+		{"officer", s.Verifier, account.Guest{Role: "officer", Name: "Omar Officer"}, webtest.Phone},
+	} {
+		x := chromium.Tab(t, c.size, "en")
+		join(t, x, c.at, c.guest)
+		x.Look(c.name + " first page")
+	}
+}
