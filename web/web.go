@@ -234,6 +234,7 @@ type View struct {
 	Form     Form
 	Notice   *Notice
 	Scripts  []string // modules of static/ beside page.js
+	Styles   []string // style sheets of static/ beside kinpass.css
 	Data     any
 
 	// What few pages need and no other gets.
