@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"internal/store/storetest": {"internal/store"},
 	"api":                      {},
 	"migrations":               {},
-	"web":                      {"internal/fault"},
+	"web":                      {"internal/fault", "internal/icao"},
 	"web/webtest":              {},
 	"web/scan":                 {"web"},
 	"web/registrar":            app("issuer"),

@@ -60,17 +60,19 @@ func (f Field) DescribedBy() string {
 // funcs are the functions that templates call.
 func (s *Site) funcs(m *Messages) template.FuncMap {
 	return template.FuncMap{
-		"t":       m.Text,
-		"count":   m.Count,
-		"texts":   m.Under,
-		"asset":   s.asset,
-		"day":     m.Day,
-		"moment":  m.Moment,
-		"field":   func(form Form, name string, more ...any) (Field, error) { return newField(m, form, name, more) },
-		"wrong":   func(e FieldError) (string, error) { return m.Text(e.Text, e.Args...) },
-		"say":     func(n *Notice) (string, error) { return m.Text(n.Text, n.Args...) },
-		"option":  func(value, label string) Option { return Option{Value: value, Label: label} },
-		"options": func(o ...Option) []Option { return o },
+		"t":         m.Text,
+		"count":     m.Count,
+		"texts":     m.Under,
+		"asset":     s.asset,
+		"day":       m.Day,
+		"moment":    m.Moment,
+		"field":     func(form Form, name string, more ...any) (Field, error) { return newField(m, form, name, more) },
+		"wrong":     func(e FieldError) (string, error) { return m.Text(e.Text, e.Args...) },
+		"say":       func(n *Notice) (string, error) { return m.Text(n.Text, n.Args...) },
+		"country":   m.Country,
+		"countries": m.countryOptions,
+		"option":    func(value, label string) Option { return Option{Value: value, Label: label} },
+		"options":   func(o ...Option) []Option { return o },
 	}
 }
 

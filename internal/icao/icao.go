@@ -37,6 +37,9 @@ func IsCountry(code string) bool {
 // (XXA, GBN).
 func IsTerritory(code string) bool { return in(iso3166, code) || in(territories, code) }
 
+// Territories lists the codes of which IsTerritory says yes, ISO 3166-1 first.
+func Territories() []string { return append(strings.Fields(iso3166), strings.Fields(territories)...) }
+
 // IsAuthority reports whether code names a State, territory or organisation,
 // which can issue documents, and not a group of persons.
 func IsAuthority(code string) bool { return IsTerritory(code) || in(organisations, code) }
