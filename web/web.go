@@ -147,7 +147,8 @@ func (s *Site) readFiles(apps []App) error {
 			continue
 		}
 		err = errors.Join(err, fs.WalkDir(a.Files, "static", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
+			// Where files come from is for those who read the source.
+			if err != nil || d.IsDir() || path.Ext(name) == ".md" {
 				return err
 			}
 			body, err := fs.ReadFile(a.Files, name)
