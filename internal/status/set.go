@@ -164,10 +164,23 @@ func OpenSet(file []byte) (*Set, error) {
 		good = binary.LittleEndian.Uint32(s.marks[k*4:]) == at
 		return good
 	})
-	if !good || zeros != s.universe>>s.low+1 {
+	if !good || zeros != s.universe>>s.low+1 || !s.endsWell() {
 		return nil, ErrSetFile
 	}
 	return s, nil
+}
+
+// endsWell reports whether nothing is set after the high bits of the last
+// member, and that member is one of the places.
+func (s *Set) endsWell() bool {
+	length := s.n + s.universe>>s.low + 1
+	for at := uint64(len(s.highs)) * 8; at > 0; at-- {
+		if s.high(at - 1) {
+			last := at - 1
+			return s.n > 0 && last < length && (last-(s.n-1))<<s.low|s.lowOf(s.n-1) < s.universe
+		}
+	}
+	return s.n == 0
 }
 
 // Len gives the number of members.
