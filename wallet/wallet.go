@@ -89,6 +89,9 @@ func New(cfg Config) (*Wallet, error) {
 		dids: didweb.New(didweb.Config{Loopback: cfg.AllowLoopback, Now: cfg.Now})}, nil
 }
 
+// Now gives the time by the wallet's clock.
+func (w *Wallet) Now() time.Time { return w.cfg.Now() }
+
 // Children lists the guardian's children, first received first, and then those
 // whom the caller knows as a companion only. Who has accepted nothing has none.
 func (w *Wallet) Children(ctx context.Context, g Guardian) ([]Child, error) {

@@ -211,7 +211,7 @@ func TestMessagesAreUsed(t *testing.T) {
 	for _, a := range apps(t) {
 		made = append(made, a.Name+".fault.")
 	}
-	prefix := regexp.MustCompile(`(?:texts|print) "([a-z0-9-]+\.[a-zA-Z0-9.-]*[.-])"`)
+	prefix := regexp.MustCompile(`(?:texts |print |known\()"([a-z0-9-]+\.[a-zA-Z0-9.-]*[.-])"`)
 	word := regexp.MustCompile(`"([a-z0-9-]+(?:\.[a-zA-Z0-9-]+)*)"`)
 	err := filepath.WalkDir("..", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -224,7 +224,7 @@ func TestMessagesAreUsed(t *testing.T) {
 		for _, m := range word.FindAllStringSubmatch(string(b), -1) {
 			used[m[1]] = true
 		}
-		// What a script gets whole, and what a template puts together from a key's
+		// What a script gets whole, and what is put together from a key's
 		// beginning and a value.
 		for _, m := range prefix.FindAllStringSubmatch(string(b), -1) {
 			made = append(made, m[1])

@@ -137,6 +137,21 @@ func newImage(c *qrcode.QRCode, level Level) *Image {
 // Size gives the modules a side, quiet zone included.
 func (m *Image) Size() int { return len(m.modules) }
 
+// Bits gives the modules row by row without gaps, a bit each, the first one in
+// the highest bit; 1 is black. The last byte is filled up with zeros.
+func (m *Image) Bits() []byte {
+	side := m.Size()
+	out := make([]byte, (side*side+7)/8)
+	for y, row := range m.modules {
+		for x, black := range row {
+			if i := y*side + x; black {
+				out[i/8] |= 0x80 >> (i % 8)
+			}
+		}
+	}
+	return out
+}
+
 // black reports whether a module is black; all around the code is white.
 func (m *Image) black(x, y int) bool {
 	return y >= 0 && y < len(m.modules) && x >= 0 && x < len(m.modules) && m.modules[y][x]

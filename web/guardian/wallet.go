@@ -1,8 +1,13 @@
 // Package guardian is the guardian's wallet: the pages for guardians.
+//
+// Whoever looks over a guardian's shoulder, at the list of tabs or at the
+// browser's history must not learn what the guardian is doing: titles and
+// addresses say "documents" and nothing of children, journeys or consents.
 package guardian
 
 import (
 	"embed"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,7 +17,7 @@ import (
 	"github.com/kinpass/kinpass/web"
 )
 
-//go:embed pages messages
+//go:embed pages messages static
 var files embed.FS
 
 // App is what the pages are made of.
@@ -28,16 +33,24 @@ type routes struct {
 func Routes(s *serve.Server, p *account.Pages, w *wallet.Wallet) {
 	h := routes{w, p}
 	p.Use(s, account.App{Nav: nav, Home: h.home}, func(e *echo.Group) {
+		only := func(f account.Handler) echo.HandlerFunc { return p.For(f, wallet.RoleGuardian) }
+		e.GET("/app/add", only(h.addPage))
+		e.POST("/app/add", only(h.add), s.Limit(30, time.Minute))
+		e.GET("/app/documents/:child", only(h.child))
+		e.GET("/app/documents/:child/show", only(h.show))
+		e.GET("/app/documents/:child/code", only(h.code), s.Limit(60, time.Minute))
 	})
 }
 
 // nav gives what people of a role find in the navigation.
-func nav(role string) []web.NavItem { return nil }
-
-func (h routes) home(c echo.Context, s account.Session) error {
-	return h.show(c, web.View{Page: "guardian/home", Title: "guardian.home", Data: s})
+func nav(role string) []web.NavItem {
+	return []web.NavItem{{Href: "/app/add", Label: "guardian.nav.add"}}
 }
 
-func (h routes) show(c echo.Context, v web.View) error {
+// owner gives whose wallet a session opens.
+func owner(s account.Session) wallet.Guardian { return wallet.Guardian{ID: s.Account.ID} }
+
+func (h routes) answer(c echo.Context, v web.View) error {
+	v.Styles = append(v.Styles, "guardian/wallet.css")
 	return h.pages.Show(c.Response(), c.Request(), v)
 }

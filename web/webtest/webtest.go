@@ -341,6 +341,19 @@ func (x *Tab) Asked() []string {
 	return append([]string(nil), x.asked...)
 }
 
+// Photo takes a picture of what the selector finds, as a camera in front of the
+// screen would, and gives the PNG.
+func (x *Tab) Photo(selector string) []byte {
+	x.t.Helper()
+	ctx, cancel := context.WithTimeout(x.ctx, 30*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.Screenshot(chromedp.CSS(selector)))
+	if err != nil {
+		x.t.Fatalf("%v (see %s)", err, x.picture("failed"))
+	}
+	return png
+}
+
 // picture saves how the page looks, as long as it is, and gives the file.
 func (x *Tab) picture(name string) string {
 	x.t.Helper()

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/kinpass/kinpass/internal/account"
@@ -54,3 +56,20 @@ func NewStand(ctx context.Context, dir string) (s *Stand, stop func(), err error
 // Guardian) takes the credentials, and gives the verifier a bundle that knows
 // them.
 func (s *Stand) Family(ctx context.Context) error { return s.demo.leaveFamily(ctx) }
+
+// Offer registers another child with its guardian and gives the offer of the
+// credentials, which nobody has taken, with its PIN.
+func (s *Stand) Offer(ctx context.Context) (uri, pin string, err error) {
+	p := s.demo.player(io.Discard)
+	if err := p.register(ctx); err != nil {
+		return "", "", err
+	}
+	var offer struct {
+		URI string `json:"uri"`
+		PIN string `json:"pin"`
+	}
+	if err := p.registrar.Do(ctx, "POST", "/offers", map[string]string{"guardianship": p.guardianship}, &offer); err != nil {
+		return "", "", fmt.Errorf("making the offer: %w", err)
+	}
+	return offer.URI, offer.PIN, nil
+}
