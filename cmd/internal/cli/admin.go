@@ -19,6 +19,7 @@ import (
 	"github.com/kinpass/kinpass/web/border"
 	"github.com/kinpass/kinpass/web/guardian"
 	"github.com/kinpass/kinpass/web/registrar"
+	"github.com/kinpass/kinpass/web/scan"
 )
 
 // accounts opens the accounts of a service.
@@ -27,7 +28,7 @@ func (h *home) accounts(service, base string, db *store.DB) (*account.Accounts, 
 }
 
 // apps are the pages of the services.
-var apps = map[string]web.App{issuerRole: registrar.App, walletRole: guardian.App, verifierRole: border.App}
+var apps = map[string][]web.App{issuerRole: {registrar.App}, walletRole: {guardian.App, scan.App}, verifierRole: {border.App, scan.App}}
 
 // pages makes the pages of a service with those who sign in to them.
 func (h *home) pages(r *running, o options) (*account.Pages, error) {
@@ -43,7 +44,7 @@ func (h *home) pages(r *running, o options) (*account.Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	site, err := web.New(r.role, r.base, apps[r.role])
+	site, err := web.New(r.role, r.base, apps[r.role]...)
 	if err != nil {
 		return nil, err
 	}
