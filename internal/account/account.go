@@ -146,6 +146,8 @@ type Config struct {
 	Now     func() time.Time
 	// Federation is an organisation's sign-in for staff; nil means none.
 	Federation *Federation
+	// Development is the sign-in of a demonstration; nil means none.
+	Development *Development
 }
 
 // Accounts are the accounts of one service.
@@ -160,6 +162,9 @@ func New(cfg Config) (*Accounts, error) {
 	u, err := url.Parse(cfg.Base)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Development != nil && (!loopbackBase(u) || cfg.Development.Secret == "" || cfg.Development.People == nil) {
+		return nil, errDevelopment
 	}
 	x := &Accounts{cfg: cfg}
 	if host := u.Hostname(); protocol.ValidateRPID(host) == nil {
@@ -231,12 +236,8 @@ type Guest struct {
 // Invite makes an invitation for a new account. The secret is shown once and
 // stored nowhere.
 func (x *Accounts) Invite(ctx context.Context, g Guest) (string, Invitation, error) {
-	if !slices.Contains(x.Roles(), g.Role) {
-		return "", Invitation{}, ErrInvitationRole
-	}
-	g.Name = strings.TrimSpace(g.Name)
-	if (g.Role == RoleGuardian) != (g.Name == "") || !printable(g.Name) {
-		return "", Invitation{}, ErrInvitationName
+	if err := x.fits(&g); err != nil {
+		return "", Invitation{}, err
 	}
 	now := x.cfg.Now()
 	i := Invitation{ID: store.Random(12), Account: store.Random(12), Role: g.Role, Name: g.Name, By: g.By, Created: now, Expires: now.Add(InvitationLife)}
@@ -245,6 +246,18 @@ func (x *Accounts) Invite(ctx context.Context, g Guest) (string, Invitation, err
 	}
 	secret := newCode()
 	return secret, i, x.saveInvitation(ctx, secret, i)
+}
+
+// fits reports whether there can be such a person here.
+func (x *Accounts) fits(g *Guest) error {
+	if !slices.Contains(x.Roles(), g.Role) {
+		return ErrInvitationRole
+	}
+	g.Name = strings.TrimSpace(g.Name)
+	if (g.Role == RoleGuardian) != (g.Name == "") || !printable(g.Name) {
+		return ErrInvitationName
+	}
+	return nil
 }
 
 // InviteDevice makes an invitation that adds a device to the account of whoever

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"crypto/hmac"
 	"encoding/json"
 	"errors"
 	"html/template"
@@ -33,6 +34,9 @@ func (p *Pages) Routes(s *serve.Server) {
 	e.GET("/app/sign-in", p.signInPage)
 	e.POST("/app/sign-in/options", p.own(p.signInOptions), some)
 	e.POST("/app/sign-in", p.own(p.signIn), some)
+	if p.x.cfg.Development != nil {
+		e.POST("/app/demonstration", p.demonstration, some)
+	}
 	e.GET("/app/organisation", p.toOrganisation, some)
 	e.GET("/app/organisation/return", p.fromOrganisation, some)
 
@@ -142,7 +146,54 @@ func (p *Pages) signInPage(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, to)
 	}
 	return p.show(c, web.View{Page: "account/sign-in", Title: "sign-in.title", Scripts: []string{"passkey.js"},
-		Data: map[string]any{"Next": to, "Organisation": p.x.Organisation(), "Guardian": p.forGuardians()}})
+		Data: map[string]any{"Next": to, "Organisation": p.x.Organisation(), "Guardian": p.forGuardians(), "Demonstration": p.offered(c.Request())}})
+}
+
+// offered gives the demonstration that a page offers to sign in to; nil is
+// none.
+func (p *Pages) offered(r *http.Request) any {
+	d := p.x.cfg.Development
+	if d == nil || !here(r) {
+		return nil
+	}
+	var people []Person
+	for _, x := range d.People() {
+		if !x.Hidden {
+			people = append(people, x)
+		}
+	}
+	return map[string]any{"Start": d.Start, "People": people}
+}
+
+// demonstration signs somebody of a demonstration in. The form is one of ours,
+// or of the start page, which has another port and proves itself by its secret.
+func (p *Pages) demonstration(c echo.Context) error {
+	r := c.Request()
+	if !here(r) {
+		return serve.ErrNoRoute
+	}
+	if secret := r.PostFormValue("start"); !hmac.Equal([]byte(secret), []byte(p.x.cfg.Development.Secret)) {
+		if err := p.guard(r); err != nil {
+			return err
+		}
+	}
+	who, err := p.x.person(r.PostFormValue("person"))
+	if err != nil {
+		return err
+	}
+	before, known := p.known(r)
+	secret, err := p.x.Demonstrate(r.Context(), who.Guest, DeviceOf(r.UserAgent()))
+	if err != nil {
+		return err
+	}
+	if known == nil { // nobody is two people in one browser
+		if err := p.x.SignOut(r.Context(), before.Account.ID, before.ID); err != nil && !errors.Is(err, ErrNoSuchSession) {
+			return err
+		}
+	}
+	p.enter(c, secret)
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Redirect(http.StatusSeeOther, ours(r.PostFormValue("next")))
 }
 
 // forGuardians reports whether those who come here are guardians.

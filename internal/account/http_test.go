@@ -32,19 +32,26 @@ type desk struct {
 
 func openDesk(t *testing.T, role, base string, f *account.Federation) *desk {
 	t.Helper()
-	db := storetest.Open(t, store.SQLite, role)
+	return openDeskWith(t, account.Config{Service: role, Base: base, Roles: map[string][]string{"issuer": {"registrar", "court"}, "wallet": {"guardian"}}[role], Federation: f})
+}
+
+// openDeskWith opens a desk with a database and a clock of its own.
+func openDeskWith(t *testing.T, cfg account.Config) *desk {
+	t.Helper()
+	db := storetest.Open(t, store.SQLite, cfg.Service)
 	d := &desk{house: open(t, db)}
-	x, err := account.New(account.Config{DB: db, Service: role, Base: base, Roles: map[string][]string{"issuer": {"registrar", "court"}, "wallet": {"guardian"}}[role], Now: d.now, Federation: f})
+	cfg.DB, cfg.Now = db, d.now
+	x, err := account.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.Accounts = x
-	site, err := web.New(role, base)
+	site, err := web.New(cfg.Service, cfg.Base)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := account.NewPages(x, site)
-	d.srv, err = serve.New(serve.Config{Role: role, Now: d.now, Log: slog.New(slog.NewTextHandler(&d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	d.srv, err = serve.New(serve.Config{Role: cfg.Service, Now: d.now, Log: slog.New(slog.NewTextHandler(&d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Token: func(ctx context.Context, secret string) (serve.Caller, error) {
 			tok, err := db.TokenBySecret(ctx, secret, d.now())
 			return serve.Caller{ID: tok.Caller(), Name: tok.Name, Role: tok.Role}, err
@@ -83,6 +90,9 @@ func (b *browser) do(method, path, body string, header map[string]string) *httpt
 		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
 	}
 	for k, v := range header {
+		if k == "Host" {
+			r.Host = v
+		}
 		if v == "" {
 			r.Header.Del(k)
 		} else {

@@ -218,8 +218,11 @@ func (p *Pages) Refuse(w http.ResponseWriter, r *http.Request, f *fault.Fault, s
 
 // next gives the page to go to after signing in: one of ours, and "/app/" for
 // anything else.
-func next(r *http.Request) string {
-	n := r.URL.Query().Get("next")
+func next(r *http.Request) string { return ours(r.URL.Query().Get("next")) }
+
+// ours gives n if it is the path of a page of this service, "/app/" for anything
+// else.
+func ours(n string) string {
 	if !strings.HasPrefix(n, web.Root) || strings.ContainsAny(n, "\\?#\r\n\t") || strings.Contains(n, "//") || len(n) > 200 {
 		return web.Root
 	}

@@ -254,6 +254,16 @@ func (x *Tab) Text(selector string) string {
 	return Value[string](x, `document.querySelector(`+string(quoted)+`).innerText`)
 }
 
+// Cookie gives the tab a cookie of a service.
+func (x *Tab) Cookie(base, name, value string) {
+	x.t.Helper()
+	unread := true
+	x.Do(chromedp.Func(func(ctx context.Context, to *chromedp.Target) error {
+		_, err := cdp.Call(ctx, to, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: base + "/", HTTPOnly: &unread, SameSite: network.CookieSameSiteLax})
+		return err
+	}))
+}
+
 // Path gives the path and fragment of the page's address.
 func (x *Tab) Path() string {
 	x.t.Helper()

@@ -32,7 +32,7 @@ var apps = map[string][]web.App{issuerRole: {registrar.App}, walletRole: {guardi
 
 // pages makes the pages of a service with those who sign in to them.
 func (h *home) pages(r *running, o options) (*account.Pages, error) {
-	cfg := account.Config{DB: r.db, Service: r.role, Base: r.base, Roles: tokenRoles[r.role], Now: o.clock}
+	cfg := account.Config{DB: r.db, Service: r.role, Base: r.base, Roles: tokenRoles[r.role], Now: o.clock, Development: o.development}
 	if o.signIn != "" {
 		f, err := readFederation(o.signIn)
 		if err != nil {

@@ -12,13 +12,16 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/trust"
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/issuer"
@@ -38,6 +41,8 @@ type demoTokens struct {
 	Colleague string `json:"secondRegistrar"`
 	Guardian  string `json:"guardian"`
 	Officer   string `json:"officer"`
+	Father    string `json:"father,omitempty"`
+	Aunt      string `json:"aunt,omitempty"`
 }
 
 const demoFile = "demo-tokens.json"
@@ -172,6 +177,11 @@ type demo struct {
 	tokens   demoTokens
 	log      *slog.Logger
 	loaded   issuer.Summary
+	start    string // address of the start page
+	secret   string // of the start page's forms
+
+	mu     sync.Mutex
+	people []neighbour
 }
 
 // startDemo brings the three services up with keys, trust list and tokens.
@@ -195,9 +205,10 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 	if _, err := h.initTrust(); err != nil {
 		return nil, err
 	}
-	d := &demo{home: h, log: log}
+	d := &demo{home: h, log: log, secret: store.Random(24), people: slices.Clone(townspeople),
+		start: "http://localhost:" + strconv.Itoa(first+3) + "/"}
 	at := func(n int) options {
-		return options{listen: net.JoinHostPort(host, strconv.Itoa(first+n)), public: "http://localhost:" + strconv.Itoa(first+n),
+		return options{development: d.development(roles[n]), listen: net.JoinHostPort(host, strconv.Itoa(first+n)), public: "http://localhost:" + strconv.Itoa(first+n),
 			alg: keys.EdDSA, offices: everyOffice, loopback: true, log: log}
 	}
 	if d.issuer, err = h.start(ctx, issuerRole, at(0)); err != nil {
@@ -215,7 +226,7 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 		d.stop()
 		return nil, err
 	}
-	if err := d.people(ctx, net.JoinHostPort(host, strconv.Itoa(first))); err != nil {
+	if err := d.keepTokens(ctx, net.JoinHostPort(host, strconv.Itoa(first))); err != nil {
 		d.stop()
 		return nil, err
 	}
@@ -313,15 +324,17 @@ func trusted(l *vc.TrustList, doc *did.Document, hub *keys.Key) bool {
 	return have[did.KeyID(hubDID)]
 }
 
-// people makes the tokens of the story's people, or reads them back.
-func (d *demo) people(ctx context.Context, listen string) error {
+// keepTokens makes the tokens of the demonstration's people, or reads them
+// back.
+func (d *demo) keepTokens(ctx context.Context, listen string) error {
 	b, err := os.ReadFile(d.home.path(demoFile))
 	if err == nil {
-		return json.Unmarshal(b, &d.tokens)
+		err = json.Unmarshal(b, &d.tokens)
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	made := false
 	for _, p := range []struct {
 		at         *running
 		name, role string
@@ -330,13 +343,24 @@ func (d *demo) people(ctx context.Context, listen string) error {
 		{d.issuer, "first registrar", "registrar", &d.tokens.Registrar},
 		{d.issuer, "second registrar", "registrar", &d.tokens.Colleague},
 		{d.wallet, "guardian", "guardian", &d.tokens.Guardian},
+		{d.wallet, "father", "guardian", &d.tokens.Father},
+		{d.wallet, "aunt", "guardian", &d.tokens.Aunt},
 		{d.verifier, "border officer", "officer", &d.tokens.Officer},
 	} {
+		if *p.to != "" {
+			continue
+		}
 		if *p.to, _, err = p.at.db.AddToken(ctx, p.name, p.role, time.Time{}); err != nil {
 			return err
 		}
+		made = true
 	}
-	d.tokens.Listen = listen
+	if err := d.moveIn(ctx); err != nil || !made {
+		return err
+	}
+	if d.tokens.Listen == "" {
+		d.tokens.Listen = listen
+	}
 	b, err = json.MarshalIndent(d.tokens, "", "  ")
 	if err != nil {
 		return err

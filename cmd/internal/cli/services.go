@@ -253,8 +253,10 @@ type options struct {
 	policies  string
 	loopback  bool   // issuers on this machine may be called
 	signIn    string // file about an organisation's sign-in
-	clock     func() time.Time
-	log       *slog.Logger
+	// The sign-in of a demonstration. Only startDemo sets it.
+	development *account.Development
+	clock       func() time.Time
+	log         *slog.Logger
 }
 
 // running is one service that answers.
@@ -308,6 +310,9 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 	public, err := publicURL(o.public)
 	if err != nil {
 		return nil, err
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); o.development != nil && (!ok || !a.IP.IsLoopback()) {
+		return nil, usage{errors.New("a demonstration listens on this machine only")}
 	}
 	db, err := h.open(ctx, role)
 	if err != nil {

@@ -32,6 +32,7 @@ type Stand struct {
 
 // Service is one of the services.
 type Service struct {
+	Role     string // issuer, wallet or verifier
 	Base     string // address
 	Accounts *account.Accounts
 	DB       *store.DB
@@ -45,7 +46,7 @@ func NewStand(ctx context.Context, dir string) (s *Stand, stop func(), err error
 	if err != nil {
 		return nil, nil, err
 	}
-	of := func(r *running) Service { return Service{r.base, r.accounts, r.db} }
+	of := func(r *running) Service { return Service{r.role, r.base, r.accounts, r.db} }
 	return &Stand{Issuer: of(d.issuer), Wallet: of(d.wallet), Verifier: of(d.verifier),
 		Registry: d.issuer.issuer, Holder: d.wallet.wallet, Check: d.verifier.verifier,
 		Registrar: d.tokens.Registrar, Colleague: d.tokens.Colleague, Guardian: d.tokens.Guardian, Officer: d.tokens.Officer,

@@ -40,6 +40,22 @@ func join(t *testing.T, x *webtest.Tab, at cli.Service, g account.Guest) {
 	}
 }
 
+// enter signs a tab in as somebody of a role, new or known, the short way: by the
+// demonstration's sign-in, without a passkey. Where the passkey matters, join is
+// the way.
+func enter(t *testing.T, x *webtest.Tab, at cli.Service, g account.Guest) {
+	t.Helper()
+	secret, err := at.Accounts.Demonstrate(t.Context(), g, "Chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Cookie(at.Base, "kinpass_"+at.Role+"_session", secret)
+	x.Go(at.Base + "/app/")
+	if x.Path() != "/app/" {
+		t.Fatalf("at %s", x.Path())
+	}
+}
+
 // wallet gives a guest who opens the wallet of the demonstration's guardian.
 func wallet(t *testing.T, s *cli.Stand) account.Guest {
 	t.Helper()
