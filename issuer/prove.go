@@ -3,8 +3,6 @@ package issuer
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -219,31 +217,11 @@ func readDPoP(proof string) (dpopClaims, string, error) {
 	if err := vc.StrictJSON(payload, &c, 4); err != nil {
 		return dpopClaims{}, "", ErrDPoP.With(err)
 	}
-	thumb, err := thumbprint(pub)
+	thumb, err := vc.Thumbprint(pub)
 	if err != nil {
 		return dpopClaims{}, "", ErrDPoP.With(err)
 	}
 	return c, thumb, nil
-}
-
-// thumbprint gives the JWK thumbprint (RFC 7638, SHA-256) of an Ed25519 or
-// P-256 key as base64url.
-func thumbprint(pub crypto.PublicKey) (string, error) {
-	var members string
-	switch k := pub.(type) {
-	case ed25519.PublicKey:
-		members = `{"crv":"Ed25519","kty":"OKP","x":"` + b64url.EncodeToString(k) + `"}`
-	case *ecdsa.PublicKey:
-		u, err := k.Bytes() // 0x04 ‖ X ‖ Y
-		if err != nil || len(u) != 65 {
-			return "", vc.ErrJWK.With(err)
-		}
-		members = `{"crv":"P-256","kty":"EC","x":"` + b64url.EncodeToString(u[1:33]) + `","y":"` + b64url.EncodeToString(u[33:]) + `"}`
-	default:
-		return "", vc.ErrJWK
-	}
-	sum := sha256.Sum256([]byte(members))
-	return b64url.EncodeToString(sum[:]), nil
 }
 
 // sameURL compares an htu with ours: without query and fragment, scheme and

@@ -96,7 +96,7 @@ func TestThumbprint(t *testing.T) {
 		"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k": ed25519.PublicKey(dec("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")),
 		"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I": p256,
 	} {
-		got, err := thumbprint(key)
+		got, err := vc.Thumbprint(key)
 		if err != nil || got != want {
 			t.Errorf("thumbprint %s, %v; want %s", got, err, want)
 		}
@@ -105,7 +105,7 @@ func TestThumbprint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := thumbprint(&k384.PublicKey); err == nil {
+	if _, err := vc.Thumbprint(&k384.PublicKey); err == nil {
 		t.Error("a P-384 key has a thumbprint")
 	}
 }

@@ -21,17 +21,18 @@ import (
 	"github.com/kinpass/kinpass/internal/trust"
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
+	"github.com/kinpass/kinpass/verifier/post"
 )
 
 // Faults of building and taking in bundles.
 var (
 	ErrNoBundle = fault.New(fault.Unavailable, "no-bundle", "this post has no border bundle yet").
 			WithHint("build one with POST /verifier/bundles or bring one with PUT /verifier/bundle")
-	ErrRollback    = fault.New(fault.Conflict, "bundle-older", "the bundle is not newer than the one in force")
-	ErrFuture      = fault.New(fault.Conflict, "bundle-from-the-future", "the bundle was signed after this device's time").WithHint("set the clock of this device")
+	ErrRollback    = post.ErrRollback
+	ErrFuture      = post.ErrFuture
 	ErrClock       = check.ErrClock
 	ErrNoTrust     = fault.New(fault.Unavailable, "no-trust-list", "there is no trust list that a known anchor signed")
-	ErrTrustOlder  = fault.New(fault.Conflict, "trust-list-older", "the trust list is older than one that was seen")
+	ErrTrustOlder  = post.ErrTrustOlder
 	ErrNoHub       = fault.New(fault.Unavailable, "no-hub-key", "no key of this verifier is on the trust list as a hub").WithHint("add it with: kinpass trust")
 	ErrKeyMismatch = fault.New(fault.Unprocessable, "issuer-key-mismatch", "the issuer publishes another key than the trust list holds")
 	ErrKeyHidden   = fault.New(fault.Unprocessable, "issuer-key-not-published", "the issuer publishes none of its keys that may sign status lists now")

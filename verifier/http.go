@@ -23,7 +23,7 @@ import (
 
 // Faults of requests.
 var (
-	ErrBody  = fault.New(fault.Invalid, "body-invalid", "the request's body is not what the API describes")
+	ErrBody  = check.ErrInput
 	ErrImage = fault.New(fault.Invalid, "image-invalid", "not a PNG or JPEG image that can be read")
 )
 
@@ -79,59 +79,10 @@ func early(officer echo.MiddlewareFunc) echo.MiddlewareFunc {
 
 // checkRequest is the body of POST /checks.
 type checkRequest struct {
-	Presentation         string   `json:"presentation"`
-	Presentations        []string `json:"presentations"`
-	Group                bool     `json:"group"`
-	Confirm              []string `json:"confirm"`
-	Deny                 []string `json:"deny"`
-	AdultDocuments       []string `json:"adultDocuments"`
-	Exit                 string   `json:"exit"`
-	Entry                string   `json:"entry"`
-	Direction            string   `json:"direction"`
-	Date                 string   `json:"date"`
-	ReturnBy             string   `json:"returnBy"`
-	Company              string   `json:"company"`
-	ChildNationality     string   `json:"childNationality"`
-	Residence            string   `json:"residence"`
-	ResidenceProof       string   `json:"residenceProof"`
-	CompanionNationality string   `json:"companionNationality"`
-	CompanionResidence   string   `json:"companionResidence"`
-	Session              string   `json:"session"`
-	Post                 string   `json:"post"`
-	Challenge            string   `json:"challenge"`
-}
-
-// facts turns the request into what the decision takes. hints say what to look
-// at in documents that cannot be read; the decision says that they cannot.
-func (r *checkRequest) facts() (f check.Facts, hints []fault.Field, err error) {
-	f = check.Facts{Confirm: r.Confirm, Deny: r.Deny, Exit: r.Exit, Entry: r.Entry, Direction: r.Direction, Company: r.Company,
-		ChildNationality: r.ChildNationality, Residence: r.Residence, CompanionNationality: r.CompanionNationality, CompanionResidence: r.CompanionResidence,
-		Session: r.Session, Post: r.Post, Challenge: r.Challenge}
-	for _, d := range []struct {
-		name, text string
-		to         *vc.Date
-	}{{"date", r.Date, &f.Date}, {"returnBy", r.ReturnBy, &f.ReturnBy}, {"residenceProof", r.ResidenceProof, &f.ResidenceProof}} {
-		if d.text == "" {
-			continue
-		}
-		if *d.to, err = vc.ParseDate(d.text); err != nil {
-			return check.Facts{}, nil, ErrBody.WithFields(fault.Field{Path: "/" + d.name, Rule: "is YYYY-MM-DD"})
-		}
-	}
-	if len(f.Session) > 128 || len(f.Challenge) > 128 || len(f.Post) > 128 || len(r.AdultDocuments) > 8 {
-		return check.Facts{}, nil, ErrBody
-	}
-	for i, m := range r.AdultDocuments {
-		if len(m) > maxZone {
-			return check.Facts{}, nil, ErrBody.WithFields(fault.Field{Path: "/adultDocuments", Rule: "is at most 1024 bytes each"})
-		}
-		zone, hint := Zone(m)
-		if hint != "" {
-			hints = append(hints, fault.Field{Path: "/adultDocuments/" + strconv.Itoa(i), Rule: hint})
-		}
-		f.AdultDocuments = append(f.AdultDocuments, zone)
-	}
-	return f, hints, nil
+	Presentation  string   `json:"presentation"`
+	Presentations []string `json:"presentations"`
+	Group         bool     `json:"group"`
+	check.Input
 }
 
 // check takes what was scanned as text in JSON, as an image, or as images and
@@ -173,7 +124,7 @@ func (h routes) check(c echo.Context) error {
 		shown = append(shown, in.Presentation)
 	}
 	shown = append(shown, in.Presentations...)
-	f, hints, err := in.facts()
+	f, hints, err := in.Facts()
 	if err != nil {
 		return err
 	}

@@ -32,14 +32,14 @@ import (
 	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/verifier/check"
+	"github.com/kinpass/kinpass/verifier/post"
 )
 
 // Faults of checking.
 var (
 	ErrNoSuchCheck     = fault.New(fault.NotFound, "no-such-check", "there is no such check")
-	ErrNoSuchChallenge = fault.New(fault.Unprocessable, "no-such-challenge", "this verifier did not ask with this nonce, or it has expired").
-				WithHint("make a new one with POST /verifier/challenges")
-	ErrPresentations = fault.New(fault.Invalid, "presentations-count", "one to four presentations, one for each holder; up to sixty of a group")
+	ErrNoSuchChallenge = post.ErrNoSuchChallenge
+	ErrPresentations   = post.ErrPresentations
 )
 
 // Roles of a verifier's tokens.
@@ -130,18 +130,11 @@ func (v *Verifier) hash(purpose string, value []byte) []byte {
 	return m.Sum(nil)
 }
 
-// Result is a decision with the name of its record. A check that goes on (the
-// officer compared the portrait) repeats Session, so that the presentation does
-// not count as used twice.
-type Result struct {
-	ID      string    `json:"id"`
-	At      time.Time `json:"at"`
-	Session string    `json:"session"`
-	// Hints say what to look at in the officer's input, by its place. They
-	// repeat none of it.
-	Hints []fault.Field `json:"hints,omitempty"`
-	check.Decision
-}
+// Result is a decision with the name of its record.
+type Result = check.Result
+
+// Group is what CheckGroup gives: a decision for each child.
+type Group = check.Group
 
 // Check decides about one to four presentations of one child, the first that of
 // the companion, and records the decision. Facts.Others and LastTrustedTime are
@@ -161,12 +154,6 @@ func (v *Verifier) Check(ctx context.Context, shown []string, f check.Facts) (Re
 		return Result{}, err
 	}
 	return out[0], nil
-}
-
-// Group is what CheckGroup gives: a decision for each child.
-type Group struct {
-	Session   string   `json:"session"`
-	Decisions []Result `json:"decisions"`
 }
 
 // maxGroup is how many presentations check.CheckGroup takes.

@@ -23,6 +23,9 @@ import (
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
+// passport is a specimen of ICAO Doc 9303-4.
+const passport = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10"
+
 // start is when every test begins.
 var start = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 

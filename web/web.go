@@ -178,6 +178,8 @@ func contentType(name string) string {
 		return "image/svg+xml"
 	case ".wasm":
 		return "application/wasm"
+	case ".gz":
+		return "application/gzip"
 	case ".png":
 		return "image/png"
 	}
@@ -203,6 +205,10 @@ func (s *Site) Static(w http.ResponseWriter, r *http.Request) bool {
 	}
 	h := w.Header()
 	h.Set("Content-Type", f.contentType)
+	if path.Ext(name) == ".js" {
+		// A worker goes by the policy that its own script comes with.
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'")
+	}
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	_, err := w.Write(f.body)

@@ -2,6 +2,9 @@ package vc
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/json"
 	"slices"
 	"time"
@@ -146,6 +149,26 @@ func ParseJWK(data []byte) (crypto.PublicKey, error) {
 		return nil, ErrJWK.With(ErrJWKKind)
 	}
 	return k.Public, nil
+}
+
+// Thumbprint gives the JWK thumbprint (RFC 7638, SHA-256) of an Ed25519 or
+// P-256 key as base64url.
+func Thumbprint(pub crypto.PublicKey) (string, error) {
+	var members string
+	switch k := pub.(type) {
+	case ed25519.PublicKey:
+		members = `{"crv":"Ed25519","kty":"OKP","x":"` + b64.EncodeToString(k) + `"}`
+	case *ecdsa.PublicKey:
+		u, err := k.Bytes() // 0x04 ‖ X ‖ Y
+		if err != nil || len(u) != 65 {
+			return "", ErrJWK.With(err)
+		}
+		members = `{"crv":"P-256","kty":"EC","x":"` + b64.EncodeToString(u[1:33]) + `","y":"` + b64.EncodeToString(u[33:]) + `"}`
+	default:
+		return "", ErrJWK
+	}
+	sum := sha256.Sum256([]byte(members))
+	return b64.EncodeToString(sum[:]), nil
 }
 
 // ParseAnchors reads an anchor file: a JWK Set of public keys.

@@ -12,7 +12,7 @@ import (
 	"github.com/kinpass/kinpass/web"
 )
 
-//go:embed pages messages
+//go:embed pages messages static
 var files embed.FS
 
 // App is what the pages are made of.

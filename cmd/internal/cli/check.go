@@ -17,7 +17,6 @@ import (
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/vc"
-	"github.com/kinpass/kinpass/verifier"
 	"github.com/kinpass/kinpass/verifier/check"
 )
 
@@ -186,7 +185,7 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 		if err != nil {
 			return nil, err
 		}
-		zone, hint := verifier.Zone(string(doc))
+		zone, hint := check.Zone(string(doc))
 		if hint != "" {
 			fmt.Fprintf(c.ErrOrStderr(), "adult document %d: %s\n", i+1, hint)
 		}

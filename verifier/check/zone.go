@@ -1,24 +1,22 @@
-package verifier
+package check
 
 import (
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/kinpass/kinpass/verifier/check"
 )
 
 // maxZone bounds the text of one document, in bytes.
 const maxZone = 1024
 
 // Zone tidies a machine-readable zone as an officer types it or a reader sends
-// it, for check.Facts: letters in either case, groups with spaces between them,
+// it, for Facts: letters in either case, groups with spaces between them,
 // other line ends or none, "«" and wide characters for "<<" and their narrow
 // forms, and what a reader puts in front (the symbology identifier of ISO/IEC
 // 15424, STX, "MRZ:"). Nothing is guessed: not O for 0, no filler that is
 // missing, no letter of another script (ICAO Doc 9303-3 transliterates when a
-// document is made, never at the border). A text that check.ParseMRZ reads as it
+// document is made, never at the border). A text that ParseMRZ reads as it
 // is keeps its meaning.
 //
 // If what comes out cannot be read as a document of an adult, the text is given
@@ -31,10 +29,10 @@ func Zone(text string) (zone, hint string) {
 	}
 	shaped, shapes := shape(lines)
 	for _, z := range append([]string{shaped}, strings.Join(squeeze(lines), ""), strings.Join(fill(lines), "")) {
-		m, err := check.ParseMRZ(z)
+		m, err := ParseMRZ(z)
 		switch {
 		case err != nil:
-		case m.Format == check.MRVA || m.Format == check.MRVB:
+		case m.Format == MRVA || m.Format == MRVB:
 			return z, "this is the zone of a visa: take that of the passport or identity card"
 		default:
 			return z, ""

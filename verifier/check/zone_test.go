@@ -1,12 +1,10 @@
-package verifier
+package check
 
 import (
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/kinpass/kinpass/verifier/check"
 )
 
 // Specimens of ICAO Doc 9303, parts 4 to 7.
@@ -52,8 +50,8 @@ func TestZoneAsPeopleAndReadersGiveIt(t *testing.T) {
 			t.Errorf("%s: %s", name, hint)
 			continue
 		}
-		got, err := check.ParseMRZ(zone)
-		want, werr := check.ParseMRZ(c.like)
+		got, err := ParseMRZ(zone)
+		want, werr := ParseMRZ(c.like)
 		if err != nil || werr != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: read as %+v (%v, %v)", name, got, err, werr)
 		}
@@ -94,7 +92,7 @@ func TestZoneSaysWhatToLookAt(t *testing.T) {
 		if !strings.Contains(hint, c.hint) || hint == "" {
 			t.Errorf("%s: the hint is %q", name, hint)
 		}
-		if m, err := check.ParseMRZ(zone); err == nil && m.Format != check.MRVA {
+		if m, err := ParseMRZ(zone); err == nil && m.Format != MRVA {
 			t.Errorf("%s: can be read", name)
 		}
 	}
@@ -118,16 +116,16 @@ func FuzzZone(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		zone, hint := Zone(text)
-		m, err := check.ParseMRZ(zone)
+		m, err := ParseMRZ(zone)
 		switch {
 		case hint != "" && !hints.MatchString(hint):
 			t.Fatal("a hint of another form")
-		case hint == "" && (err != nil || m.Format == check.MRVA || m.Format == check.MRVB):
+		case hint == "" && (err != nil || m.Format == MRVA || m.Format == MRVB):
 			t.Fatal("neither read nor explained")
-		case hint != "" && err == nil && m.Format != check.MRVA && m.Format != check.MRVB:
+		case hint != "" && err == nil && m.Format != MRVA && m.Format != MRVB:
 			t.Fatal("explained, and can be read")
 		}
-		if before, berr := check.ParseMRZ(text); berr == nil && !reflect.DeepEqual(before, m) {
+		if before, berr := ParseMRZ(text); berr == nil && !reflect.DeepEqual(before, m) {
 			t.Fatalf("read otherwise than before")
 		}
 		if again, h := Zone(zone); hint == "" && (again != zone || h != "") {

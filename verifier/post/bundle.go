@@ -1,0 +1,203 @@
+package post
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/verifier/check"
+)
+
+// Faults of taking in a bundle.
+var (
+	ErrRollback   = fault.New(fault.Conflict, "bundle-older", "the bundle is not newer than the one in force")
+	ErrFuture     = fault.New(fault.Conflict, "bundle-from-the-future", "the bundle was signed after this device's time").WithHint("set the clock of this device")
+	ErrTrustOlder = fault.New(fault.Conflict, "trust-list-older", "the trust list is older than one that was seen")
+	// ErrKnown: what a post knows of earlier bundles cannot be read.
+	ErrKnown = fault.New(fault.Unavailable, "bundle-memory-unreadable", "what this post knows of earlier bundles cannot be read")
+)
+
+// maxBundle bounds a bundle, in bytes.
+const maxBundle = 64 << 20
+
+// skew is how much the clocks of signers may differ.
+const skew = 10 * time.Minute
+
+// Known is what a post knows of the bundles before, so that nobody can give it
+// an older one. It names no one; the embedding program keeps it beside the
+// bundle.
+type Known struct {
+	Digest  string    `json:"digest"`  // SHA-256 of the bundle in force, hexadecimal
+	Created time.Time `json:"created"` // when it was signed
+	Vouched time.Time `json:"vouched"` // the latest time that its signers vouched for
+
+	TrustSequence int64  `json:"trustSequence"`
+	TrustDigest   string `json:"trustDigest"` // of the list that was signed
+
+	Hubs  map[string]int64     `json:"hubs"`  // the newest sequence of each hub's key
+	Lists map[string]time.Time `json:"lists"` // when each status list was signed, by issuer and address
+}
+
+// Info is what a page shows of the bundle in force.
+type Info struct {
+	ID        string    `json:"id"`
+	Sequence  int64     `json:"sequence"`
+	SignedAt  time.Time `json:"signedAt"`
+	TrustList int64     `json:"trustList"` // its sequence
+	Issuers   int       `json:"issuers"`
+	Lists     int       `json:"lists"`
+	Refused   int       `json:"refused"` // lists that were left out
+	Policies  int       `json:"policies"`
+	Bytes     int       `json:"bytes"`
+	New       bool      `json:"new"` // it was not in force before
+}
+
+// Take verifies a bundle from the anchors down and puts it in force; whatever
+// is wrong with it, the one before stays. known is what to keep beside it. The
+// bundle that is in force already is no error: Info.New tells. ErrRollback,
+// ErrTrustOlder and ErrFuture refuse one whose time is wrong, check.ErrBundle
+// any other. It judges as verifier.Apply does.
+func (p *Post) Take(data []byte, now time.Time) (i Info, known []byte, err error) {
+	o, err := p.open(data)
+	if err != nil {
+		return Info{}, nil, err
+	}
+	if p.bundle != nil && o.digest == p.known.Digest {
+		return o.info, nil, nil
+	}
+	k, err := p.known.after(o, now)
+	if err != nil {
+		return Info{}, nil, err
+	}
+	if known, err = json.Marshal(k); err != nil {
+		return Info{}, nil, err
+	}
+	p.bundle, p.known = o.Bundle, k
+	o.info.New = true
+	return o.info, known, nil
+}
+
+// Restore puts the bundle in force that the embedding program kept, with what
+// Take gave beside it. Both were out of sight: the bundle is verified again, and
+// must be the one that was known last.
+func (p *Post) Restore(data, known []byte) (Info, error) {
+	var k Known
+	if err := json.Unmarshal(known, &k); err != nil {
+		return Info{}, ErrKnown.With(err)
+	}
+	o, err := p.open(data)
+	if err != nil {
+		return Info{}, err
+	}
+	if o.digest != k.Digest {
+		return Info{}, ErrRollback
+	}
+	p.bundle, p.known = o.Bundle, k
+	return o.info, nil
+}
+
+// opened is a verified bundle with what a later one is compared with.
+type opened struct {
+	*check.Bundle
+	info    Info
+	digest  string
+	hub     string // the key that signed it
+	trust   string // digest of the trust list's payload
+	vouched time.Time
+	lists   map[string]time.Time
+}
+
+func (p *Post) open(data []byte) (*opened, error) {
+	data = bytes.TrimSpace(data)
+	if len(data) > maxBundle {
+		return nil, check.ErrBundle
+	}
+	b, err := check.Open(data, p.anchors)
+	if err != nil {
+		return nil, err
+	}
+	// The signature held: now the parts can be read.
+	jws, err := vc.SplitLargeJWS(string(data), maxBundle)
+	if err != nil {
+		return nil, err
+	}
+	var payload check.BundlePayload
+	if err := json.Unmarshal(jws.PayloadUnverified(), &payload); err != nil {
+		return nil, err
+	}
+	o := &opened{Bundle: b, digest: digest(string(data)), hub: jws.Header.Kid, trust: digest(signedPart(payload.TrustList)),
+		vouched: b.CreatedAt, lists: map[string]time.Time{}}
+	if b.Trust.IssuedAt.After(o.vouched) {
+		o.vouched = b.Trust.IssuedAt
+	}
+	for _, l := range slices.Concat(payload.StatusLists, payload.Overrides) {
+		jws, err := vc.SplitLargeJWS(l, maxBundle)
+		if err != nil {
+			continue // check.Open left it out, too
+		}
+		c, err := vc.ParseCredential(jws.PayloadUnverified())
+		if err != nil {
+			continue
+		}
+		name := c.Issuer + " " + c.ID
+		if c.ValidFrom.After(o.lists[name]) {
+			o.lists[name] = c.ValidFrom
+		}
+	}
+	o.info = Info{ID: b.ID, Sequence: b.Sequence, SignedAt: b.CreatedAt, TrustList: b.Trust.Sequence, Issuers: len(b.Trust.Issuers),
+		Lists: len(payload.StatusLists) + len(payload.Overrides), Refused: b.RefusedLists, Policies: len(payload.Policies), Bytes: len(data)}
+	return o, nil
+}
+
+// after gives what is known when o is in force, or why it must not be. What was
+// revoked in an earlier bundle stays revoked: no list, and no trust list, may be
+// older than one that was seen, and of two hubs' bundles the younger counts.
+func (k *Known) after(o *opened, now time.Time) (Known, error) {
+	switch {
+	case o.vouched.After(now.Add(skew)):
+		return Known{}, ErrFuture
+	case o.Trust.Sequence < k.TrustSequence, o.Trust.Sequence == k.TrustSequence && o.trust != k.TrustDigest:
+		return Known{}, ErrTrustOlder
+	case o.CreatedAt.Before(k.Created), o.Sequence <= k.Hubs[o.hub]:
+		return Known{}, ErrRollback
+	}
+	out := Known{Digest: o.digest, Created: o.CreatedAt, Vouched: o.vouched, TrustSequence: o.Trust.Sequence, TrustDigest: o.trust,
+		Hubs: map[string]int64{}, Lists: map[string]time.Time{}}
+	for hub, n := range k.Hubs {
+		out.Hubs[hub] = n
+	}
+	out.Hubs[o.hub] = o.Sequence
+	for name, at := range k.Lists {
+		out.Lists[name] = at
+	}
+	for name, at := range o.lists {
+		// One from the future is passed over: it must not shut out the true ones.
+		if at.After(now.Add(skew)) {
+			continue
+		}
+		if at.Before(k.Lists[name]) {
+			return Known{}, ErrRollback
+		}
+		out.Lists[name] = at
+	}
+	return out, nil
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// signedPart is the part of a compact JWS that was signed: two signatures over
+// one list are the same list.
+func signedPart(compact string) string {
+	_, rest, _ := strings.Cut(compact, ".")
+	part, _, _ := strings.Cut(rest, ".")
+	return part
+}

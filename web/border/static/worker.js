@@ -1,0 +1,303 @@
+// The border check in a worker of its own: the Go check as WebAssembly, and what
+// the post keeps on this device between two starts. engine.js talks to it.
+'use strict'
+
+importScripts('wasm_exec.js')
+
+const NAME = 'kinpass-border'
+const STATE = 'state' // one value a key: anchor, bundle, history, key, clock, versions
+const RECORDS = 'records' // what was decided, sealed, in order
+
+let kp // what Go gave
+let db
+let loaded = { anchor: 0, bundle: 0, history: 0 } // versions that Go holds
+let info = null // of the bundle in force
+let anchors = null // { fingerprints, since, changed, offered }
+let problem = null // why nothing can be decided, as a fault
+let wasmMs = 0
+let checkMs = 0
+
+class Refusal extends Error {
+  constructor (fault) {
+    super(fault.detail)
+    this.fault = fault
+  }
+}
+
+const refuse = (code, detail, hint) => { throw new Refusal({ code, detail, hint }) }
+
+// ask calls Go and gives what it gives; a fault is thrown.
+const ask = (name, ...args) => {
+  const out = kp[name](...args)
+  if (out && out.fault) throw new Refusal(JSON.parse(out.fault))
+  return out
+}
+
+// What is kept on this device.
+
+const asked = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result)
+  request.onerror = () => reject(request.error)
+})
+
+const finished = (tx) => new Promise((resolve, reject) => {
+  tx.oncomplete = () => resolve()
+  tx.onabort = tx.onerror = () => reject(tx.error)
+})
+
+const openStore = async () => {
+  const request = indexedDB.open(NAME, 1)
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore(STATE)
+    request.result.createObjectStore(RECORDS, { autoIncrement: true })
+  }
+  db = await asked(request)
+  db.onversionchange = () => db.close()
+}
+
+const get = (key) => asked(db.transaction(STATE).objectStore(STATE).get(key))
+
+// put keeps values, all or none. It waits until they are on the disk: a nonce
+// that is forgotten with the power could be used again.
+const put = async (values) => {
+  const tx = db.transaction(STATE, 'readwrite', { durability: 'strict' })
+  for (const [key, value] of Object.entries(values)) tx.objectStore(STATE).put(value, key)
+  await finished(tx)
+}
+
+// Several pages of the app share what is kept; one at a time changes it.
+const alone = (f) => navigator.locks.request(NAME, f)
+
+// pen gives the key that seals what this post remembers. It never leaves the
+// browser.
+const pen = async () => {
+  let key = await get('key')
+  if (!key) {
+    key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
+    await put({ key })
+  }
+  return key
+}
+
+const seal = async (text) => {
+  const iv = crypto.getRandomValues(new Uint8Array(12))
+  const body = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await pen(), new TextEncoder().encode(text))
+  return { iv, body }
+}
+
+const unseal = async ({ iv, body }) => new TextDecoder().decode(await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, await pen(), body))
+
+// Time. A source that is trusted tells it whenever it is asked for a bundle;
+// from then on a clock that nobody sets carries it on.
+
+let trusted = null // { at, since, wall }
+
+const heard = async (response) => {
+  const at = Date.parse(response.headers.get('Date') || '')
+  if (!at) return
+  trusted = { at, since: performance.now(), wall: Date.now() }
+  await put({ clock: at })
+}
+
+// times gives what is known of the present. While a device sleeps, the clock
+// that nobody sets may stand still: that it is later than we counted is then no
+// sign of a wrong clock, and what was counted is only the earliest that it can be.
+const times = async () => {
+  const now = Date.now()
+  const atLeast = await get('clock') || 0
+  if (!trusted) return { now, trusted: 0, atLeast }
+  const counted = Math.round(trusted.at + performance.now() - trusted.since)
+  const slept = now - trusted.wall - (performance.now() - trusted.since) > 60000
+  return slept ? { now, trusted: 0, atLeast: Math.max(atLeast, counted) } : { now, trusted: counted, atLeast }
+}
+
+// The check.
+
+const loadCheck = async () => {
+  const began = performance.now()
+  const go = new Go()
+  const running = new Promise((resolve) => { self.kinpassReady = resolve })
+  const packed = await fetch('check.wasm.gz')
+  if (!packed.ok) refuse('check-missing', 'the check could not be loaded', 'connect to the network once')
+  const plain = packed.body.pipeThrough(new DecompressionStream('gzip'))
+  const { instance } = await WebAssembly.instantiateStreaming(new Response(plain, { headers: { 'Content-Type': 'application/wasm' } }), go.importObject)
+  go.run(instance).catch(() => {}).then(() => { problem = { code: 'check-ended', detail: 'the check has ended', hint: 'open the page again' } })
+  await running
+  kp = self.kinpassCheck
+  wasmMs = Math.round(performance.now() - began)
+}
+
+// latest brings Go what another page has put in force.
+const latest = async () => {
+  const versions = await get('versions') || {}
+  if (versions.anchor && versions.anchor !== loaded.anchor) {
+    const kept = await get('anchor')
+    anchors = { ...anchors, fingerprints: JSON.parse(ask('anchor', new TextEncoder().encode(kept.file)).value), since: kept.since }
+    loaded = { anchor: versions.anchor, bundle: 0, history: 0 }
+    info = null
+  }
+  if (!loaded.anchor) return
+  if (versions.bundle && versions.bundle !== loaded.bundle) {
+    const kept = await get('bundle')
+    info = JSON.parse(ask('restore', new Uint8Array(kept.data), kept.known).value)
+    loaded.bundle = versions.bundle
+  }
+  if ((versions.history || 0) !== loaded.history) {
+    const kept = await get('history')
+    let text = ''
+    if (kept) {
+      try { text = await unseal(kept) } catch (e) { refuse('history-unreadable', 'what this post remembers of earlier checks cannot be read') }
+    }
+    ask('remember', text)
+    loaded.history = versions.history || 0
+  }
+}
+
+// kept puts values and counts the version of what they are.
+const kept = async (what, values) => {
+  const versions = await get('versions') || {}
+  versions[what] = (versions[what] || 0) + 1
+  await put({ ...values, versions })
+  loaded[what] = versions[what]
+}
+
+// anchor asks for the trust anchor where this app comes from. The first is kept;
+// another one later is only told of, for somebody to compare.
+const askAnchor = async (accept) => {
+  let file
+  try {
+    const response = await fetch('/app/anchor', { cache: 'no-store', credentials: 'omit' })
+    if (!response.ok) return
+    await heard(response)
+    file = await response.text()
+  } catch (e) {
+    return // no network
+  }
+  const have = await get('anchor')
+  if (have && have.file === file) {
+    anchors.changed = false
+    return
+  }
+  if (have && !accept) {
+    anchors.changed = true
+    return
+  }
+  ask('anchor', new TextEncoder().encode(file))
+  const versions = await get('versions') || {}
+  await put({ anchor: { file, since: Date.now() }, bundle: null, versions: { ...versions, anchor: (versions.anchor || 0) + 1, bundle: 0 } })
+  anchors = { ...anchors, changed: false }
+  await latest()
+}
+
+const take = async (data) => {
+  await latest()
+  if (!loaded.anchor) await askAnchor(false)
+  if (!loaded.anchor) refuse('anchor-missing', 'this device has no trust anchor yet', 'connect to the network once')
+  const out = ask('take', data, Date.now())
+  const got = JSON.parse(out.value)
+  if (out.known) await kept('bundle', { bundle: { data: data.buffer, known: out.known }, clock: Date.parse(got.signedAt) })
+  info = got
+  problem = null
+  tell()
+  return got
+}
+
+const refresh = async (answer) => {
+  const response = await fetch('/bundle', { cache: 'no-store', credentials: 'omit' })
+  if (!response.ok) refuse('bundle-unavailable', 'the service has no bundle now', 'try again later')
+  const data = new Uint8Array(await response.arrayBuffer())
+  return alone(async () => {
+    await heard(response)
+    return take(data)
+  })
+}
+
+const calls = {
+  start: async () => {
+    try {
+      await Promise.all([loadCheck(), openStore()])
+      await alone(async () => {
+        try { await latest() } catch (e) { problem = faultOf(e) }
+        if (!loaded.anchor) await askAnchor(false)
+      })
+    } catch (e) {
+      problem = faultOf(e)
+      throw e
+    }
+    if (info === null && (!problem || problem.code !== 'history-unreadable')) {
+      try { await refresh() } catch (e) { problem = faultOf(e) }
+    } else {
+      alone(() => askAnchor(false)).then(tell, () => {})
+    }
+    return state()
+  },
+  state: async () => state(),
+  check: (request) => alone(async () => {
+    await latest()
+    const began = performance.now()
+    const out = ask('check', JSON.stringify({ ...request, ...await times() }))
+    const answer = JSON.parse(out.value)
+    if (answer.fault) throw new Refusal(answer.fault)
+    checkMs = Math.round((performance.now() - began) * 10) / 10
+    if (out.history) await kept('history', { history: await seal(out.history) })
+    ask('keep')
+    tell()
+    return answer.group || answer.result
+  }),
+  updateBundle: refresh,
+  loadBundle: (data) => alone(() => take(new Uint8Array(data))),
+  acceptAnchor: () => alone(async () => {
+    await askAnchor(true)
+    info = loaded.bundle ? info : null
+    tell()
+    return anchors
+  }),
+  forgetHistory: () => alone(async () => {
+    await kept('history', { history: null })
+    ask('remember', '')
+    if (problem && problem.code === 'history-unreadable') problem = null
+    tell()
+  }),
+  saveRecord: async (record) => {
+    const sealed = await seal(JSON.stringify(record))
+    const tx = db.transaction(RECORDS, 'readwrite')
+    const key = await asked(tx.objectStore(RECORDS).add(sealed))
+    await finished(tx)
+    return key
+  },
+  changeRecord: async ({ key, record }) => {
+    const sealed = await seal(JSON.stringify(record))
+    const tx = db.transaction(RECORDS, 'readwrite')
+    tx.objectStore(RECORDS).put(sealed, key)
+    await finished(tx)
+  },
+  records: async () => {
+    const store = db.transaction(RECORDS).objectStore(RECORDS)
+    const [keys, values] = await Promise.all([asked(store.getAllKeys()), asked(store.getAll())])
+    const out = []
+    for (let i = keys.length - 1; i >= 0; i--) {
+      try { out.push({ key: keys[i], ...JSON.parse(await unseal(values[i])) }) } catch (e) { /* sealed with another key: nobody's any more */ }
+    }
+    return out
+  },
+  clearRecords: async () => {
+    const tx = db.transaction(RECORDS, 'readwrite')
+    tx.objectStore(RECORDS).clear()
+    await finished(tx)
+  },
+  texts: async () => JSON.parse(ask('texts').value)
+}
+
+const faultOf = (e) => e instanceof Refusal ? e.fault : { code: 'device', detail: String(e && e.message || e) }
+
+const state = () => ({ info, anchors, problem, wasmMs, checkMs, go: kp ? kp.go : '' })
+
+const tell = () => postMessage({ state: state() })
+
+self.onmessage = async ({ data: { id, name, argument } }) => {
+  try {
+    postMessage({ id, value: await calls[name](argument) })
+  } catch (e) {
+    postMessage({ id, fault: faultOf(e) })
+  }
+}
