@@ -35,6 +35,9 @@ var allowed = map[string][]string{
 	"internal/stage":  {"internal/fault", "internal/did", "internal/keys", "internal/policy", "internal/qr", "internal/status", "internal/trust", "internal/vc", "verifier/check"},
 	"verifier/check":  {"internal/policy", "internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog", "internal/vc"},
 
+	"verifier/post":   {"internal/fault", "internal/vc", "verifier/check"},
+	"web/border/wasm": {"verifier/check", "verifier/post"},
+
 	"internal/didweb":          {"internal/fault", "internal/did"},
 	"internal/legacy":          {"internal/fault", "internal/did", "internal/rdf", "internal/vc"},
 	"internal/legacy/aries":    {"internal/rdf"},
@@ -55,7 +58,7 @@ var allowed = map[string][]string{
 
 	"issuer":   role("internal/icao", "internal/tlog"),
 	"wallet":   role("internal/icao", "internal/legacy"),
-	"verifier": role("internal/policy", "internal/trust", "verifier/check"),
+	"verifier": role("internal/policy", "internal/trust", "verifier/check", "verifier/post"),
 }
 
 // role gives what every role may import, and what only this one may.
@@ -73,7 +76,7 @@ func app(more ...string) []string {
 // pure packages decide, parse and sign; what they import must not reach
 // outside the process.
 var pure = []string{"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status",
-	"internal/tlog", "internal/vc", "internal/trust", "internal/policy", "verifier/check"}
+	"internal/tlog", "internal/vc", "internal/trust", "internal/policy", "verifier/check", "verifier/post"}
 
 var outside = []string{"net", "net/http", "os", "os/exec", "syscall", "database/sql", "plugin", "unsafe"}
 

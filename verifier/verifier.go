@@ -18,6 +18,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,7 @@ import (
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
 	"github.com/kinpass/kinpass/verifier/post"
 )
@@ -273,6 +275,21 @@ func recordOf(r Result) Record {
 		}
 	}
 	return out
+}
+
+// AnchorFile gives the trust anchors as vc.ParseAnchors reads them.
+func (v *Verifier) AnchorFile() ([]byte, error) {
+	var file struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	for _, a := range v.cfg.Anchors {
+		k, err := vc.PublicJWK(a, "", "")
+		if err != nil {
+			return nil, err
+		}
+		file.Keys = append(file.Keys, k)
+	}
+	return json.Marshal(file)
 }
 
 // Records lists the records of checks, newest first, at most limit (1 to 500)

@@ -28,6 +28,7 @@ type routes struct {
 func Routes(s *serve.Server, p *account.Pages, v *verifier.Verifier) {
 	h := routes{v, p}
 	p.Use(s, account.App{Nav: nav, Home: h.home}, func(e *echo.Group) {
+		e.GET("/app/anchor", h.anchor)
 	})
 }
 
