@@ -236,6 +236,7 @@ type View struct {
 	Status   int    // 0 means 200
 	Nav      []NavItem
 	Person   string // who is signed in, "" if nobody or nameless
+	Standing string // key of the message that names the person's role
 	SignedIn bool
 	CSRF     string
 	Form     Form

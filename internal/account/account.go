@@ -52,6 +52,8 @@ var (
 	ErrTooManyPasskeys   = fault.New(fault.Conflict, "passkeys-full", "the account has as many passkeys as it may have").WithHint("remove one first")
 	ErrNoSuchPasskey     = fault.New(fault.NotFound, "no-such-passkey", "there is no such passkey")
 	ErrLastPasskey       = fault.New(fault.Conflict, "last-passkey", "this is the only passkey of the account").WithHint("add another one first, or confirm that nobody needs to sign in any more")
+	ErrPasskeyName       = fault.New(fault.Invalid, "passkey-name", "a passkey's name has 1 to 40 printable characters")
+	ErrConfirm           = fault.New(fault.Unauthenticated, "confirm-needed", "this asks for a proof of who is signed in, not older than five minutes").WithHint("confirm with a passkey and repeat it")
 	ErrNoPasskeys        = fault.New(fault.Unavailable, "passkeys-unavailable", "this service cannot use passkeys at its address").WithHint("give it a name with --public: passkeys do not work with an IP address")
 	ErrCeremony          = fault.New(fault.Conflict, "sign-in-expired", "the sign-in took too long or was started elsewhere").WithHint("start again")
 	ErrSession           = fault.New(fault.Unauthenticated, "session-over", "nobody is signed in, or the session is over").WithHint("sign in again")
@@ -70,6 +72,11 @@ const (
 	maxPasskeys  = 20
 	maxResponse  = 64 << 10 // of a browser's answer about a passkey, in bytes
 	ceremonyLife = 10 * time.Minute
+	// maxPasskeyName is in characters.
+	maxPasskeyName = 40
+	// proofLife is how long a proof of who is signed in serves for acts that
+	// cannot be taken back.
+	proofLife = 5 * time.Minute
 	// InvitationLife is how long an invitation can be used.
 	InvitationLife = 7 * 24 * time.Hour
 	deviceLife     = 10 * time.Minute
@@ -133,6 +140,7 @@ type Session struct {
 	Passkey string // id of the one that opened it; "" is an organisation's sign-in
 	Created time.Time
 	Seen    time.Time
+	Proven  time.Time // when the person last proved who they are
 	Expires time.Time
 }
 
@@ -221,6 +229,12 @@ func (x *Accounts) Organisation() string {
 		return ""
 	}
 	return x.op.cfg.Name
+}
+
+// Fresh reports whether who is signed in proved lately who they are.
+func (x *Accounts) Fresh(s Session) bool {
+	age := x.cfg.Now().Sub(s.Proven)
+	return age >= 0 && age < proofLife
 }
 
 // Guest is who is to be invited.

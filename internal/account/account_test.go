@@ -799,3 +799,45 @@ func TestDeviceOf(t *testing.T) {
 		}
 	}
 }
+
+// TestConfirmAndDelete: what both engines must agree about.
+func TestConfirmAndDelete(t *testing.T) {
+	storetest.Each(t, "wallet", func(t *testing.T, db *store.DB) {
+		h := open(t, db)
+		s, k := h.member(account.Guest{Role: "guardian"})
+		other, _ := h.member(account.Guest{Role: "guardian"})
+		if !h.Fresh(s) {
+			t.Error("who has just come in is asked again")
+		}
+		h.wait(5 * time.Minute)
+		if h.Fresh(s) {
+			t.Error("five minutes are over")
+		}
+		o, err := h.BeginConfirm(h.ctx, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := k.get(t, o)
+		is(t, "another's session", h.FinishConfirm(h.ctx, other, answer), account.ErrCeremony)
+		if err := h.FinishConfirm(h.ctx, s, answer); err != nil {
+			t.Fatal(err)
+		}
+		is(t, "the same again", h.FinishConfirm(h.ctx, s, answer), account.ErrCeremony)
+		o, err = h.BeginConfirm(h.ctx, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.SignOut(h.ctx, s.Account.ID, s.ID); err != nil {
+			t.Fatal(err)
+		}
+		is(t, "signed out meanwhile", h.FinishConfirm(h.ctx, s, k.get(t, o)), account.ErrSession)
+		if err := h.Delete(h.ctx, s.Account.ID); err != nil {
+			t.Fatal(err)
+		}
+		is(t, "twice", h.Delete(h.ctx, s.Account.ID), account.ErrNoSuchAccount)
+		all, err := h.List(h.ctx)
+		if err != nil || len(all) != 1 || all[0].ID != other.Account.ID || all[0].Passkeys != 1 {
+			t.Fatal(all, err)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kinpass/kinpass/internal/account"
 	"github.com/kinpass/kinpass/internal/store"
@@ -168,5 +169,32 @@ func TestDemonstrationIsAskedHere(t *testing.T) {
 	}
 	if w := d.browser(base).do("GET", "/app/sign-in", "", map[string]string{"Host": "localhost:8080"}); strings.Contains(w.Body.String(), "rosa") {
 		t.Error("the page offers the demonstration to another machine")
+	}
+}
+
+// TestPress: in a demonstration who came in without a proof confirms without
+// one, and nobody else does.
+func TestPress(t *testing.T) {
+	d := openDeskWith(t, account.Config{Service: "issuer", Base: base, Roles: []string{"registrar", "court"}, Development: village()})
+	with, _ := d.person(account.Guest{Role: "court", Name: "Carla"})
+	s, err := d.Session(d.ctx, with.cookies["kinpass_issuer_session"].Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(t, "with a passkey", d.Press(d.ctx, s), account.ErrPasskey)
+	secret, err := d.Demonstrate(d.ctx, account.Guest{Role: "registrar", Name: "Rosa"}, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err = d.Session(d.ctx, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.wait(6 * time.Minute)
+	if err := d.Press(d.ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = d.Session(d.ctx, secret); err != nil || !d.Fresh(s) {
+		t.Error("it was not noted", err)
 	}
 }

@@ -108,6 +108,7 @@ type federated struct {
 	Nonce      string `json:"nonce"`
 	Verifier   string `json:"verifier"`
 	Invitation string `json:"invitation,omitempty"`
+	Confirm    string `json:"confirm,omitempty"` // id of the session that is confirmed
 }
 
 // BeginFederated gives the address at the provider to send a browser to. With
@@ -127,6 +128,19 @@ func (x *Accounts) BeginFederated(ctx context.Context, visit, invitation string)
 		}
 		f.Invitation, _ = readCode(invitation)
 	}
+	return x.toProvider(ctx, visit, f)
+}
+
+// BeginConfirmFederated gives the address at the provider where who is signed in
+// proves anew who they are: it is asked not to take an older sign-in for it.
+func (x *Accounts) BeginConfirmFederated(ctx context.Context, visit string, s Session) (string, error) {
+	if x.op == nil || s.Account.Organisation != x.op.cfg.Issuer {
+		return "", ErrNoFederation
+	}
+	return x.toProvider(ctx, visit, federated{State: store.Random(24), Nonce: store.Random(24), Verifier: store.Random(32), Confirm: s.ID})
+}
+
+func (x *Accounts) toProvider(ctx context.Context, visit string, f federated) (string, error) {
 	party, err := x.op.party(ctx)
 	if err != nil {
 		return "", err
@@ -135,19 +149,26 @@ func (x *Accounts) BeginFederated(ctx context.Context, visit, invitation string)
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(f.Verifier))
-	return rp.AuthURL(f.State, party, rp.WithCodeChallenge(base64.RawURLEncoding.EncodeToString(sum[:])),
-		rp.AuthURLOpt(rp.WithURLParam("nonce", f.Nonce))), nil
+	options := []rp.AuthURLOpt{rp.WithCodeChallenge(base64.RawURLEncoding.EncodeToString(sum[:])), rp.AuthURLOpt(rp.WithURLParam("nonce", f.Nonce))}
+	if f.Confirm != "" {
+		options = append(options, rp.WithPrompt("login"), rp.AuthURLOpt(rp.WithURLParam("max_age", "0")))
+	}
+	return rp.AuthURL(f.State, party, options...), nil
 }
 
 // FinishFederated takes what the provider sent the browser back with and gives
-// the secret of a session.
-func (x *Accounts) FinishFederated(ctx context.Context, visit string, answer url.Values, device string) (string, error) {
+// the secret of a session: "" where one that there is was confirmed, if it is
+// still that of the browser.
+func (x *Accounts) FinishFederated(ctx context.Context, visit string, answer url.Values, now Session) (string, error) {
 	if x.op == nil {
 		return "", ErrNoFederation
 	}
 	var f federated
 	if err := x.taken(ctx, visit, kindFederated, &f); err != nil {
 		return "", err
+	}
+	if f.Confirm != "" && f.Confirm != now.ID {
+		return "", ErrCeremony
 	}
 	if subtle.ConstantTimeCompare([]byte(answer.Get("state")), []byte(f.State)) != 1 {
 		return "", ErrFederation
@@ -175,11 +196,20 @@ func (x *Accounts) FinishFederated(ctx context.Context, visit string, answer url
 		return "", ErrFederation
 	}
 	if f.Invitation != "" {
-		return x.join(ctx, joining{secret: f.Invitation, issuer: x.op.cfg.Issuer, subject: subject, device: device})
+		return x.join(ctx, joining{secret: f.Invitation, issuer: x.op.cfg.Issuer, subject: subject, device: now.Device})
 	}
 	id, err := x.bySubject(ctx, x.op.cfg.Issuer, subject)
 	if err != nil {
 		return "", err
 	}
-	return x.signIn(ctx, id, nil, device)
+	if f.Confirm == "" {
+		return x.signIn(ctx, id, nil, now.Device)
+	}
+	// Whoever stands there must be the same person, and have proved it just now:
+	// both times are the provider's.
+	claims := tokens.IDTokenClaims
+	if at := claims.GetAuthTime(); id != now.Account.ID || at.Unix() <= 0 || claims.GetIssuedAt().Sub(at) >= proofLife {
+		return "", ErrFederation
+	}
+	return "", x.prove(ctx, now, nil)
 }

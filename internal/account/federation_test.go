@@ -191,6 +191,77 @@ func TestOrganisationsSignIn(t *testing.T) {
 	}
 }
 
+// TestOrganisationConfirms: who has no passkey proves anew at the organisation
+// who they are, in a sign-in that is new and the same person's.
+func TestOrganisationConfirms(t *testing.T) {
+	m := openMinistry(t)
+	d := federated(t, m)
+	enter := func(g account.Guest, subject string) *browser {
+		b := d.browser(base)
+		b.get("/app/join")
+		w := b.json("/app/join/organisation", fmt.Sprintf(`{"code":%q}`, d.invited(g)))
+		var to struct{ Location string }
+		if err := json.Unmarshal(w.Body.Bytes(), &to); err != nil || w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if w = b.get("/app/organisation/return?" + m.authorize(t, to.Location, subject).Encode()); w.Code != http.StatusSeeOther {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		return b
+	}
+	b := enter(rita, "subject-1")
+	enter(account.Guest{Role: "court", Name: "Carla"}, "subject-2")
+	d.wait(6 * time.Minute)
+	b.get("/app/account")
+	w := b.post("/app/account/devices", nil)
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "Confirm with Ministry") || strings.Contains(w.Body.String(), "data-go") || strings.Contains(w.Body.String(), "data-invitation-code") {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	since := func(seconds int64) func(map[string]any) string {
+		return func(c map[string]any) string {
+			c["auth_time"] = c["iat"].(int64) - seconds
+			return m.sign(c)
+		}
+	}
+	for _, c := range []struct {
+		name, subject string
+		answer        func(map[string]any) string
+		ok            bool
+	}{
+		{"no time", "subject-1", m.sign, false}, {"an old sign-in", "subject-1", since(301), false}, {"another person", "subject-2", since(0), false},
+		{"nobody's", "subject-3", since(0), false}, {"a new one", "subject-1", since(2), true},
+	} {
+		w := b.get("/app/confirm/organisation")
+		to := w.Header().Get("Location")
+		if u, err := url.Parse(to); err != nil || u.Query().Get("prompt") != "login" || u.Query().Get("max_age") != "0" {
+			t.Fatal(to, err)
+		}
+		m.mu.Lock()
+		m.answer = c.answer
+		m.mu.Unlock()
+		w = b.get("/app/organisation/return?" + m.authorize(t, to, c.subject).Encode())
+		if (w.Header().Get("Location") == "/app/confirm/done") != c.ok {
+			t.Errorf("%s: %d %v", c.name, w.Code, w.Header())
+		}
+		b.get("/app/account")
+		if w := b.json("/app/account/devices", "{}"); (w.Code == 200) != c.ok {
+			t.Errorf("%s: %d", c.name, w.Code)
+		}
+	}
+	if w := b.get("/app/confirm/done"); w.Code != 200 {
+		t.Errorf("%d", w.Code)
+	}
+	// An answer that another session began for is nothing here, nor for who has
+	// signed out meanwhile.
+	d.wait(6 * time.Minute)
+	to := b.get("/app/confirm/organisation").Header().Get("Location")
+	b.get("/app/account")
+	b.post("/app/sign-out", nil)
+	if w := b.get("/app/organisation/return?" + m.authorize(t, to, "subject-1").Encode()); w.Code != http.StatusConflict || b.cookies["kinpass_issuer_session"] != nil {
+		t.Errorf("%d %v", w.Code, b.cookies)
+	}
+}
+
 func TestOrganisationRefuses(t *testing.T) {
 	m := openMinistry(t)
 	d := federated(t, m)
@@ -199,7 +270,7 @@ func TestOrganisationRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = d.FinishFederated(d.ctx, visit, m.authorize(t, address, "subject-1"), ""); err != nil {
+	if _, err = d.FinishFederated(d.ctx, visit, m.authorize(t, address, "subject-1"), account.Session{}); err != nil {
 		t.Fatal(err)
 	}
 	stranger, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -253,9 +324,9 @@ func TestOrganisationRefuses(t *testing.T) {
 		if c.want == nil {
 			c.want = account.ErrFederation
 		}
-		_, err = d.FinishFederated(d.ctx, visit, answer, "")
+		_, err = d.FinishFederated(d.ctx, visit, answer, account.Session{})
 		is(t, name, err, c.want)
-		_, err = d.FinishFederated(d.ctx, visit, answer, "")
+		_, err = d.FinishFederated(d.ctx, visit, answer, account.Session{})
 		is(t, name+", again", err, account.ErrCeremony)
 	}
 	// Whose sign-in it is: another browser has no part in it.
@@ -263,7 +334,7 @@ func TestOrganisationRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.FinishFederated(d.ctx, store.Random(24), m.authorize(t, address, "subject-1"), "")
+	_, err = d.FinishFederated(d.ctx, store.Random(24), m.authorize(t, address, "subject-1"), account.Session{})
 	is(t, "another browser", err, account.ErrCeremony)
 	// An administrator's closing counts here, too.
 	all, err := d.List(d.ctx)
@@ -280,7 +351,7 @@ func TestOrganisationRefuses(t *testing.T) {
 	m.mu.Lock()
 	m.answer = m.sign
 	m.mu.Unlock()
-	_, err = d.FinishFederated(d.ctx, visit, m.authorize(t, address, "subject-1"), "")
+	_, err = d.FinishFederated(d.ctx, visit, m.authorize(t, address, "subject-1"), account.Session{})
 	is(t, "a closed account", err, account.ErrNotInvited)
 	_, err = d.BeginFederated(d.ctx, visit, "0000-0000-0000-0000-0000")
 	is(t, "an invitation that there is not", err, account.ErrInvitation)

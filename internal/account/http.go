@@ -8,7 +8,9 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -48,22 +50,36 @@ func (p *Pages) Routes(s *serve.Server) {
 	e.POST("/app/join/organisation", p.own(p.joinOrganisation), guess)
 	e.POST("/app/join", p.own(p.join), some)
 
+	e.GET("/app/confirm", p.ForAll(p.confirmPage))
+	e.POST("/app/confirm/options", p.ForAll(p.confirmOptions), some)
+	e.POST("/app/confirm", p.ForAll(p.confirm), some)
+	e.POST("/app/confirm/press", p.ForAll(p.confirmPress), some)
+	e.GET("/app/confirm/organisation", p.ForAll(p.confirmOrganisation), some)
+	e.GET("/app/confirm/done", p.ForAll(p.confirmed))
+
+	// Whoever finds a device open must not be able to stay, or to lock its owner
+	// out.
 	e.GET("/app/account", p.account)
-	e.POST("/app/account/passkeys/options", p.addOptions, some)
-	e.POST("/app/account/passkeys", p.add, some)
-	e.GET("/app/account/passkeys/:id/remove", p.removePage)
-	e.POST("/app/account/passkeys/:id/remove", p.remove)
-	e.POST("/app/account/devices", p.device, some)
+	e.POST("/app/account/passkeys/options", p.FreshForAll(p.addOptions), some)
+	e.POST("/app/account/passkeys", p.ForAll(p.add), some)
+	e.GET("/app/account/passkeys/:id/name", p.ForAll(p.namePage))
+	e.POST("/app/account/passkeys/:id/name", p.ForAll(p.name))
+	e.GET("/app/account/passkeys/:id/remove", p.FreshForAll(p.removePage))
+	e.POST("/app/account/passkeys/:id/remove", p.FreshForAll(p.remove))
+	e.POST("/app/account/devices", p.FreshForAll(p.device), some)
 	e.POST("/app/account/sessions/:id/end", p.endSession)
+	e.GET("/app/account/delete", p.Fresh(p.deletePage, RoleGuardian))
+	e.POST("/app/account/delete", p.Fresh(p.delete, RoleGuardian))
+	e.GET("/app/deleted", p.deletedPage)
 	e.POST("/app/sign-out", p.signOut)
 	e.POST("/app/sign-out-everywhere", p.signOutEverywhere)
 
 	e.GET("/app/people", p.administrator(p.people))
-	e.POST("/app/people", p.administrator(p.invite), some)
+	e.POST("/app/people", p.Fresh(p.invite, RoleAdministrator), some)
 	e.POST("/app/people/invitations/:id/withdraw", p.administrator(p.withdraw))
-	e.GET("/app/people/:id/close", p.administrator(p.closePage))
-	e.POST("/app/people/:id/close", p.administrator(p.close))
-	e.POST("/app/people/:id/reopen", p.administrator(p.reopen))
+	e.GET("/app/people/:id/close", p.Fresh(p.closePage, RoleAdministrator))
+	e.POST("/app/people/:id/close", p.Fresh(p.close, RoleAdministrator))
+	e.POST("/app/people/:id/reopen", p.Fresh(p.reopen, RoleAdministrator))
 }
 
 // Handler answers somebody who is signed in.
@@ -258,12 +274,20 @@ func (p *Pages) toOrganisation(c echo.Context) error {
 
 func (p *Pages) fromOrganisation(c echo.Context) error {
 	r := c.Request()
-	secret, err := p.x.FinishFederated(r.Context(), p.visit(c.Response(), r), r.URL.Query(), DeviceOf(r.UserAgent()))
+	now, err := p.known(r)
+	if err != nil && !errors.Is(err, ErrSession) {
+		return err
+	}
+	now.Device = DeviceOf(r.UserAgent())
+	secret, err := p.x.FinishFederated(r.Context(), p.visit(c.Response(), r), r.URL.Query(), now)
 	if err != nil {
 		return err
 	}
-	p.enter(c, secret)
 	c.Response().Header().Set("Cache-Control", "no-store")
+	if secret == "" {
+		return c.Redirect(http.StatusSeeOther, "/app/confirm/done")
+	}
+	p.enter(c, secret)
 	return c.Redirect(http.StatusSeeOther, web.Root)
 }
 
@@ -356,10 +380,12 @@ func (p *Pages) account(c echo.Context) error {
 		return err
 	}
 	v := web.View{Page: "account/account", Title: "account.title", Scripts: []string{"passkey.js"},
-		Data: map[string]any{"Session": s, "Passkeys": keys, "Sessions": sessions}}
+		Data: map[string]any{"Session": s, "Passkeys": keys, "Sessions": sessions, "Delete": p.app.Delete != nil && s.Account.Role == RoleGuardian}}
 	switch c.QueryParam("done") {
 	case "added":
 		v.Notice = &web.Notice{Text: "account.added", Success: true}
+	case "named":
+		v.Notice = &web.Notice{Text: "account.named", Success: true}
 	case "removed":
 		v.Notice = &web.Notice{Text: "account.removed", Success: true}
 	case "ended":
@@ -368,11 +394,7 @@ func (p *Pages) account(c echo.Context) error {
 	return p.show(c, v)
 }
 
-func (p *Pages) addOptions(c echo.Context) error {
-	s, err := p.Session(c.Request())
-	if err != nil {
-		return err
-	}
+func (p *Pages) addOptions(c echo.Context, s Session) error {
 	options, err := p.x.BeginAdd(c.Request().Context(), s.ID, s)
 	if err != nil {
 		return err
@@ -380,11 +402,7 @@ func (p *Pages) addOptions(c echo.Context) error {
 	return serve.JSON(c, http.StatusOK, options)
 }
 
-func (p *Pages) add(c echo.Context) error {
-	s, err := p.Session(c.Request())
-	if err != nil {
-		return err
-	}
+func (p *Pages) add(c echo.Context, s Session) error {
 	b, err := body(c)
 	if err != nil {
 		return err
@@ -395,11 +413,7 @@ func (p *Pages) add(c echo.Context) error {
 	return serve.JSON(c, http.StatusOK, map[string]bool{"added": true})
 }
 
-func (p *Pages) removePage(c echo.Context) error {
-	s, err := p.Session(c.Request())
-	if err != nil {
-		return err
-	}
+func (p *Pages) removePage(c echo.Context, s Session) error {
 	return p.showRemove(c, s, web.Form{})
 }
 
@@ -417,12 +431,8 @@ func (p *Pages) showRemove(c echo.Context, s Session, f web.Form) error {
 	return ErrNoSuchPasskey
 }
 
-func (p *Pages) remove(c echo.Context) error {
-	s, err := p.Session(c.Request())
-	if err != nil {
-		return err
-	}
-	err = p.x.RemovePasskey(c.Request().Context(), s.Account.ID, c.Param("id"), c.Request().PostFormValue("last") == "yes")
+func (p *Pages) remove(c echo.Context, s Session) error {
+	err := p.x.RemovePasskey(c.Request().Context(), s.Account.ID, c.Param("id"), c.Request().PostFormValue("last") == "yes")
 	if errors.Is(err, ErrLastPasskey) {
 		var f web.Form
 		f.Wrong("last", "remove.confirm-missing")
@@ -432,6 +442,85 @@ func (p *Pages) remove(c echo.Context) error {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/app/account?done=removed")
+}
+
+func (p *Pages) namePage(c echo.Context, s Session) error {
+	return p.showName(c, s, web.Form{})
+}
+
+func (p *Pages) showName(c echo.Context, s Session, f web.Form) error {
+	keys, err := p.x.Passkeys(c.Request().Context(), s.Account.ID)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.ID == c.Param("id") {
+			v := web.View{Page: "account/name", Title: "name.title", Form: f, Data: k}
+			if !f.Good() {
+				v.Status = http.StatusUnprocessableEntity
+			}
+			return p.show(c, v)
+		}
+	}
+	return ErrNoSuchPasskey
+}
+
+func (p *Pages) name(c echo.Context, s Session) error {
+	values, err := c.FormParams()
+	if err != nil {
+		return errBody.With(err)
+	}
+	err = p.x.NamePasskey(c.Request().Context(), s.Account.ID, c.Param("id"), values.Get("name"))
+	if errors.Is(err, ErrPasskeyName) {
+		f := web.Form{Values: values}
+		f.Wrong("name", "fault.passkey-name")
+		return p.showName(c, s, f)
+	}
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/app/account?done=named")
+}
+
+func (p *Pages) deletePage(c echo.Context, _ Session) error { return p.showDelete(c, web.Form{}) }
+
+func (p *Pages) showDelete(c echo.Context, f web.Form) error {
+	if p.app.Delete == nil {
+		return serve.ErrNoRoute
+	}
+	v := web.View{Page: "account/delete", Title: "delete.title", Form: f}
+	if !f.Good() {
+		v.Status = http.StatusUnprocessableEntity
+	}
+	return p.show(c, v)
+}
+
+// delete forgets a guardian: first what the service keeps, then the account. If
+// the second fails, the guardian can still sign in and do it again.
+func (p *Pages) delete(c echo.Context, s Session) error {
+	if c.Request().PostFormValue("sure") != "yes" {
+		var f web.Form
+		f.Wrong("sure", "delete.confirm-missing")
+		return p.showDelete(c, f)
+	}
+	if p.app.Delete == nil {
+		return serve.ErrNoRoute
+	}
+	ctx := c.Request().Context()
+	if err := p.app.Delete(ctx, s); err != nil {
+		return err
+	}
+	if err := p.x.Delete(ctx, s.Account.ID); err != nil {
+		return err
+	}
+	p.cookie(c.Response(), p.sessionCookie(), "")
+	// What pages kept on the device goes too.
+	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	return c.Redirect(http.StatusSeeOther, "/app/deleted")
+}
+
+func (p *Pages) deletedPage(c echo.Context) error {
+	return p.show(c, web.View{Page: "account/deleted", Title: "deleted.title"})
 }
 
 // shownInvitation is an invitation with its secret, the only time that it is
@@ -452,11 +541,7 @@ func (p *Pages) shown(i Invitation, secret string) (shownInvitation, error) {
 	return shownInvitation{i, secret, link, template.HTML(img.SVG())}, nil
 }
 
-func (p *Pages) device(c echo.Context) error {
-	s, err := p.Session(c.Request())
-	if err != nil {
-		return err
-	}
+func (p *Pages) device(c echo.Context, s Session) error {
 	secret, i, err := p.x.InviteDevice(c.Request().Context(), s)
 	if err != nil {
 		return err
@@ -600,4 +685,136 @@ func (p *Pages) reopen(c echo.Context, _ Session) error {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/app/people?done=reopened")
+}
+
+// Fresh is For with a proof of who is signed in that is at most five minutes
+// old: for acts that cannot be taken back, so that nobody does them on a device
+// that was left open. Who has none is asked for it and goes on where they were,
+// with what they typed.
+func (p *Pages) Fresh(h Handler, roles ...string) echo.HandlerFunc {
+	return p.For(p.fresh(h), roles...)
+}
+
+// FreshForAll is Fresh without regard to roles.
+func (p *Pages) FreshForAll(h Handler) echo.HandlerFunc { return p.Fresh(h, p.x.Roles()...) }
+
+func (p *Pages) fresh(h Handler) Handler {
+	return func(c echo.Context, s Session) error {
+		if p.x.Fresh(s) {
+			return h(c, s)
+		}
+		r := c.Request()
+		if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			return ErrConfirm // a script of ours asks by itself
+		}
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			c.Response().Header().Set("Cache-Control", "no-store")
+			return c.Redirect(http.StatusSeeOther, "/app/confirm?next="+url.QueryEscape(r.URL.Path))
+		}
+		if r.MultipartForm != nil && len(r.MultipartForm.File) > 0 {
+			return ErrConfirm // a file cannot be kept on a page
+		}
+		values, err := c.FormParams()
+		if err != nil {
+			return errBody.With(err)
+		}
+		return p.showConfirm(c, s, asking{To: r.URL.RequestURI(), Kept: keep(values)})
+	}
+}
+
+// asking is what a page that asks for a proof goes on with.
+type asking struct {
+	To   string // address
+	Kept []kept // what a form sent that is sent again; nil if To is only opened
+	Held bool
+
+	Organisation string // of who has no passkey
+	Press        bool   // a button will do
+}
+
+type kept struct{ Name, Value string }
+
+// keep lists what a form sent, but for what proves that it is ours.
+func keep(values url.Values) []kept {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		if name != "csrf" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	out := []kept{}
+	for _, name := range names {
+		for _, v := range values[name] {
+			out = append(out, kept{name, v})
+		}
+	}
+	return out
+}
+
+func (p *Pages) showConfirm(c echo.Context, s Session, a asking) error {
+	a.Held = a.Kept != nil
+	records, err := p.x.records(c.Request().Context(), s.Account.ID)
+	if err != nil {
+		return err
+	}
+	if len(records) == 0 && s.Account.Organisation != "" {
+		a.Organisation = p.x.Organisation()
+	}
+	a.Press = p.x.cfg.Development != nil && s.Demonstration()
+	return p.show(c, web.View{Page: "account/confirm", Title: "confirm.title", Scripts: []string{"passkey.js"}, Data: a})
+}
+
+// confirmPage asks for a proof before a page is opened.
+func (p *Pages) confirmPage(c echo.Context, s Session) error {
+	to := next(c.Request())
+	if p.x.Fresh(s) {
+		return c.Redirect(http.StatusSeeOther, to)
+	}
+	return p.showConfirm(c, s, asking{To: to})
+}
+
+func (p *Pages) confirmOptions(c echo.Context, s Session) error {
+	options, err := p.x.BeginConfirm(c.Request().Context(), s)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, options)
+}
+
+func (p *Pages) confirm(c echo.Context, s Session) error {
+	b, err := body(c)
+	if err != nil {
+		return err
+	}
+	if err := p.x.FinishConfirm(c.Request().Context(), s, b); err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]bool{"confirmed": true})
+}
+
+// confirmPress is there in a demonstration only.
+func (p *Pages) confirmPress(c echo.Context, s Session) error {
+	if p.x.cfg.Development == nil {
+		return serve.ErrNoRoute
+	}
+	if err := p.x.Press(c.Request().Context(), s); err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string]bool{"confirmed": true})
+}
+
+func (p *Pages) confirmOrganisation(c echo.Context, s Session) error {
+	address, err := p.x.BeginConfirmFederated(c.Request().Context(), p.visit(c.Response(), c.Request()), s)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Redirect(http.StatusSeeOther, address)
+}
+
+// confirmed is where an organisation's sign-in comes back to: in a tab of its own,
+// so that what was typed in the first one is still there.
+func (p *Pages) confirmed(c echo.Context, _ Session) error {
+	return p.show(c, web.View{Page: "account/confirmed", Title: "confirmed.title"})
 }

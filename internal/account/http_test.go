@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,8 +27,9 @@ import (
 // desk is the pages of a service behind their server.
 type desk struct {
 	*house
-	srv *serve.Server
-	log strings.Builder
+	srv   *serve.Server
+	pages *account.Pages
+	log   strings.Builder
 }
 
 func openDesk(t *testing.T, role, base string, f *account.Federation) *desk {
@@ -60,6 +62,7 @@ func openDeskWith(t *testing.T, cfg account.Config) *desk {
 		t.Fatal(err)
 	}
 	p.Routes(d.srv)
+	d.pages = p
 	who := func(c echo.Context) error { return serve.JSON(c, 200, serve.CallerOf(c)) }
 	d.srv.Echo.GET("/whoami", who, d.srv.Auth())
 	d.srv.Echo.POST("/whoami", who, d.srv.Auth())
@@ -618,5 +621,223 @@ func TestAnswersInTheLanguageAskedFor(t *testing.T) {
 	}
 	if err := json.NewDecoder(io.LimitReader(w.Body, 1<<20)).Decode(&got); err != nil || got.Text != "Cette invitation est pour Rita, desk 1, en tant que : Officier de l’état civil." || got.Organisation {
 		t.Errorf("%+v %v", got, err)
+	}
+}
+
+// confirm proves a passkey anew, as Fresh asks for.
+func (b *browser) confirm(k *key) *httptest.ResponseRecorder {
+	b.d.t.Helper()
+	w := b.json("/app/confirm/options", "{}")
+	if w.Code != 200 {
+		return w
+	}
+	return b.json("/app/confirm", string(k.get(b.d.t, json.RawMessage(w.Body.Bytes()))))
+}
+
+// TestFreshProof: what cannot be taken back asks anew who is there, once the
+// last proof is five minutes old, and then goes on with what was typed.
+func TestFreshProof(t *testing.T) {
+	d := openDesk(t, "issuer", base, nil)
+	admin, k := d.person(account.Guest{Role: account.RoleAdministrator, Name: "Ada"})
+	if _, _, err := d.Invite(d.ctx, account.Guest{Role: "court", Name: "Carla"}); err != nil {
+		t.Fatal(err)
+	}
+	d.person(rita)
+	all, err := d.List(d.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing := ""
+	for _, a := range all {
+		if a.Role == "registrar" {
+			closing = "/app/people/" + a.ID + "/close"
+		}
+	}
+	if w := admin.get(closing); w.Code != 200 {
+		t.Errorf("just signed in: %d", w.Code)
+	}
+	d.wait(5 * time.Minute)
+	if w := admin.get("/app/people"); w.Code != 200 {
+		t.Errorf("looking needs no proof: %d", w.Code)
+	}
+	to := "/app/confirm?next=" + url.QueryEscape(closing)
+	if w := admin.get(closing); w.Code != http.StatusSeeOther || w.Header().Get("Location") != to {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	if w := admin.get(to); w.Code != 200 || !strings.Contains(w.Body.String(), fmt.Sprintf(`data-next="%s"`, closing)) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	// A form is held back with all that was typed, which comes out as text.
+	name := `"><script>alert(1)</script> محمد`
+	w := admin.post("/app/people", url.Values{"role": {"registrar"}, "name": {name}, "more": {"1", "2"}})
+	page := w.Body.String()
+	for _, want := range []string{`action="/app/people"`, `name="role" value="registrar"`, `&lt;script&gt;`, "محمد", `name="more" value="1"`, `name="more" value="2"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%s is not on the page", want)
+		}
+	}
+	if w.Code != 200 || strings.Contains(page, "<script>alert") || strings.Count(page, `name="csrf"`) != 2 || strings.Contains(page, "data-invitation-code") {
+		t.Errorf("%d %s", w.Code, page)
+	}
+	// A script is told to ask.
+	if w := admin.json(closing, "{}"); w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), `"code":"confirm-needed"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if all, err := d.List(d.ctx); err != nil || all[0].Closed || all[1].Closed {
+		t.Fatal("it was done", err)
+	}
+	// Another's passkey, and a copy of one's own, confirm nothing.
+	stranger := newKey()
+	stranger.handle = k.handle
+	k.counter = 5
+	if w := admin.confirm(stranger); w.Code != http.StatusUnauthorized {
+		t.Errorf("another passkey: %d", w.Code)
+	}
+	if w := admin.post(closing, nil); w.Code != 200 || !strings.Contains(w.Body.String(), "data-held") {
+		t.Errorf("%d", w.Code)
+	}
+	if w := admin.confirm(k); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if w := admin.get(to); w.Code != http.StatusSeeOther || w.Header().Get("Location") != closing {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	if w := admin.post(closing, nil); w.Header().Get("Location") != "/app/people?done=closed" {
+		t.Errorf("%d", w.Code)
+	}
+	d.wait(6 * time.Minute)
+	admin.get("/app/people")
+	k.counter = 3 // has gone back
+	if w := admin.confirm(k); w.Code != http.StatusUnauthorized {
+		t.Errorf("a copy of the passkey: %d", w.Code)
+	}
+	// The proof is of one session, not of the account's others.
+	k.counter = 9
+	elsewhere := d.browser(base)
+	elsewhere.get("/app/sign-in")
+	w = elsewhere.json("/app/sign-in/options", "{}")
+	if w = elsewhere.json("/app/sign-in", string(k.get(t, json.RawMessage(w.Body.Bytes())))); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if w := admin.get(closing); w.Code != http.StatusSeeOther {
+		t.Errorf("another session's proof counts: %d", w.Code)
+	}
+	// Outside of a demonstration nothing is confirmed by a press: see TestPress.
+	if w := admin.json("/app/confirm/press", "{}"); w.Code != http.StatusNotFound {
+		t.Errorf("%d", w.Code)
+	}
+	if w := d.browser(base).get("/app/confirm"); w.Header().Get("Location") != "/app/sign-in?next=%2Fapp%2Fconfirm" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+// TestFreshRoutes: every act of an account that lasts asks for it.
+func TestFreshRoutes(t *testing.T) {
+	d := openDesk(t, "wallet", base, nil)
+	admin, _ := d.person(account.Guest{Role: account.RoleAdministrator, Name: "Ada"})
+	b, _ := d.person(account.Guest{Role: "guardian"})
+	d.wait(6 * time.Minute)
+	remove := regexp.MustCompile(`/app/account/passkeys/[^/]+/remove`).FindString(b.get("/app/account").Body.String())
+	admin.get("/app/people")
+	for _, c := range []struct {
+		b    *browser
+		path string
+	}{{b, remove}, {b, "/app/account/devices"}, {b, "/app/account/delete"}, {b, "/app/account/passkeys/options"},
+		{admin, "/app/people"}, {admin, "/app/people/x/close"}, {admin, "/app/people/x/reopen"}} {
+		if w := c.b.json(c.path, "{}"); w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "confirm-needed") {
+			t.Errorf("%s: %d %s", c.path, w.Code, w.Body)
+		}
+	}
+}
+
+func TestPasskeysHaveNames(t *testing.T) {
+	d := openDesk(t, "wallet", base, nil)
+	b, _ := d.person(account.Guest{Role: "guardian"})
+	other, _ := d.person(account.Guest{Role: "guardian"})
+	path := regexp.MustCompile(`/app/account/passkeys/[^/]+/name`).FindString(b.get("/app/account").Body.String())
+	if w := b.get(path); w.Code != 200 || !strings.Contains(w.Body.String(), `name="name"`) {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for name, bad := range map[string]string{"none": " ", "too long": strings.Repeat("ñ", 41), "two lines": "a\nb", "turned around": "a\u202eb"} {
+		if w := b.post(path, url.Values{"name": {bad}}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), `<a href="#name">`) {
+			t.Errorf("%s: %d", name, w.Code)
+		}
+	}
+	if w := other.post(path, url.Values{"name": {"mine"}}); w.Code != http.StatusNotFound {
+		t.Errorf("another's: %d", w.Code)
+	}
+	if w := b.post(path, url.Values{"name": {`<b>पुराना</b> هاتف`}}); w.Header().Get("Location") != "/app/account?done=named" {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if w := b.get("/app/account?done=named"); !strings.Contains(w.Body.String(), "&lt;b&gt;पुराना&lt;/b&gt; هاتف") || !strings.Contains(w.Body.String(), "has its new name") {
+		t.Error(w.Body)
+	}
+}
+
+// TestDeleteAccount: a guardian goes with everything; what fails can be done
+// again.
+func TestDeleteAccount(t *testing.T) {
+	d := openDesk(t, "wallet", base, nil)
+	b, k := d.person(account.Guest{Role: "guardian"})
+	if w := b.get("/app/account/delete"); w.Code != http.StatusNotFound {
+		t.Errorf("where nothing is kept: %d", w.Code)
+	}
+	if strings.Contains(b.get("/app/account").Body.String(), "/app/account/delete") {
+		t.Error("it is offered")
+	}
+	var gone []string
+	var trouble error
+	d.pages.Use(d.srv, account.App{Delete: func(_ context.Context, s account.Session) error {
+		gone = append(gone, s.Account.ID)
+		return trouble
+	}}, func(*echo.Group) {})
+	token, _, err := d.db.AddTokenOf(d.ctx, string(k.handle), store.Token{Name: "phone", Role: "guardian"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := b.get("/app/account/delete"); w.Code != 200 {
+		t.Fatalf("%d", w.Code)
+	}
+	if w := b.post("/app/account/delete", nil); w.Code != http.StatusUnprocessableEntity || len(gone) != 0 {
+		t.Errorf("not sure: %d", w.Code)
+	}
+	trouble = errors.New("out of order")
+	if w := b.post("/app/account/delete", url.Values{"sure": {"yes"}}); w.Code != http.StatusInternalServerError || b.get("/app/account").Code != 200 {
+		t.Errorf("%d", w.Code)
+	}
+	trouble = nil
+	w := b.post("/app/account/delete", url.Values{"sure": {"yes"}})
+	if w.Header().Get("Location") != "/app/deleted" || len(gone) != 2 || gone[1] != string(k.handle) || b.cookies["kinpass_wallet_session"] != nil {
+		t.Fatalf("%d %v %v", w.Code, gone, b.cookies)
+	}
+	if w := b.get("/app/deleted"); w.Code != 200 {
+		t.Errorf("%d", w.Code)
+	}
+	if w := b.do("GET", "/whoami", "", map[string]string{"Authorization": "Bearer " + token}); w.Code != http.StatusUnauthorized {
+		t.Errorf("a token of it: %d", w.Code)
+	}
+	b.get("/app/sign-in")
+	w = b.json("/app/sign-in/options", "{}")
+	if w = b.json("/app/sign-in", string(k.get(t, json.RawMessage(w.Body.Bytes())))); w.Code != http.StatusUnauthorized {
+		t.Errorf("its passkey: %d", w.Code)
+	}
+	for _, table := range []string{"accounts", "passkeys", "sessions", "invitations", "tokens"} {
+		var n int
+		if err := d.db.QueryRowContext(d.ctx, "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil || n != 0 {
+			t.Errorf("%s: %d, %v", table, n, err)
+		}
+	}
+	// Staff are closed by an administrator; their name stands in what they did.
+	admin, _ := d.person(account.Guest{Role: account.RoleAdministrator, Name: "Ada"})
+	if w := admin.post("/app/account/delete", url.Values{"sure": {"yes"}}); w.Code != http.StatusNotFound {
+		t.Errorf("%d", w.Code)
+	}
+	all, err := d.List(d.ctx)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	is(t, "staff", d.Delete(d.ctx, all[0].ID), account.ErrNoSuchAccount)
+	if w := admin.get("/app/account"); w.Code != 200 {
+		t.Errorf("half of it was deleted: %d", w.Code)
 	}
 }

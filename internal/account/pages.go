@@ -33,6 +33,9 @@ type App struct {
 	Nav func(role string) []web.NavItem
 	// Home is the first page, for everybody but administrators.
 	Home Handler
+	// Delete forgets what the service keeps for a guardian, who then deletes the
+	// account too; nil means that nobody deletes their own.
+	Delete func(ctx context.Context, s Session) error
 }
 
 // NewPages joins accounts and site.
@@ -157,7 +160,7 @@ func (p *Pages) Session(r *http.Request) (Session, error) {
 func (p *Pages) Show(w http.ResponseWriter, r *http.Request, v web.View) error {
 	p.visit(w, r)
 	if s, err := p.known(r); err == nil {
-		v.SignedIn, v.Person = true, s.Account.Name
+		v.SignedIn, v.Person, v.Standing = true, s.Account.Name, "role."+s.Account.Role
 		v.Nav = append(v.Nav, web.NavItem{Href: "/app/", Label: "nav.home"})
 		if p.app.Nav != nil {
 			v.Nav = append(v.Nav, p.app.Nav(s.Account.Role)...)

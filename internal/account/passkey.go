@@ -19,6 +19,7 @@ const (
 	kindAdd       = "add"
 	kindSignIn    = "sign-in"
 	kindFederated = "federated"
+	kindConfirm   = "confirm"
 )
 
 // passkey is a passkey as it is stored.
@@ -253,6 +254,67 @@ func (x *Accounts) FinishSignIn(ctx context.Context, visit string, response []by
 		return "", err
 	}
 	return x.signIn(ctx, string(user.WebAuthnID()), p, device)
+}
+
+// BeginConfirm gives the options with which a browser proves a passkey of who is
+// signed in already.
+func (x *Accounts) BeginConfirm(ctx context.Context, s Session) (any, error) {
+	if x.passkeys == nil {
+		return nil, ErrNoPasskeys
+	}
+	h, err := x.holder(ctx, s.Account)
+	if err != nil {
+		return nil, err
+	}
+	if len(h.keys) == 0 {
+		return nil, ErrPasskey
+	}
+	options, session, err := x.passkeys.BeginLogin(h, webauthn.WithUserVerification(protocol.VerificationRequired))
+	if err != nil {
+		return nil, err
+	}
+	return options, x.keep(ctx, s.ID, kindConfirm, ceremony{Session: *session, Account: s.Account.ID})
+}
+
+// FinishConfirm takes the browser's proof: for five minutes the session may do
+// what asks for a fresh one.
+func (x *Accounts) FinishConfirm(ctx context.Context, s Session, response []byte) error {
+	var c ceremony
+	if err := x.taken(ctx, s.ID, kindConfirm, &c); err != nil {
+		return err
+	}
+	if x.passkeys == nil || c.Account != s.Account.ID {
+		return ErrCeremony
+	}
+	if len(response) > maxResponse {
+		return ErrPasskey
+	}
+	parsed, err := protocol.ParseCredentialRequestResponseBody(bytes.NewReader(response))
+	if err != nil {
+		return ErrPasskey.With(err)
+	}
+	h, err := x.holder(ctx, s.Account)
+	if err != nil {
+		return err
+	}
+	key, err := x.passkeys.ValidateLogin(h, c.Session, parsed)
+	if err != nil || key.Authenticator.CloneWarning {
+		return ErrPasskey.With(err)
+	}
+	p, err := stored(key, "")
+	if err != nil {
+		return err
+	}
+	return x.prove(ctx, s, p)
+}
+
+// Press confirms without any proof a session that was opened without any, by a
+// demonstration.
+func (x *Accounts) Press(ctx context.Context, s Session) error {
+	if x.cfg.Development == nil || !s.Demonstration() {
+		return ErrPasskey
+	}
+	return x.prove(ctx, s, nil)
 }
 
 // DeviceOf names a browser and its system from what it says of itself, coarse

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kinpass/kinpass/internal/store"
 )
@@ -374,6 +376,71 @@ func (x *Accounts) demonstrate(ctx context.Context, g Guest, device string) (str
 	return secret, err
 }
 
+// prove notes that who is signed in has proved anew who they are; p is the
+// passkey that did, nil for an organisation's sign-in.
+func (x *Accounts) prove(ctx context.Context, s Session, p *passkey) error {
+	now := store.Micros(x.cfg.Now())
+	return x.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
+		if p != nil {
+			var id string
+			err := tx.QueryRowContext(ctx, `UPDATE passkeys SET record = $1, used = $2 WHERE account = $3 AND credential_id = $4 RETURNING id`,
+				p.record, now, s.Account.ID, p.credentialID).Scan(&id)
+			if err == sql.ErrNoRows {
+				return ErrPasskey // removed meanwhile
+			}
+			if err != nil {
+				return err
+			}
+		}
+		r, err := tx.ExecContext(ctx, `UPDATE sessions SET proven = $1 WHERE account = $2 AND id = $3`, now, s.Account.ID, s.ID)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return ErrSession.With(err)
+		}
+		return nil
+	})
+}
+
+// NamePasskey gives a passkey of an account the name that its owner knows it
+// by.
+func (x *Accounts) NamePasskey(ctx context.Context, account, id, name string) error {
+	name = strings.TrimSpace(name)
+	if name == "" || utf8.RuneCountInString(name) > maxPasskeyName || !printable(name) {
+		return ErrPasskeyName
+	}
+	return x.one(ctx, ErrNoSuchPasskey, `UPDATE passkeys SET label = $1 WHERE account = $2 AND id = $3`, name, account, id)
+}
+
+// Delete removes a guardian's account as if there had never been one: passkeys,
+// sessions, invitations and API tokens go with it. The accounts of staff are
+// closed and stay, because their name stands in what they did.
+func (x *Accounts) Delete(ctx context.Context, id string) error {
+	return x.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
+		// The row is written first, so that whoever adds a device waits for this.
+		if _, err := tx.ExecContext(ctx, `UPDATE accounts SET role = role WHERE id = $1`, id); err != nil {
+			return err
+		}
+		for _, statement := range []string{
+			`DELETE FROM sessions WHERE account = $1`, `DELETE FROM passkeys WHERE account = $1`, `DELETE FROM invitations WHERE account = $1`,
+			`DELETE FROM tokens WHERE account = $1 OR id = $1`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement, id); err != nil {
+				return err
+			}
+		}
+		r, err := tx.ExecContext(ctx, `DELETE FROM accounts WHERE id = $1 AND role = $2`, id, RoleGuardian)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return ErrNoSuchAccount.With(err) // nothing of the above is kept
+		}
+		return nil
+	})
+}
+
 // bySubject gives the account that an organisation's person joined with.
 func (x *Accounts) bySubject(ctx context.Context, issuer, subject string) (string, error) {
 	var id string
@@ -387,7 +454,7 @@ func (x *Accounts) bySubject(ctx context.Context, issuer, subject string) (strin
 func (x *Accounts) insertSession(ctx context.Context, tx *sql.Tx, s Session) (string, error) {
 	now := x.cfg.Now()
 	secret := store.Random(32)
-	_, err := tx.ExecContext(ctx, `INSERT INTO sessions (hash, id, account, device, passkey, created, seen, expires) VALUES ($1,$2,$3,$4,$5,$6,$6,$7)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO sessions (hash, id, account, device, passkey, created, seen, proven, expires) VALUES ($1,$2,$3,$4,$5,$6,$6,$6,$7)`,
 		hashOf(secret), store.Random(12), s.Account.ID, s.Device, s.Passkey, store.Micros(now), store.Micros(now.Add(termsOf(s.Account.Role).life)))
 	return secret, err
 }
@@ -401,17 +468,17 @@ func (x *Accounts) Session(ctx context.Context, secret string) (Session, error) 
 	}
 	now, hash := x.cfg.Now(), hashOf(secret)
 	var s Session
-	var created, seen, expires int64
-	a, err := scanAccount(x.cfg.DB.QueryRowContext(ctx, `SELECT `+accountColumns+`, s.id, s.device, s.passkey, s.created, s.seen, s.expires
+	var created, seen, proven, expires int64
+	a, err := scanAccount(x.cfg.DB.QueryRowContext(ctx, `SELECT `+accountColumns+`, s.id, s.device, s.passkey, s.created, s.seen, s.proven, s.expires
 		FROM sessions s JOIN accounts a ON a.id = s.account WHERE s.hash = $1 AND a.disabled = 0`, hash),
-		&s.ID, &s.Device, &s.Passkey, &created, &seen, &expires)
+		&s.ID, &s.Device, &s.Passkey, &created, &seen, &proven, &expires)
 	if err == sql.ErrNoRows {
 		return Session{}, ErrSession
 	}
 	if err != nil {
 		return Session{}, err
 	}
-	s.Account, s.Created, s.Seen, s.Expires = a, store.Time(created), store.Time(seen), store.Time(expires)
+	s.Account, s.Created, s.Seen, s.Proven, s.Expires = a, store.Time(created), store.Time(seen), store.Time(proven), store.Time(expires)
 	if !now.Before(s.Expires) || now.Sub(s.Seen) >= termsOf(a.Role).idle || s.Demonstration() && x.cfg.Development == nil {
 		return Session{}, ErrSession
 	}

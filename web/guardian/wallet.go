@@ -6,6 +6,7 @@
 package guardian
 
 import (
+	"context"
 	"embed"
 	"time"
 
@@ -32,7 +33,7 @@ type routes struct {
 // Routes adds the pages to a server.
 func Routes(s *serve.Server, p *account.Pages, w *wallet.Wallet) {
 	h := routes{w, p}
-	p.Use(s, account.App{Nav: nav, Home: h.home}, func(e *echo.Group) {
+	p.Use(s, account.App{Nav: nav, Home: h.home, Delete: h.deleteAll}, func(e *echo.Group) {
 		only := func(f account.Handler) echo.HandlerFunc { return p.For(f, wallet.RoleGuardian) }
 		e.GET("/app/add", only(h.addPage))
 		e.POST("/app/add", only(h.add), s.Limit(30, time.Minute))
@@ -45,6 +46,11 @@ func Routes(s *serve.Server, p *account.Pages, w *wallet.Wallet) {
 // nav gives what people of a role find in the navigation.
 func nav(role string) []web.NavItem {
 	return []web.NavItem{{Href: "/app/add", Label: "guardian.nav.add"}}
+}
+
+// deleteAll forgets everything that the wallet keeps for a guardian.
+func (h routes) deleteAll(ctx context.Context, s account.Session) error {
+	return h.Delete(ctx, owner(s))
 }
 
 // owner gives whose wallet a session opens.

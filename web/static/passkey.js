@@ -1,5 +1,5 @@
-// Signing in, joining with an invitation, and one more passkey: the three
-// things that need the browser's own dialogue.
+// Signing in, joining with an invitation, one more passkey, and confirming who
+// is signed in: what needs the browser's own dialogue.
 
 const decode = (text) => {
   const b64 = text.replace(/-/g, '+').replace(/_/g, '/')
@@ -8,24 +8,29 @@ const decode = (text) => {
 const encode = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
 
 // A refusal that the service put into words.
-class Refused extends Error {}
+class Refused extends Error {
+  constructor (message, code) {
+    super(message)
+    this.code = code
+  }
+}
 
 const box = document.querySelector('[data-passkey]')
 const find = (name) => box.querySelector(`[data-${name}]`)
 
-async function send (path, body) {
+async function send (path, body, csrf = box.dataset.csrf) {
   let response
   try {
     response = await fetch(path, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Accept: 'application/json', 'X-CSRF-Token': box.dataset.csrf },
+      headers: { 'Content-Type': 'application/json', Accept: 'application/json', 'X-CSRF-Token': csrf },
       body: JSON.stringify(body)
     })
   } catch {
-    throw new Refused(box.dataset.offline)
+    throw new Refused(box?.dataset.offline)
   }
   const answer = await response.json().catch(() => ({}))
-  if (!response.ok) throw new Refused(answer.message || box.dataset.offline)
+  if (!response.ok) throw new Refused(answer.message || box?.dataset.offline, answer.code)
   return answer
 }
 
@@ -67,6 +72,12 @@ async function prove (options) {
       userHandle: made.response.userHandle ? encode(made.response.userHandle) : null
     }
   }
+}
+
+// confirm proves anew who is signed in. Scripts of other pages call it when the
+// service answers them with the code "confirm-needed", and then ask again.
+export async function confirm (csrf) {
+  await send('/app/confirm', await prove(await send('/app/confirm/options', {}, csrf)), csrf)
 }
 
 function say (text) {
@@ -111,9 +122,32 @@ const acts = {
     location.assign(box.dataset.next)
   },
   add: async () => {
-    await send('/app/account/passkeys', await create(await send('/app/account/passkeys/options', {})))
+    let options
+    try {
+      options = await send('/app/account/passkeys/options', {})
+    } catch (error) {
+      if (error.code !== 'confirm-needed') throw error
+      await confirm(box.dataset.csrf)
+      options = await send('/app/account/passkeys/options', {})
+    }
+    await send('/app/account/passkeys', await create(options))
     location.assign(box.dataset.next)
+  },
+  confirm: async () => {
+    await confirm(box.dataset.csrf)
+    goOn()
+  },
+  press: async () => {
+    await send('/app/confirm/press', {})
+    goOn()
   }
+}
+
+// goOn sends the form that was held back, or opens the page.
+function goOn () {
+  const held = find('held')
+  if (held) held.submit()
+  else location.assign(box.dataset.next)
 }
 
 let code = ''

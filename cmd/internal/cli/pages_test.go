@@ -288,6 +288,16 @@ func (v *visit) account(x *webtest.Tab) {
 	second.See("[data-problem]")
 	v.look(second, "sign-in refused")
 
+	x.Press(`a[href$="/name"]`)
+	v.look(x, "name")
+	webtest.Value[string](x, `document.querySelector('#name').value = ''`)
+	x.Type("#name", "हाथ का फ़ोन")
+	x.Press("main form button")
+	v.look(x, "account named")
+	if !strings.Contains(x.Text("main"), "हाथ का फ़ोन") {
+		v.t.Error("the passkey has not the name that it was given")
+	}
+
 	x.Press(`a[href$="/remove"]`)
 	v.look(x, "remove last")
 	x.Press("main form button")
@@ -302,10 +312,51 @@ func (v *visit) account(x *webtest.Tab) {
 		v.t.Errorf("after signing in at %s", x.Path())
 	}
 	v.look(x, "account again")
+
+	// What lasts asks once more who is there, and then goes on.
+	v.stale()
+	x.Press(`form[action="/app/account/devices"] button`)
+	v.look(x, "confirm")
+	x.Press("[data-go]")
+	if !strings.Contains(x.Text("main"), x.Text("[data-invitation-code]")) {
+		v.t.Error("the form that was held back was not sent")
+	}
+	v.stale()
+	x.Go(account)
+	x.Press(`a[href$="/remove"]`)
+	x.Press("[data-go]")
+	if !strings.HasSuffix(x.Path(), "/remove") {
+		v.t.Errorf("after confirming at %s", x.Path())
+	}
+	if v.role != "guardian" {
+		return
+	}
+	x.Go(account)
+	x.Press(`a[href="/app/account/delete"]`)
+	v.look(x, "delete")
+	x.Press("main form button")
+	v.look(x, "delete refused")
+	x.Click(`input[name="sure"]`)
+	x.Press("main form button")
+	v.look(x, "deleted")
+	x.Go(account)
+	x.Click("[data-go]")
+	x.See("[data-problem]")
+}
+
+// stale lets the proofs of everybody who is signed in grow old.
+func (v *visit) stale() {
+	v.t.Helper()
+	if _, err := v.at.db.ExecContext(v.ctx, `UPDATE sessions SET proven = 0`); err != nil {
+		v.t.Fatal(err)
+	}
 }
 
 func (v *visit) close(x *webtest.Tab) {
 	x.Go(v.at.base + "/app/people")
+	if v.role == "guardian" {
+		return // deleted already
+	}
 	x.Press(`tbody tr:last-child a[href$="/close"]`)
 	v.look(x, "close")
 	x.Press("main form button")
