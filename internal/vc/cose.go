@@ -1,3 +1,5 @@
+//go:build !js
+
 package vc
 
 import (
@@ -51,6 +53,14 @@ var strictCBOR = func() cbor.DecMode {
 	}
 	return m
 }()
+
+// coseAlgorithms are the numbers of the algorithms (RFC 9053, section 2).
+var coseAlgorithms = map[string]cose.Algorithm{
+	keys.EdDSA: cose.AlgorithmEdDSA,
+	keys.ES256: cose.AlgorithmES256,
+	keys.ES384: cose.AlgorithmES384,
+	keys.ES512: cose.AlgorithmES512,
+}
 
 // COSE is a COSE_Sign1 (RFC 9052, section 4.2) taken apart and not yet
 // verified.
@@ -160,9 +170,9 @@ func (c *COSE) headers(kind coseKind) error {
 	if err != nil {
 		return ErrCOSEAlgorithm.With(err)
 	}
-	for _, a := range algorithms {
-		if a.cose == named {
-			c.Alg = a.name
+	for name, a := range coseAlgorithms {
+		if a == named {
+			c.Alg = name
 		}
 	}
 	if c.Alg == "" {
@@ -220,7 +230,7 @@ type coseKey struct {
 	pub crypto.PublicKey
 }
 
-func (k coseKey) Algorithm() cose.Algorithm { return k.alg.cose }
+func (k coseKey) Algorithm() cose.Algorithm { return coseAlgorithms[k.alg.name] }
 
 func (k coseKey) Verify(content, sig []byte) error {
 	if !checkSignature(k.pub, content, sig) {
@@ -256,13 +266,13 @@ func signCOSE(s keys.Signer, kind coseKind, payload []byte) ([]byte, error) {
 	if len(payload) == 0 {
 		return nil, ErrCOSEPayload
 	}
-	alg := algorithms[s.Alg]
-	signer, err := cose.NewSigner(alg.cose, s.Signer)
+	alg := coseAlgorithms[s.Alg]
+	signer, err := cose.NewSigner(alg, s.Signer)
 	if err != nil {
 		return nil, keys.ErrAlgorithm.With(err)
 	}
 	protected := cose.ProtectedHeader{
-		cose.HeaderLabelAlgorithm: alg.cose,
+		cose.HeaderLabelAlgorithm: alg,
 		cose.HeaderLabelType:      kind.typ,
 	}
 	if kind.content != "" {

@@ -1,3 +1,5 @@
+//go:build !js
+
 package vc
 
 import (
@@ -7,25 +9,6 @@ import (
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/rdf"
-)
-
-// Proof types and cryptosuites (VC Data Integrity 1.0, section 3.1; Data
-// Integrity EdDSA Cryptosuites 1.0; Data Integrity ECDSA Cryptosuites 1.0).
-const (
-	TypeDataIntegrity = "DataIntegrityProof"
-	TypeEd2020        = "Ed25519Signature2020"
-
-	SuiteEdDSARDFC = "eddsa-rdfc-2022"
-	SuiteEdDSAJCS  = "eddsa-jcs-2022"
-	SuiteECDSARDFC = "ecdsa-rdfc-2019"
-	SuiteECDSAJCS  = "ecdsa-jcs-2019"
-	SuiteSD        = "ecdsa-sd-2023"
-)
-
-// Purposes of a proof (Controlled Identifiers 1.0, section 2.3).
-const (
-	PurposeAssertion      = "assertionMethod"
-	PurposeAuthentication = "authentication"
 )
 
 // ContextV1 is the base context of Data Model 1.1; ContextDataIntegrity

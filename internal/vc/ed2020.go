@@ -1,3 +1,5 @@
+//go:build !js
+
 package vc
 
 // suiteEd2020 is Ed25519Signature2020, which names itself by the type of its

@@ -9,9 +9,6 @@ import (
 	_ "crypto/sha512" // of ES384 and ES512
 	"slices"
 
-	"github.com/lestrrat-go/jwx/v3/jwa"
-	"github.com/veraison/go-cose"
-
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 )
@@ -21,11 +18,9 @@ import (
 var ErrContentType = fault.New(fault.Invalid, "jws-content-type", "the content of the signed object is of another type")
 
 // signatureAlg is one signature algorithm: its JOSE name (RFC 7518, section
-// 3.1; RFC 8037), its COSE number (RFC 9053, section 2), its hash, and the length of its signatures in bytes.
+// 3.1; RFC 8037), its hash, and the length of its signatures in bytes.
 type signatureAlg struct {
 	name string
-	jose jwa.SignatureAlgorithm
-	cose cose.Algorithm
 	hash crypto.Hash // 0 for Ed25519
 	size int
 }
@@ -33,10 +28,10 @@ type signatureAlg struct {
 // algorithms are all that is signed or verified with. There is nothing
 // symmetric, nothing with RSA and no "none" to be confused with.
 var algorithms = map[string]*signatureAlg{
-	keys.EdDSA: {keys.EdDSA, jwa.EdDSA(), cose.AlgorithmEdDSA, 0, ed25519.SignatureSize},
-	keys.ES256: {keys.ES256, jwa.ES256(), cose.AlgorithmES256, crypto.SHA256, 64},
-	keys.ES384: {keys.ES384, jwa.ES384(), cose.AlgorithmES384, crypto.SHA384, 96},
-	keys.ES512: {keys.ES512, jwa.ES512(), cose.AlgorithmES512, crypto.SHA512, 132},
+	keys.EdDSA: {keys.EdDSA, 0, ed25519.SignatureSize},
+	keys.ES256: {keys.ES256, crypto.SHA256, 64},
+	keys.ES384: {keys.ES384, crypto.SHA384, 96},
+	keys.ES512: {keys.ES512, crypto.SHA512, 132},
 }
 
 // algorithmOf gives the one algorithm that a public key is used with.
@@ -60,33 +55,6 @@ func algorithmOf(pub crypto.PublicKey) (*signatureAlg, bool) {
 		}
 	}
 	return nil, false
-}
-
-// SignJOSE signs payload as it is, byte for byte, with the header
-// {alg, cty, kid, typ}: SignJWS for EdDSA, ES256, ES384 and ES512. An empty cty
-// or kid is left out; a typ and a payload there must be.
-func SignJOSE(s keys.Signer, typ, cty string, payload []byte) (string, error) {
-	if err := signerFits(s); err != nil {
-		return "", err
-	}
-	if typ == "" {
-		return "", ErrType
-	}
-	if len(payload) == 0 {
-		return "", ErrMalformed
-	}
-	return sign(s, typ, cty, payload)
-}
-
-// signerFits refuses a signer whose key is not for the algorithm it names.
-func signerFits(s keys.Signer) error {
-	if s.Signer == nil {
-		return keys.ErrAlgorithm
-	}
-	if alg, ok := algorithmOf(s.Public()); !ok || alg.name != s.Alg {
-		return keys.ErrAlgorithm.With(ErrKeyAlgorithm)
-	}
-	return nil
 }
 
 // anyJOSE reads a JWS from elsewhere. Its header may carry a chain of

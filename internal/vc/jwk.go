@@ -217,3 +217,13 @@ func ParseKeyFile(data []byte) (*JOSEKey, error) {
 	}
 	return k, nil
 }
+
+func sameKey(a, b crypto.PublicKey) bool {
+	switch k := a.(type) {
+	case ed25519.PublicKey:
+		return k.Equal(b)
+	case *ecdsa.PublicKey:
+		return k.Equal(b)
+	}
+	return false
+}

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lestrrat-go/jwx/v3/jws"
-
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 )
@@ -40,42 +38,6 @@ var (
 	ErrCritical     = fault.New(fault.Invalid, "jws-critical", "the JWS needs an extension that is not known here")
 	ErrKeyAlgorithm = fault.New(fault.Invalid, "key-algorithm-mismatch", "the key is not one for the algorithm that is named")
 )
-
-// SignJWS signs payload as it is, byte for byte, with the header
-// {alg, cty, kid, typ}. An empty cty or kid is left out. It signs with the
-// algorithms of Kinpass's own services alone, EdDSA and ES256.
-func SignJWS(s keys.Signer, typ, cty string, payload []byte) (string, error) {
-	if !slices.Contains(ownAlgorithms, s.Alg) {
-		return "", keys.ErrAlgorithm
-	}
-	return sign(s, typ, cty, payload)
-}
-
-func sign(s keys.Signer, typ, cty string, payload []byte) (string, error) {
-	h := jws.NewHeaders()
-	if err := h.Set("typ", typ); err != nil {
-		return "", err
-	}
-	if cty != "" {
-		if err := h.Set("cty", cty); err != nil {
-			return "", err
-		}
-	}
-	if s.KID != "" {
-		if err := h.Set("kid", s.KID); err != nil {
-			return "", err
-		}
-	}
-	alg, ok := algorithms[s.Alg]
-	if !ok {
-		return "", keys.ErrAlgorithm
-	}
-	out, err := jws.Sign(payload, jws.WithKey(alg.jose, s.Signer, jws.WithProtectedHeaders(h)))
-	if err != nil {
-		return "", err
-	}
-	return string(out), nil
-}
 
 // Header is the part of a JOSE header that Kinpass acts on.
 type Header struct {

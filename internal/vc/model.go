@@ -1,3 +1,5 @@
+//go:build !js
+
 package vc
 
 import (
@@ -10,7 +12,6 @@ import (
 // Types of enveloped objects (Data Model 2.0, section 4.13).
 const (
 	TypeEnvelopedPresentation = "EnvelopedVerifiablePresentation"
-	typeBitstringEntry        = "BitstringStatusListEntry"
 
 	typCredentialCOSE   = "vc+cose"
 	typPresentationCOSE = "vp+cose"

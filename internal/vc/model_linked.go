@@ -1,3 +1,5 @@
+//go:build !js
+
 package vc
 
 import "github.com/kinpass/kinpass/internal/rdf"

@@ -1,10 +1,10 @@
+//go:build !js
+
 package vc
 
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rand"
 	_ "crypto/sha512" // sha-384 and sha-512 in _sd_alg
 	"encoding/json"
@@ -17,15 +17,6 @@ import (
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
-)
-
-// Media types of SD-JWTs, in a JOSE header's typ (VC-JOSE-COSE 1.0, section
-// 3.2; SD-JWT VC, section 3.2.1; RFC 9901, section 4.3).
-const (
-	TypCredentialSD   = "vc+sd-jwt"
-	TypPresentationSD = "vp+sd-jwt"
-	TypSDJWTVC        = "dc+sd-jwt"
-	TypKeyBinding     = "kb+jwt"
 )
 
 // Errors of SD-JWT. They never repeat a claim, its name or its place.
@@ -669,16 +660,6 @@ func (x *SDJWT) bind(presented string, p Presenting) (string, error) {
 	s := *p.Holder
 	s.KID = "" // cnf names the key; its DID would be one more handle
 	return SignJWS(s, TypKeyBinding, "", data)
-}
-
-func sameKey(a, b crypto.PublicKey) bool {
-	switch k := a.(type) {
-	case ed25519.PublicKey:
-		return k.Equal(b)
-	case *ecdsa.PublicKey:
-		return k.Equal(b)
-	}
-	return false
 }
 
 // has reports whether a pointer names something in the claims.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lestrrat-go/jwx/v3/jwk"
-
 	"github.com/kinpass/kinpass/internal/fault"
 )
 
@@ -119,23 +117,6 @@ func OpenTrustList(signed string, anchors []crypto.PublicKey) (*TrustList, error
 		return &l, nil
 	}
 	return nil, ErrAnchor
-}
-
-// PublicJWK writes a public key as JWK with its id and algorithm.
-func PublicJWK(pub crypto.PublicKey, kid, alg string) (json.RawMessage, error) {
-	k, err := jwk.Import(pub)
-	if err != nil {
-		return nil, ErrJWK.With(err)
-	}
-	for name, v := range map[string]string{"kid": kid, "alg": alg, "use": "sig"} {
-		if v == "" {
-			continue
-		}
-		if err := k.Set(name, v); err != nil {
-			return nil, ErrJWK.With(err)
-		}
-	}
-	return json.Marshal(k)
 }
 
 // ParseJWK reads a public Ed25519 or P-256 key and refuses private ones, and

@@ -5,6 +5,11 @@
 // compact JWS with typ vc+jwt (VC-JOSE-COSE 1.0); a presentation is a vp+jwt
 // that envelops such credentials. Verification returns what was verified,
 // never a bare boolean.
+//
+// The border check reads compact JWS and nothing else. What it needs of this
+// package has no build tag; files with the tag !js (signing, schemas, JSON-LD,
+// the other formats) are left out of the check that a browser runs, which has to
+// be small. No function is in two versions: what is there is the same code.
 package vc
 
 import (
