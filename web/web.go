@@ -248,6 +248,8 @@ type View struct {
 	// What few pages need and no other gets.
 	Camera bool // the page may use the camera
 	Wasm   bool // the page may run WebAssembly
+	// FormsTo are origins beside ours that the page's forms go to.
+	FormsTo []string
 }
 
 // shown is what a template gets.
@@ -293,7 +295,7 @@ func (s *Site) protect(h http.Header, v View) {
 		script += " 'wasm-unsafe-eval'"
 	}
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src "+script+"; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "+
-		"manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		"manifest-src 'self'; worker-src 'self'; form-action "+strings.Join(append([]string{"'self'"}, v.FormsTo...), " ")+"; base-uri 'none'; frame-ancestors 'none'")
 	camera := "()"
 	if v.Camera {
 		camera = "(self)"

@@ -83,12 +83,16 @@ expected.`,
 			if asJSON {
 				text = io.Discard
 			}
+			h.pause = pauseOfStories
 			d, err := h.startDemo(ctx, listen, newLog(c.ErrOrStderr(), level))
 			if err != nil {
 				return err
 			}
 			defer d.stop()
 			d.say(text)
+			if err := d.settle(ctx); err != nil {
+				return err
+			}
 			steps, err := d.play(ctx, text)
 			if err != nil {
 				return err
@@ -177,8 +181,10 @@ type demo struct {
 	tokens   demoTokens
 	log      *slog.Logger
 	loaded   issuer.Summary
-	start    string // address of the start page
-	secret   string // of the start page's forms
+	start    string        // address of the start page
+	secret   string        // of the start page's forms
+	pause    time.Duration // of the start page's stories after each scene
+	stopPage func()        // ends the start page; nil if it is not up
 
 	mu     sync.Mutex
 	people []neighbour
@@ -194,10 +200,12 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 		return nil, usage{errors.New("the demonstration listens on this machine only, such as 127.0.0.1:8080")}
 	}
 	first, err := strconv.Atoi(port)
-	if err != nil || first < 0 || first > 65533 {
-		return nil, usage{errors.New("--listen takes HOST:PORT with a port up to 65533")}
+	if err != nil || first < 0 || first > 65532 {
+		return nil, usage{errors.New("--listen takes HOST:PORT with a port up to 65532")}
 	}
+	page := first + 3
 	if first == 0 {
+		page = 0
 		if first, err = freePorts(host); err != nil {
 			return nil, err
 		}
@@ -205,28 +213,18 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 	if _, err := h.initTrust(); err != nil {
 		return nil, err
 	}
-	d := &demo{home: h, log: log, secret: store.Random(24), people: slices.Clone(townspeople),
-		start: "http://localhost:" + strconv.Itoa(first+3) + "/"}
-	at := func(n int) options {
-		return options{development: d.development(roles[n]), listen: net.JoinHostPort(host, strconv.Itoa(first+n)), public: "http://localhost:" + strconv.Itoa(first+n),
-			alg: keys.EdDSA, offices: everyOffice, loopback: true, log: log}
-	}
-	if d.issuer, err = h.start(ctx, issuerRole, at(0)); err != nil {
+	l, address, err := listenToStart(host, page)
+	if err != nil {
 		return nil, err
 	}
-	if err := d.trustIssuer(); err != nil {
+	d := &demo{home: h, log: log, start: address, secret: store.Random(24), people: slices.Clone(townspeople), pause: h.pause}
+	if err := d.open(ctx, host, first); err != nil {
+		l.Close()
 		d.stop()
 		return nil, err
 	}
-	if d.wallet, err = h.start(ctx, walletRole, at(1)); err != nil {
-		d.stop()
-		return nil, err
-	}
-	if d.verifier, err = h.start(ctx, verifierRole, at(2)); err != nil {
-		d.stop()
-		return nil, err
-	}
-	if err := d.keepTokens(ctx, net.JoinHostPort(host, strconv.Itoa(first))); err != nil {
+	if err := d.serveStart(ctx, l); err != nil {
+		l.Close()
 		d.stop()
 		return nil, err
 	}
@@ -237,6 +235,27 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 		return nil, err
 	}
 	return d, nil
+}
+
+// open starts the three services on consecutive ports and gives their people
+// tokens and wallets.
+func (d *demo) open(ctx context.Context, host string, first int) error {
+	var err error
+	for n, r := range []**running{&d.issuer, &d.wallet, &d.verifier} {
+		port := strconv.Itoa(first + n)
+		o := options{listen: net.JoinHostPort(host, port), public: "http://localhost:" + port, development: d.development(roles[n]),
+			alg: keys.EdDSA, offices: everyOffice, loopback: true, log: d.log}
+		if *r, err = d.home.start(ctx, roles[n], o); err != nil {
+			return err
+		}
+		if n == 0 {
+			err = d.trustIssuer()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.keepTokens(ctx, net.JoinHostPort(host, strconv.Itoa(first)))
 }
 
 // freePorts finds three consecutive ports that nobody listens on now. They lie
@@ -370,6 +389,9 @@ func (d *demo) keepTokens(ctx context.Context, listen string) error {
 
 // stop ends the services and waits for them.
 func (d *demo) stop() {
+	if d.stopPage != nil {
+		d.stopPage()
+	}
 	for _, r := range []*running{d.verifier, d.wallet, d.issuer} {
 		if r == nil {
 			continue
@@ -379,16 +401,26 @@ func (d *demo) stop() {
 	}
 }
 
-// say introduces the demonstration.
+// say introduces the demonstration, with the address to open first.
 func (d *demo) say(w io.Writer) {
-	fmt.Fprintf(w, "Kinpass demonstration\n\n  issuer    %s\n  wallet    %s\n  verifier  %s\n\n", d.issuer.base, d.wallet.base, d.verifier.base)
+	fmt.Fprintf(w, `Kinpass demonstration
+
+  Open this in your browser:   %s/
+
+  registrar's desk   %s/app/
+  guardian's wallet  %s/app/
+  border check       %s/app/
+
+`, d.start, d.issuer.base, d.wallet.base, d.verifier.base)
 	fmt.Fprintf(w, "Sample registrations: %d accepted, %d held.\n\n", d.loaded.Accepted, d.loaded.Held)
 }
 
 // tell says what one can do while it is up.
 func (d *demo) tell(w io.Writer) {
 	fmt.Fprintf(w, `
-The services are up. Tokens (in %s):
+Everything is up; start at %s/
+
+Tokens for programs (in %s):
 
   registrar         %s
   second registrar  %s
@@ -401,6 +433,6 @@ Try:
   curl -s %s/bundle -o border.kpb
 
 Ctrl-C stops; "kinpass demo --data %s" goes on with the same data.
-`, d.home.path(demoFile), d.tokens.Registrar, d.tokens.Colleague, d.tokens.Guardian, d.tokens.Officer,
+`, d.start, d.home.path(demoFile), d.tokens.Registrar, d.tokens.Colleague, d.tokens.Guardian, d.tokens.Officer,
 		d.issuer.base, d.wallet.base, d.verifier.base, d.home.dir)
 }

@@ -30,6 +30,7 @@ type home struct {
 	dir      string
 	dbFile   string
 	passFile string
+	pause    time.Duration // of a demonstration's stories after each scene
 }
 
 func (h *home) path(name string) string { return filepath.Join(h.dir, name) }

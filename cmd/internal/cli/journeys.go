@@ -58,6 +58,12 @@ type mandate struct {
 // wallets take the credentials.
 func (p *player) household(ctx context.Context, country string, guardians ...mandate) error {
 	b, g := people(country, now().UTC())
+	return p.raise(ctx, b, g, guardians)
+}
+
+// raise registers a child with these guardians, whose wallets take the
+// credentials.
+func (p *player) raise(ctx context.Context, b vc.Birth, g vc.Guardianship, guardians []mandate) error {
 	birth, err := json.Marshal(b)
 	if err != nil {
 		return err
@@ -227,7 +233,11 @@ func (p *player) counter(name, title string, s step, f encounter) (check.History
 	if title != "" {
 		p.report(title, s, d)
 	}
-	return h, nil
+	key := s.Step
+	if strings.HasPrefix(key, "class-") {
+		key = "class"
+	}
+	return h, p.happened(key, s, d)
 }
 
 // consents tells the journeys: who may take which child across which border.
@@ -330,6 +340,7 @@ func (p *player) notarised(ctx context.Context, father, mother *adult, depart, t
 		return "", "", err
 	}
 	hers, err = p.hand(ctx, father, his, mother)
+	p.happens("notarised")
 	return his, hers, err
 }
 
@@ -365,6 +376,7 @@ func (p *player) parents(ctx context.Context, country string) (mother, father *a
 		return nil, nil, err
 	}
 	err = p.household(ctx, country, mandate{who: mother, role: "mother"}, mandate{who: father, role: "father"})
+	p.happens("family")
 	return mother, father, err
 }
 
@@ -399,6 +411,7 @@ func (p *player) aunt(ctx context.Context) error {
 	if err := p.share(ctx, mother, consent, aunt); err != nil {
 		return err
 	}
+	p.happens("agreed")
 	if err := p.fetchBundle(ctx); err != nil {
 		return err
 	}
@@ -456,6 +469,7 @@ func (p *player) orders(ctx context.Context) error {
 		if err := p.household(ctx, "GHA", mandate{who: who, role: "father", change: s.change, judge: court}); err != nil {
 			return err
 		}
+		p.happens("family")
 		if err := p.fetchBundle(ctx); err != nil {
 			return err
 		}
@@ -487,6 +501,7 @@ func (p *player) withdrawn(ctx context.Context) error {
 	if err := father.Do(ctx, "POST", consentPath("/withdraw")(consent), nil, nil); err != nil {
 		return fmt.Errorf("withdrawing a consent: %w", err)
 	}
+	p.happens("withdrawal")
 	if err := p.fetchBundle(ctx); err != nil {
 		return err
 	}
@@ -539,6 +554,7 @@ func (p *player) class(ctx context.Context) error {
 			return err
 		}
 	}
+	p.happens("pupils")
 	if err := p.fetchBundle(ctx); err != nil {
 		return err
 	}

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"io"
 	"slices"
 
+	"github.com/kinpass/kinpass/api"
 	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/issuer"
 	"github.com/kinpass/kinpass/wallet"
 )
@@ -79,4 +82,35 @@ func (d *demo) everybody() []neighbour {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.people)
+}
+
+// settle gives Ama Mensah two children, whose papers her wallet takes: for one
+// she decides alone, for the other together with Kofi Mensah, whose wallet has
+// its papers too. Where she has children it changes nothing.
+func (d *demo) settle(ctx context.Context) error {
+	p := d.player(io.Discard)
+	if _, err := newestChild(ctx, p.guardian); err == nil {
+		return nil
+	}
+	ama := &adult{Client: p.guardian, name: "Ama"}
+	kofi := &adult{Client: &api.Client{Base: d.wallet.base, Token: d.tokens.Father}, name: "Kofi"}
+	for _, child := range []struct {
+		name    string
+		sex     int
+		parents []mandate
+	}{
+		{"Esi", 2, []mandate{{who: ama, role: "mother", change: func(g *vc.Guardianship) { g.Exercise = vc.Exercise{Mode: "sole"} }}}},
+		{"Kwame", 1, []mandate{{who: ama, role: "mother"}, {who: kofi, role: "father"}}},
+	} {
+		b, g := people("GHA", now().UTC())
+		b.Names, b.Sex = latin(child.name, "Mensah"), child.sex
+		b.Parentage = []vc.Parent{{Role: "mother", Status: "known", Names: latin("Ama", "Mensah")}, {Role: "father", Status: "undeclared"}}
+		if len(child.parents) == 2 {
+			b.Parentage[1] = vc.Parent{Role: "father", Status: "known", Names: latin("Kofi", "Mensah")}
+		}
+		if err := p.raise(ctx, b, g, child.parents); err != nil {
+			return err
+		}
+	}
+	return p.officer.Do(ctx, "POST", "/verifier/bundles", nil, nil)
 }

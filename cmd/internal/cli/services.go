@@ -253,7 +253,7 @@ type options struct {
 	policies  string
 	loopback  bool   // issuers on this machine may be called
 	signIn    string // file about an organisation's sign-in
-	// The sign-in of a demonstration. Only startDemo sets it.
+	// The sign-in of a demonstration. Only a demonstration sets it.
 	development *account.Development
 	clock       func() time.Time
 	log         *slog.Logger

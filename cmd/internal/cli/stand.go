@@ -20,6 +20,8 @@ type Stand struct {
 	Wallet   Service
 	Verifier Service
 
+	Start string // address of the start page
+
 	Registry *issuer.Issuer
 	Holder   *wallet.Wallet
 	Check    *verifier.Verifier
@@ -47,7 +49,7 @@ func NewStand(ctx context.Context, dir string) (s *Stand, stop func(), err error
 		return nil, nil, err
 	}
 	of := func(r *running) Service { return Service{r.role, r.base, r.accounts, r.db} }
-	return &Stand{Issuer: of(d.issuer), Wallet: of(d.wallet), Verifier: of(d.verifier),
+	return &Stand{Start: d.start, Issuer: of(d.issuer), Wallet: of(d.wallet), Verifier: of(d.verifier),
 		Registry: d.issuer.issuer, Holder: d.wallet.wallet, Check: d.verifier.verifier,
 		Registrar: d.tokens.Registrar, Colleague: d.tokens.Colleague, Guardian: d.tokens.Guardian, Officer: d.tokens.Officer,
 		demo: d}, d.stop, nil

@@ -25,6 +25,7 @@ import (
 	"github.com/kinpass/kinpass/issuer"
 	"github.com/kinpass/kinpass/verifier/check"
 	"github.com/kinpass/kinpass/wallet"
+	start "github.com/kinpass/kinpass/web/demo"
 )
 
 // step is one decision of the story, as --json and story.json give it. Colour
@@ -74,7 +75,7 @@ func (d *demo) play(ctx context.Context, w io.Writer) ([]step, error) {
 
 // player speaks to the running services as the people of the story.
 func (d *demo) player(w io.Writer) *player {
-	return &player{demo: d, w: w,
+	return &player{demo: d, w: w, parent: d.tokens.Guardian,
 		registrar: &api.Client{Base: d.issuer.base, Token: d.tokens.Registrar},
 		colleague: &api.Client{Base: d.issuer.base, Token: d.tokens.Colleague},
 		guardian:  &api.Client{Base: d.wallet.base, Token: d.tokens.Guardian},
@@ -85,7 +86,9 @@ func (d *demo) player(w io.Writer) *player {
 type player struct {
 	*demo
 	w                                       io.Writer
+	tell                                    func(start.Scene) // hears what w is told; nil if nobody listens
 	registrar, colleague, guardian, officer *api.Client
+	parent                                  string // secret of the guardian's token
 	steps                                   []step
 
 	birth, guardianship string // record ids
@@ -100,6 +103,13 @@ type player struct {
 type presented struct {
 	KP1          string `json:"kp1"`
 	Presentation string `json:"presentation"`
+}
+
+// happens lets those who listen know what the lines for the terminal say.
+func (p *player) happens(key string) {
+	if p.tell != nil {
+		p.tell(start.Scene{Key: key})
+	}
 }
 
 func (p *player) line(format string, args ...any) { fmt.Fprintf(p.w, "  "+format+"\n", args...) }
@@ -122,6 +132,7 @@ func (p *player) register(ctx context.Context) error {
 	}
 	p.birth, p.guardianship, p.credential = b.ID, g.ID, g.Credentials[0].ID
 	p.line("A registrar registers a birth and a guardianship; both are signed.")
+	p.happens("registered")
 	return nil
 }
 
@@ -133,6 +144,7 @@ func (p *player) accept(ctx context.Context) error {
 	}
 	p.child = child
 	p.line("The guardian's wallet takes them over OpenID4VCI and keeps them encrypted.")
+	p.happens("accepted")
 	return p.fetchBundle(ctx)
 }
 
@@ -186,6 +198,7 @@ func (p *player) fetchBundle(ctx context.Context) error {
 	}
 	p.bundle = &borderBundle{b, data}
 	p.line("The border post fetches bundle %s and goes offline.\n", b.ID)
+	p.happens("bundle")
 	return nil
 }
 
@@ -208,6 +221,19 @@ func (p *player) decide(name, title string, s step) error {
 	s.Colour, s.Codes = d.Colour, d.Codes()
 	p.steps = append(p.steps, s)
 	p.report(title, s, d)
+	return p.happened(s.Step, s, d)
+}
+
+// happened lets those who listen see a decision with its code.
+func (p *player) happened(key string, s step, d check.Decision) error {
+	if p.tell == nil {
+		return nil
+	}
+	img, err := qr.Draw(s.kp1, s.medium)
+	if err != nil {
+		return err
+	}
+	p.tell(start.Scene{Key: key, Decision: &d, Expected: s.asExpected(), Code: s.kp1, Image: img, At: s.At})
 	return nil
 }
 
@@ -427,7 +453,7 @@ func (p *player) age(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tok, err := p.wallet.db.TokenBySecret(ctx, p.tokens.Guardian, now())
+	tok, err := p.wallet.db.TokenBySecret(ctx, p.parent, now())
 	if err != nil {
 		return err
 	}
@@ -460,7 +486,7 @@ func (p *player) paper(ctx context.Context) error {
 		return fmt.Errorf("the paper pass with a confirmed portrait is %s (%s)", d.Colour, strings.Join(d.Codes(), " "))
 	}
 	p.line("        The officer confirms the portrait: %s", strings.ToUpper(d.Colour.String()))
-	return nil
+	return p.happened("paper-confirmed", step{Expected: check.Green, Colour: d.Colour, Codes: d.Codes(), code: check.CodePaperBearer, At: t, kp1: pass.KP1, medium: qr.Paper}, d)
 }
 
 // revoke ends the guardianship; it takes two registrars.
@@ -474,6 +500,7 @@ func (p *player) revoke(ctx context.Context) error {
 	}
 	fmt.Fprintln(p.w)
 	p.line("Two registrars revoke the guardianship.")
+	p.happens("revocation")
 	if err := p.fetchBundle(ctx); err != nil {
 		return err
 	}

@@ -28,3 +28,44 @@ func TestDemonstrationSignIn(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestStartPage: from the start page one goes in as somebody of the
+// demonstration with one press, and plays a story that shows its codes and
+// decisions, and can be played again.
+func TestStartPage(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	x := chromium.Tab(t, webtest.Desktop, "en")
+	x.Go(s.Start + "/")
+	x.Look("demonstration start")
+	for _, c := range []struct{ person, at string }{{"rosa", s.Issuer.Base}, {"ama", s.Wallet.Base}, {"omar", s.Verifier.Base}} {
+		x.Go(s.Start + "/")
+		x.Press(`button[value="` + c.person + `"]`)
+		if at := webtest.Value[string](x, `location.href`); at != c.at+"/app/" {
+			t.Fatalf("%s is at %s", c.person, at)
+		}
+		x.Broken() // the way leads over two origins
+	}
+	x.Go(s.Start + "/")
+	x.Press(`button[value="court"]`)
+	x.See(`[data-state="over"] button`)
+	x.See(".demo-decision--red")
+	x.See(".demo-decision--amber")
+	if text := x.Text("main"); !strings.Contains(text, "RED") || !strings.Contains(text, "EXIT_PROHIBITED") || !strings.Contains(text, "Every decision was as expected") {
+		t.Error(text)
+	}
+	if broken := webtest.Value[int](x, `[...document.images].filter((i) => !i.complete || !i.naturalWidth).length`); broken > 0 {
+		t.Errorf("%d codes are not there", broken)
+	}
+	x.Look("demonstration story")
+	before := x.Path()
+	x.Press(`[data-state] button`)
+	if x.Path() == before || !strings.HasPrefix(x.Path(), "/app/stories/") {
+		t.Errorf("played again at %s", x.Path())
+	}
+	phone := chromium.Tab(t, webtest.Phone, "ar")
+	phone.Go(s.Start + "/")
+	phone.Look("demonstration start")
+	phone.Press(`button[value="papers"]`)
+	phone.See(`[data-state="over"] button`)
+	phone.Look("demonstration story")
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/kinpass/kinpass/api"
+	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/wallet"
+	"github.com/kinpass/kinpass/web"
+	start "github.com/kinpass/kinpass/web/demo"
+)
+
+// chapters are the parts of a story.
+type chapters []func(*player, context.Context) error
+
+// playbill has the stories that the start page plays, in its order. Each begins with
+// people of its own.
+var playbill = []struct {
+	name  string
+	parts chapters
+}{
+	{"papers", chapters{(*player).newParent, (*player).register, (*player).accept, (*player).show, (*player).forge, (*player).steal,
+		(*player).pretend, (*player).repeat, (*player).age, (*player).paper, (*player).revoke}},
+	{"parent", chapters{(*player).oneParent}},
+	{"aunt", chapters{(*player).aunt}},
+	{"court", chapters{(*player).orders}},
+	{"withdrawn", chapters{(*player).withdrawn}},
+	{"class", chapters{(*player).class}},
+}
+
+// newParent gives the story a guardian with a wallet of their own, so that
+// stories that are played at the same time do not meet.
+func (p *player) newParent(ctx context.Context) error {
+	secret, _, err := p.wallet.db.AddToken(ctx, "guardian of a story", wallet.RoleGuardian, time.Time{})
+	if err != nil {
+		return err
+	}
+	p.parent, p.guardian = secret, &api.Client{Base: p.wallet.base, Token: secret}
+	return nil
+}
+
+// playFor plays one story for the start page.
+func (d *demo) playFor(ctx context.Context, story string, tell func(start.Scene)) error {
+	p := d.player(io.Discard)
+	p.tell = tell
+	for _, s := range playbill {
+		if s.name != story {
+			continue
+		}
+		for _, part := range s.parts {
+			if err := part(p, ctx); err != nil {
+				d.log.Warn("a story could not go on", "story", story, "cause", err)
+				return err
+			}
+		}
+		return nil
+	}
+	return errors.New("there is no such story")
+}
+
+// pauseOfStories is how long a story waits after each scene, so that one can
+// follow it.
+const pauseOfStories = 1200 * time.Millisecond
+
+// listenToStart takes the start page's port: the one after the services', or any
+// other if something else has it. Nothing depends on it.
+func listenToStart(host string, port int) (net.Listener, string, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		if l, err = net.Listen("tcp", net.JoinHostPort(host, "0")); err != nil {
+			return nil, "", err
+		}
+	}
+	return l, "http://localhost:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
+
+// serveStart answers with the start page until ctx ends.
+func (d *demo) serveStart(ctx context.Context, l net.Listener) error {
+	site, err := web.New(start.Role, d.start, start.App)
+	if err != nil {
+		return err
+	}
+	stage := &start.Stage{Site: site, Secret: d.secret, Services: d.services, Play: d.playFor, Pause: d.pause}
+	for _, s := range playbill {
+		stage.Stories = append(stage.Stories, s.name)
+	}
+	srv, err := serve.New(serve.Config{Role: start.Role, Log: d.log, Now: now, Refuse: stage.Refuse,
+		Token: func(context.Context, string) (serve.Caller, error) { return serve.Caller{}, serve.ErrNoToken }})
+	if err != nil {
+		return err
+	}
+	stage.Routes(srv)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	d.stopPage = func() { cancel(); <-done }
+	go func() {
+		defer close(done)
+		if err := srv.Serve(ctx, l); err != nil {
+			d.log.Error("the start page ended", "cause", err)
+		}
+	}()
+	return nil
+}
+
+// services gives the services with those who can come in, for the start page.
+func (d *demo) services() []start.Service {
+	var out []start.Service
+	for _, r := range []*running{d.issuer, d.wallet, d.verifier} {
+		s := start.Service{Role: r.role, Base: r.base}
+		for _, n := range d.everybody() {
+			if n.at == r.role && !n.Hidden {
+				s.People = append(s.People, start.Person{Key: n.Key, Name: n.Name, Text: n.text})
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
