@@ -65,6 +65,8 @@ type Consent struct {
 	Invitation *Link            `json:"invitation,omitempty"`
 	// Subject is what is signed, in full. For one consent only.
 	Subject json.RawMessage `json:"subject,omitempty"`
+	// Terms is what Lines say, for pages.
+	Terms Terms `json:"-"`
 }
 
 // ConsentGrantor is one guardian who agrees.
@@ -274,7 +276,7 @@ func (c *consentHeld) shown(v *vault, now time.Time) (Consent, error) {
 		return Consent{}, errUnsealed.With(err)
 	}
 	out := Consent{ID: c.ID, Child: c.childID(v), Shared: c.Shared, State: c.state(now), Usable: c.usable(now), Digest: digest,
-		Quorum: c.Quorum, Grantors: []ConsentGrantor{}, ValidUntil: c.until(), Checked: c.Checked, Lines: c.lines(now)}
+		Quorum: c.Quorum, Grantors: []ConsentGrantor{}, ValidUntil: c.until(), Checked: c.Checked, Lines: c.lines(now), Terms: c.terms()}
 	for i, g := range c.subject.Grantors {
 		out.Grantors = append(out.Grantors, ConsentGrantor{Key: g.Key, You: g.Key == c.Me, Signed: c.Parties[i].Consent != ""})
 	}
@@ -321,49 +323,60 @@ func (w *Wallet) DraftConsent(ctx context.Context, g Guardian, d Draft) (Consent
 	if err != nil {
 		return Consent{}, gone(err, ErrNoSuchChild)
 	}
-	all, err := w.credentials(ctx, v)
+	k, leave, err := w.drafted(ctx, v, d)
 	if err != nil {
 		return Consent{}, err
-	}
-	if !slices.ContainsFunc(all, func(c held) bool { return c.Child == d.Child }) {
-		return Consent{}, ErrNoSuchChild
-	}
-	now := w.cfg.Now()
-	birth, guard := mandate(all, d.Child, "", now)
-	if birth == nil {
-		return Consent{}, ErrNoMandate
-	}
-	h, err := w.holderOf(ctx, v)
-	if err != nil {
-		return Consent{}, err
-	}
-	if guard.guardianship.ID != h.DID {
-		return Consent{}, ErrNoMandate
-	}
-	subject, err := d.subject(vc.Grantor{Guardianship: guard.vc.ID, Key: h.DID}, birth.childRef(), now)
-	if err != nil {
-		return Consent{}, err
-	}
-	trust, err := w.trust(ctx)
-	if err != nil {
-		return Consent{}, err
-	}
-	if _, err := w.host(trust, birth.vc.Issuer); err != nil {
-		return Consent{}, err
-	}
-	k := consentKept{Child: d.Child, Name: nameOf(all, d.Child, now), Me: h.DID, Subject: subject, Host: birth.vc.Issuer, Birth: birth.JWT,
-		Parties: []party{{Guardianship: guard.JWT}}, Quorum: signers(guard.guardianship.Exercise, d.Mode)}
-	var leave []drop
-	if k.Quorum > 1 || d.Invite {
-		if leave, err = w.openRoom(&k, h, guard.guardianship.Exercise); err != nil {
-			return Consent{}, err
-		}
 	}
 	c, err := w.keepConsent(ctx, v, k, nil, leave...)
 	if err != nil {
 		return Consent{}, err
 	}
 	return w.shownConsent(ctx, v, c)
+}
+
+// drafted makes a consent of a draft, and what must be left for the guardians
+// who are to be invited.
+func (w *Wallet) drafted(ctx context.Context, v *vault, d Draft) (consentKept, []drop, error) {
+	none := consentKept{}
+	all, err := w.credentials(ctx, v)
+	if err != nil {
+		return none, nil, err
+	}
+	if !slices.ContainsFunc(all, func(c held) bool { return c.Child == d.Child }) {
+		return none, nil, ErrNoSuchChild
+	}
+	now := w.cfg.Now()
+	birth, guard := mandate(all, d.Child, "", now)
+	if birth == nil {
+		return none, nil, ErrNoMandate
+	}
+	h, err := w.holderOf(ctx, v)
+	if err != nil {
+		return none, nil, err
+	}
+	if guard.guardianship.ID != h.DID {
+		return none, nil, ErrNoMandate
+	}
+	subject, err := d.subject(vc.Grantor{Guardianship: guard.vc.ID, Key: h.DID}, birth.childRef(), now)
+	if err != nil {
+		return none, nil, err
+	}
+	trust, err := w.trust(ctx)
+	if err != nil {
+		return none, nil, err
+	}
+	if _, err := w.host(trust, birth.vc.Issuer); err != nil {
+		return none, nil, err
+	}
+	k := consentKept{Child: d.Child, Name: nameOf(all, d.Child, now), Me: h.DID, Subject: subject, Host: birth.vc.Issuer, Birth: birth.JWT,
+		Parties: []party{{Guardianship: guard.JWT}}, Quorum: signers(guard.guardianship.Exercise, d.Mode)}
+	var leave []drop
+	if k.Quorum > 1 || d.Invite {
+		if leave, err = w.openRoom(&k, h, guard.guardianship.Exercise); err != nil {
+			return none, nil, err
+		}
+	}
+	return k, leave, nil
 }
 
 // nameOf gives the name of a child as the caller's wallet shows it.

@@ -621,6 +621,8 @@ func (w *Wallet) shred(ctx context.Context, guardian string) error {
 			return err
 		}
 		for _, q := range []string{
+			`DELETE FROM acts WHERE guardian = $1`,
+			`DELETE FROM journeys WHERE guardian = $1`,
 			`DELETE FROM drops WHERE guardian = $1`,
 			`DELETE FROM consents WHERE guardian = $1`,
 			`DELETE FROM credentials WHERE guardian = $1`,
