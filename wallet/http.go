@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -425,6 +426,11 @@ func accessOf(c echo.Context) string {
 }
 
 func (h routes) readDrop(c echo.Context) error {
+	// Somebody opened the link where a wallet should: the page takes it from
+	// there, with the fragment, which a browser carries along.
+	if strings.Contains(c.Request().Header.Get("Accept"), "text/html") && accessOf(c) == "" {
+		return c.Redirect(http.StatusSeeOther, "/app/link/"+url.PathEscape(c.Param("id")))
+	}
 	out, err := h.ReadDrop(c.Request().Context(), c.Param("id"), accessOf(c))
 	if err != nil {
 		return err

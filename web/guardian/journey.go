@@ -248,7 +248,7 @@ func readWhen(a *answers, f *web.Form) {
 		a.Crossings, _ = strconv.Atoi(way)
 	case "more":
 		var err error
-		if a.Crossings, err = strconv.Atoi(western(f.Values.Get("times"))); err != nil || a.Crossings < 1 || a.Crossings > 20 {
+		if a.Crossings, err = strconv.Atoi(digits(f.Values.Get("times"))); err != nil || a.Crossings < 1 || a.Crossings > 20 {
 			f.Wrong("times", "guardian.journey.wrong.times")
 		}
 	default:
@@ -268,7 +268,7 @@ func fillDay(v map[string][]string, name, day string) {
 // readDay gives the day that was typed, as YYYY-MM-DD. An empty one is refused
 // with missing, if that is a message.
 func readDay(f *web.Form, name, missing string) string {
-	part := func(p string) string { return western(f.Values.Get(name + p)) }
+	part := func(p string) string { return digits(f.Values.Get(name + p)) }
 	day, month, year := part("-day"), part("-month"), part("-year")
 	if day+month+year == "" {
 		if missing != "" {
@@ -283,18 +283,6 @@ func readDay(f *web.Form, name, missing string) string {
 		return ""
 	}
 	return text
-}
-
-// western writes the digits of other scripts as 0 to 9: keyboards differ.
-func western(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		for _, zero := range []rune{'٠', '۰', '०'} {
-			if r >= zero && r <= zero+9 {
-				return '0' + r - zero
-			}
-		}
-		return r
-	}, s))
 }
 
 func fillStay(a *answers, v map[string][]string) {
@@ -402,7 +390,7 @@ func (h routes) showBegin(c echo.Context, s account.Session, f web.Form) error {
 	if !f.Good() {
 		status = http.StatusUnprocessableEntity
 	}
-	return h.answer(c, web.View{Page: "guardian/journey-child", Title: "guardian.paper.title", Status: status, Form: f, Data: map[string]any{"Children": options}})
+	return h.sheetPage(c, web.View{Page: "guardian/journey-child", Title: "guardian.paper.title", Status: status, Form: f, Data: map[string]any{"Children": options}})
 }
 
 func (h routes) begin(c echo.Context, s account.Session) error {
@@ -509,7 +497,7 @@ func (h routes) stepPage(c echo.Context, s account.Session) error {
 func (h routes) showStep(c echo.Context, w written, at step, f web.Form) error {
 	say := h.words(c.Request())
 	_, n := stepOf(at.name)
-	list := func(key string, values []string) []web.Option {
+	known := func(key string, values []string) []web.Option {
 		var out []web.Option
 		for _, v := range values {
 			out = append(out, web.Option{Value: v, Label: say.known(key, v)})
@@ -519,19 +507,19 @@ func (h routes) showStep(c echo.Context, w written, at step, f web.Form) error {
 	data := map[string]any{"ID": w.ID, "Answers": w.answers, "Step": n + 1, "Steps": len(steps), "Back": w.before(n), "Alone": w.Mode == vc.ModeAlone}
 	switch at.name {
 	case "who":
-		data["Modes"] = list("guardian.journey.mode.", modes)
+		data["Modes"] = known("guardian.journey.mode.", modes)
 	case "when":
-		data["Crossings"] = list("guardian.journey.crossings.", crossings)
+		data["Crossings"] = known("guardian.journey.crossings.", crossings)
 		data["Example"] = h.Now().AddDate(0, 1, 0)
 	case "more":
-		data["Purposes"] = list("guardian.journey.purpose.", purposes)
-		data["Medicals"] = list("guardian.journey.medical.", medicals)
+		data["Purposes"] = known("guardian.journey.purpose.", purposes)
+		data["Medicals"] = known("guardian.journey.medical.", medicals)
 	}
 	v := web.View{Page: "guardian/journey-" + at.name, Title: "guardian.paper.title", Form: f, Data: data}
 	if !f.Good() {
 		v.Status = http.StatusUnprocessableEntity
 	}
-	return h.answer(c, v)
+	return h.sheetPage(c, v)
 }
 
 // before gives the address of the page before the nth.
@@ -583,7 +571,7 @@ func (h routes) adults(c echo.Context, s account.Session) error {
 		return h.showAdult(c, w, 0, web.Form{Values: map[string][]string{}})
 	}
 	_, n := stepOf("adults")
-	return h.answer(c, web.View{Page: "guardian/journey-adults", Title: "guardian.paper.title",
+	return h.sheetPage(c, web.View{Page: "guardian/journey-adults", Title: "guardian.paper.title",
 		Data: map[string]any{"ID": w.ID, "Answers": w.answers, "Step": n + 1, "Steps": len(steps), "Back": w.before(n), "Next": w.next(w.ID), "Full": len(w.Adults) >= maxAdults}})
 }
 
@@ -637,7 +625,7 @@ func (h routes) showAdult(c echo.Context, w written, i int, f web.Form) error {
 	if !f.Good() {
 		v.Status = http.StatusUnprocessableEntity
 	}
-	return h.answer(c, v)
+	return h.sheetPage(c, v)
 }
 
 func (h routes) adult(c echo.Context, s account.Session) error {
@@ -745,7 +733,7 @@ func (h routes) showSummary(c echo.Context, s account.Session, w written) error 
 	default:
 		return err
 	}
-	return h.answer(c, v)
+	return h.sheetPage(c, v)
 }
 
 // mistake is an answer that does not hold, and the page to change it.

@@ -172,7 +172,11 @@ func (w words) countries(codes []string) string {
 
 // listed puts parts one after the other, with the comma of the language.
 func (w words) listed(parts []string) string {
-	return strings.Join(parts, w.say("guardian.paper.say.comma")+" ")
+	comma := ", "
+	if w.site.Language(w.r) == "ar" {
+		comma = "، "
+	}
+	return strings.Join(parts, comma)
 }
 
 // alone keeps a name or number from turning the writing direction of the

@@ -40,12 +40,13 @@ func Routes(s *serve.Server, p *account.Pages, w *wallet.Wallet) {
 		e.GET("/app/documents/:child", only(h.child))
 		e.GET("/app/documents/:child/show", only(h.show))
 		e.GET("/app/documents/:child/code", only(h.code), s.Limit(60, time.Minute))
+		h.papers(s, e)
 	})
 }
 
 // nav gives what people of a role find in the navigation.
 func nav(role string) []web.NavItem {
-	return []web.NavItem{{Href: "/app/add", Label: "guardian.nav.add"}}
+	return []web.NavItem{{Href: "/app/add", Label: "guardian.nav.add"}, {Href: "/app/papers", Label: "guardian.paper.nav"}}
 }
 
 // deleteAll forgets everything that the wallet keeps for a guardian.

@@ -238,6 +238,29 @@ func (x *Tab) Type(selector, text string) {
 	x.Do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
+// Fill puts a value into a field or a select in place of what is there.
+func (x *Tab) Fill(selector, value string) {
+	x.t.Helper()
+	args, err := json.Marshal([]string{selector, value})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	Value[bool](x, `((selector, value) => {
+		const e = document.querySelector(selector)
+		e.value = value
+		e.dispatchEvent(new Event('input', { bubbles: true }))
+		e.dispatchEvent(new Event('change', { bubbles: true }))
+		return true
+	})(...`+string(args)+`)`)
+}
+
+// Await waits until an expression of JavaScript is true in the page, whichever
+// page that is by then.
+func (x *Tab) Await(expression string) {
+	x.t.Helper()
+	x.wait(ready + ` && (` + expression + `)`)
+}
+
 // See waits until what the selector finds can be seen.
 func (x *Tab) See(selector string) {
 	x.t.Helper()
