@@ -1,6 +1,9 @@
 package issuer
 
-import "unicode"
+import (
+	"slices"
+	"unicode"
+)
 
 // scripts maps the ISO 15924 codes of scripts that names can be written in to
 // the Unicode scripts of their letters. Codes for what is no script of names
@@ -175,4 +178,40 @@ var scripts = map[string][]*unicode.RangeTable{
 	"Yezi": {unicode.Yezidi},
 	"Yiii": {unicode.Yi},
 	"Zanb": {unicode.Zanabazar_Square},
+}
+
+// commonScripts are tried first: a text of Han letters alone is in several.
+var commonScripts = []string{"Latn", "Arab", "Cyrl", "Deva", "Beng", "Ethi", "Hani", "Jpan", "Hang", "Kore"}
+
+// ScriptOf gives the ISO 15924 code of the script that a name is written in, ""
+// where its letters are of several or there are none.
+func ScriptOf(name string) string {
+	of := func(code string) bool {
+		letters := false
+		for _, r := range name {
+			if !unicode.IsLetter(r) {
+				continue
+			}
+			letters = true
+			if !inScript(r, scripts[code]) {
+				return false
+			}
+		}
+		return letters
+	}
+	for _, code := range commonScripts {
+		if of(code) {
+			return code
+		}
+	}
+	var rest []string
+	for code := range scripts {
+		if of(code) {
+			rest = append(rest, code)
+		}
+	}
+	if len(rest) == 0 {
+		return ""
+	}
+	return slices.Min(rest)
 }

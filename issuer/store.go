@@ -328,11 +328,11 @@ type rivals struct {
 }
 
 // candidates reads every stored birth that shares one of the hashes.
-func (s *Store) candidates(ctx context.Context, tx *sql.Tx, hashes [][]byte) (*rivals, error) {
+func (s *Store) candidates(ctx context.Context, q reader, hashes [][]byte) (*rivals, error) {
 	t := &rivals{byHash: map[string][]string{}, births: map[string]*vc.Birth{}}
 	var ids []string
 	for part := range chunks(hashes, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+s.marks(1, len(part)), anys(part)...)
+		rs, err := q.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -354,7 +354,7 @@ func (s *Store) candidates(ctx context.Context, tx *sql.Tx, hashes [][]byte) (*r
 		}
 	}
 	for part := range chunks(ids, 200) {
-		rs, err := s.rows(ctx, tx, KindBirth, `WHERE state <> 'discarded' AND id IN `+s.marks(1, len(part)), anys(part)...)
+		rs, err := s.rows(ctx, q, KindBirth, `WHERE state <> 'discarded' AND id IN `+s.marks(1, len(part)), anys(part)...)
 		if err != nil {
 			return nil, err
 		}

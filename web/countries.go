@@ -16,6 +16,9 @@ import (
 // Country gives the name of a country or territory in this language (Unicode
 // CLDR), or its code where there is none.
 func (m *Messages) Country(code string) string {
+	if name := m.text["country."+code]; name != "" && code != "choose" {
+		return name // a group of persons that Doc 9303 has a code for
+	}
 	two := code
 	if code == "XKX" || code == "RKS" {
 		two = "XK" // which Doc 9303 and CLDR write differently

@@ -73,6 +73,7 @@ func (s *Site) funcs(m *Messages) template.FuncMap {
 		"countries": m.countryOptions,
 		"option":    func(value, label string) Option { return Option{Value: value, Label: label} },
 		"options":   func(o ...Option) []Option { return o },
+		"choices":   func(prefix string, values ...any) ([]Option, error) { return choices(m, prefix, values) },
 	}
 }
 

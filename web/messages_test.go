@@ -207,11 +207,11 @@ func TestLanguageIsChosen(t *testing.T) {
 // keep right.
 func TestMessagesAreUsed(t *testing.T) {
 	used := map[string]bool{}
-	made := []string{"site.", "role.", "month.", "fault."} // put together from two parts
+	made := []string{"site.", "role.", "month.", "fault.", "country."} // put together from two parts
 	for _, a := range apps(t) {
 		made = append(made, a.Name+".fault.")
 	}
-	prefix := regexp.MustCompile(`(?:texts |print |known\()"([a-z0-9-]+\.[a-zA-Z0-9.-]*[.-])"`)
+	prefix := regexp.MustCompile(`(?:texts |print |choices |known\(|choice\()"([a-z0-9-]+\.[a-zA-Z0-9.-]*[.-])"`)
 	word := regexp.MustCompile(`"([a-z0-9-]+(?:\.[a-zA-Z0-9-]+)*)"`)
 	err := filepath.WalkDir("..", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -1,0 +1,54 @@
+package registrar
+
+import (
+	"html/template"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/qr"
+	"github.com/kinpass/kinpass/issuer"
+	"github.com/kinpass/kinpass/web"
+)
+
+// offers gives guardians what they need to fetch their documents.
+var offers = part{
+	routes: func(h routes, e *echo.Group) {
+		e.POST("/app/guardianships/:id/offer", h.pages.For(h.offer, readers...))
+	},
+}
+
+// lives are how long an offer may last: for who is at the desk, and for a letter.
+var lives = map[string]time.Duration{"now": 10 * time.Minute, "letter": 24 * time.Hour}
+
+// offer makes an offer and shows it this once: the code to scan, and on a sheet
+// of its own the PIN. The same form again shows the same offer.
+func (h routes) offer(c echo.Context, s account.Session) error {
+	v, err := sent(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	r, err := h.Guardianship(ctx, caller(s), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	life, ok := lives[v.Get("life")]
+	if !ok {
+		return errForm
+	}
+	o, err := h.OfferFor(ctx, caller(s), r.ID, issuer.OfferTerms{Lifetime: life, Idempotency: v.Get("key")})
+	if err != nil {
+		return err
+	}
+	image, err := qr.DrawAny(o.URIByReference, qr.M)
+	if err != nil {
+		return err
+	}
+	return h.show(c, web.View{Page: "registrar/offer", Title: "registrar.offer-title", Scripts: scripts, Data: map[string]any{
+		"Guardianship": r.ID, "QR": template.HTML(image.SVG()), // our own drawing: one path of numbers
+		"Link": o.URIByReference, "PIN": o.PIN[:3] + " " + o.PIN[3:], "Expires": o.ExpiresAt, "Letter": v.Get("life") == "letter", "Life": v.Get("life"),
+		"Number": o.ID[:6], "Key": newRef(),
+	}})
+}
