@@ -56,11 +56,6 @@ type Site struct {
 	speak  map[string]*tongue
 }
 
-type file struct {
-	body        []byte
-	contentType string
-}
-
 // tongue is one language: its messages and every page with them.
 type tongue struct {
 	*Messages
@@ -158,7 +153,7 @@ func (s *Site) readFiles(apps []App) error {
 			name = path.Join(a.Name, strings.TrimPrefix(name, "static/"))
 			fmt.Fprintf(sum, "%s %d\n", name, len(body))
 			sum.Write(body)
-			s.files[name] = file{body, contentType(name)}
+			s.files[name] = newFile(name, body)
 			return nil
 		}))
 	}
@@ -204,15 +199,14 @@ func (s *Site) Static(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	h := w.Header()
-	h.Set("Content-Type", f.contentType)
 	if path.Ext(name) == ".js" {
 		// A worker goes by the policy that its own script comes with.
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'")
 	}
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	_, err := w.Write(f.body)
-	return err == nil || ok
+	_ = f.serve(w, r) // who went away has no use for an error
+	return true
 }
 
 // NavItem is one entry of the navigation.
@@ -282,9 +276,7 @@ func (s *Site) Show(w http.ResponseWriter, r *http.Request, v View) error {
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept-Language, Cookie")
 	s.protect(h, v)
-	w.WriteHeader(v.Status)
-	_, err = w.Write(body.Bytes())
-	return err
+	return send(w, r, v.Status, body.Bytes())
 }
 
 // protect lets a page load from its own service only, run no inline script or

@@ -3,7 +3,9 @@ package account
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"mime"
@@ -85,18 +87,44 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request) string {
 }
 
 // csrf gives the token that a page's own forms carry: it is made from a cookie
-// that no other site can read. "" if there is none.
+// that no other site can read. "" if there is none. It is masked with random bytes,
+// so that no two pages have the same one and the length of a compressed page tells
+// nothing of it.
 func (p *Pages) csrf(r *http.Request) string {
+	proof := p.proof(r)
+	if proof == nil {
+		return ""
+	}
+	mask := make([]byte, len(proof))
+	rand.Read(mask) // never fails (crypto/rand)
+	subtle.XORBytes(proof, proof, mask)
+	return base64.RawURLEncoding.EncodeToString(append(mask, proof...))
+}
+
+// proof is what a token holds under its mask; nil if the request has no cookie
+// of ours.
+func (p *Pages) proof(r *http.Request) []byte {
 	key := valueOf(r, p.sessionCookie())
 	if key == "" {
 		key = valueOf(r, p.visitCookie())
 	}
 	if key == "" {
-		return ""
+		return nil
 	}
 	m := hmac.New(sha256.New, []byte(key))
 	m.Write([]byte("kinpass form"))
-	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+	return m.Sum(nil)
+}
+
+// proves reports whether a token is one of this visitor's.
+func (p *Pages) proves(r *http.Request, token string) bool {
+	want := p.proof(r)
+	got, err := base64.RawURLEncoding.DecodeString(token)
+	if want == nil || err != nil || len(got) != 2*len(want) {
+		return false
+	}
+	subtle.XORBytes(got[len(want):], got[len(want):], got[:len(want)])
+	return hmac.Equal(got[len(want):], want)
 }
 
 // guard refuses what does not come from a page of this service: another
@@ -114,7 +142,7 @@ func (p *Pages) guard(r *http.Request) error {
 	case origin != "" && origin != "null" && origin != p.x.cfg.Base:
 		return ErrForged
 	}
-	want, got := p.csrf(r), r.Header.Get("X-CSRF-Token")
+	got := r.Header.Get("X-CSRF-Token")
 	// Only a page's form has it in the body, which is read for it; what the API
 	// takes is read by others, whole.
 	if got == "" && strings.HasPrefix(r.URL.Path, web.Root) {
@@ -128,7 +156,7 @@ func (p *Pages) guard(r *http.Request) error {
 			got = r.PostFormValue("csrf")
 		}
 	}
-	if want == "" || !hmac.Equal([]byte(got), []byte(want)) {
+	if !p.proves(r, got) {
 		return ErrForged
 	}
 	return nil
