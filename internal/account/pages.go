@@ -86,6 +86,10 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request) string {
 	return v
 }
 
+// FormToken gives a token for the forms of a page that was loaded before: for a
+// page of ours that stays open while its visitor signs in again.
+func (p *Pages) FormToken(r *http.Request) string { return p.csrf(r) }
+
 // csrf gives the token that a page's own forms carry: it is made from a cookie
 // that no other site can read. "" if there is none. It is masked with random bytes,
 // so that no two pages have the same one and the length of a compressed page tells

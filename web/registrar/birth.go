@@ -167,7 +167,7 @@ func (h routes) birthForm(c echo.Context, s account.Session, f web.Form, status 
 	if err != nil {
 		return err
 	}
-	data["Case"], data["Draft"] = situation, h.draft(s)
+	data["Case"], data["Draft"], data["Fresh"] = situation, h.draft(s), status == 0 && f.Values.Get("number") == ""
 	return h.show(c, web.View{Page: "registrar/birth", Title: "registrar.birth-title", Form: f, Status: status, Scripts: scripts, Data: data})
 }
 

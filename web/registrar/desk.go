@@ -83,7 +83,7 @@ func (h routes) home(c echo.Context, s account.Session) error {
 		}
 		cards = append(cards, more...)
 	}
-	return h.show(c, web.View{Page: "registrar/home", Title: "registrar.home", Data: map[string]any{"Session": s, "Cards": cards}})
+	return h.show(c, web.View{Page: "registrar/home", Title: "registrar.home", Scripts: scripts, Data: map[string]any{"Cards": cards, "Draft": h.draft(s)}})
 }
 
 // show answers with a page of the desk.

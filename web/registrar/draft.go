@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/serve"
 )
 
 // scripts are the modules of pages that keep drafts: what somebody types stays in
@@ -20,8 +21,10 @@ func (h routes) draft(s account.Session) string {
 	return base64.StdEncoding.EncodeToString(h.DraftKey(caller(s)))
 }
 
-// alive answers the question whether a form would arrive and be taken.
-func (h routes) alive(c echo.Context, _ account.Session) error {
+// alive answers the question whether a form would arrive and be taken. Whoever
+// signed in again while a form was open gets a token for it; the key tells the
+// form whether it is the same person.
+func (h routes) alive(c echo.Context, s account.Session) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
-	return c.NoContent(http.StatusNoContent)
+	return serve.JSON(c, http.StatusOK, map[string]string{"csrf": h.pages.FormToken(c.Request()), "draft": h.draft(s)})
 }

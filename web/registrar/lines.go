@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/issuer"
 	"github.com/kinpass/kinpass/web"
 )
 
@@ -62,6 +63,10 @@ func (h routes) birthLines(c echo.Context, b *vc.Birth) []line {
 	r := h.reader(c)
 	r.add(r.say("registrar.circumstance"), r.choice("registrar.circumstance-", b.Circumstance))
 	r.names(r.say("registrar.child-name"), b.Names)
+	if border, err := issuer.BorderBirth(b, b.ChildRef); err == nil && len(border.Names) > 0 && border.Names[0].MRZ != nil {
+		m := border.Names[0].MRZ
+		r.add(r.say("registrar.mrz"), strings.TrimSuffix(m.Primary+"<<"+m.Secondary, "<<"))
+	}
 	r.add(r.say("registrar.born"), r.uncertain(b.BirthDate), b.TimeOfBirth)
 	r.add(r.say("registrar.born-basis"), r.choice("registrar.basis-", b.BirthDate.Basis))
 	r.add(r.say("registrar.sex"), r.say("registrar.sex-"+strconv.Itoa(b.Sex)))
@@ -122,7 +127,9 @@ func (r *reader) parent(x vc.Parent) {
 	if x.Status != "known" {
 		more = append(more, r.say("registrar.parent-"+x.Status))
 	}
-	more = append(more, r.choice("registrar.filiation-", x.Filiation))
+	if x.Filiation != "" {
+		more = append(more, r.say("registrar.filiation")+": "+r.choice("registrar.filiation-", x.Filiation))
+	}
 	if x.BirthDate != nil {
 		more = append(more, r.say("registrar.born-on", "date", r.uncertain(*x.BirthDate)))
 	}
@@ -137,14 +144,11 @@ func (r *reader) parent(x vc.Parent) {
 	}
 }
 
-// names writes every name of a person, and how a passport writes the first.
+// names writes every name of a person.
 func (r *reader) names(label string, names []vc.Name) {
 	var values []string
 	for _, n := range names {
 		values = append(values, r.name(n))
-	}
-	if len(names) > 0 && names[0].MRZ != nil {
-		values = append(values, r.say("registrar.mrz-is", "name", names[0].MRZ.Primary+"<<"+names[0].MRZ.Secondary))
 	}
 	r.add(label, values...)
 }

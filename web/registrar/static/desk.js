@@ -89,11 +89,16 @@ const problem = (title, message) => {
   b.scrollIntoView({ block: 'start' })
 }
 
-// reaches asks whether a form would arrive and be taken.
-const reaches = async () => {
+// reaches asks whether a form would arrive and be taken, and has it sent by whoever
+// is signed in now, if that is the same person.
+const reaches = async (f) => {
   try {
     const r = await fetch('/app/alive', { cache: 'no-store', headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(15000) })
-    return r.ok ? 'yes' : r.status === 401 ? 'signed-out' : 'no'
+    if (!r.ok) return r.status === 401 ? 'signed-out' : 'no'
+    const { csrf, draft } = await r.json()
+    if (draft !== holder.dataset.draft) return 'signed-out'
+    f.elements.csrf.value = csrf
+    return 'yes'
   } catch {
     return 'no'
   }
@@ -104,19 +109,33 @@ const reaches = async () => {
 const careful = (f, before) => {
   let sure = false
   f.addEventListener('submit', async (event) => {
-    if (sure) return
+    if (sure) {
+      sure = false
+      return
+    }
     event.preventDefault()
-    const button = event.submitter
     const kept = await before()
-    const there = await reaches()
+    const there = await reaches(f)
     if (there === 'yes') {
       sure = true
-      f.requestSubmit(button)
-      setTimeout(() => { sure = false }, 5000)
+      f.requestSubmit(event.submitter)
       return
     }
     problem(texts[there === 'no' ? 'offline-title' : 'signed-out-title'], texts[there === 'no' ? (kept ? 'offline-kept' : 'offline-not-kept') : 'signed-out-text'])
   })
+}
+
+// What is the same all day at one desk and says nothing of anybody.
+const usual = 'kinpass-desk:'
+const fillUsual = () => {
+  for (const field of form.querySelectorAll('[name="office"], [name="place-country"]')) {
+    if (!field.value) field.value = stored.get(usual + field.name) ?? ''
+  }
+}
+const keepUsual = () => {
+  for (const name of ['office', 'place-country']) {
+    if (form.elements[name]?.value) stored.set(usual + name, form.elements[name].value)
+  }
 }
 
 if (form) {
@@ -160,6 +179,8 @@ if (form) {
       say(fill(texts.restored, { time: clock(draft.at) }))
     }
   }
+  if (form.hasAttribute('data-fresh') && !wanted) fillUsual()
+  form.addEventListener('submit', keepUsual)
   reveal(form)
   unfold(form)
 }
