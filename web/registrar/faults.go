@@ -33,6 +33,7 @@ var words = []struct{ rule, text string }{
 	{"letter of another script", "registrar.wrong.scripts"},
 	{"must hold a letter", "registrar.wrong.letters"},
 	{"is too long", "registrar.wrong.long"},
+	{"must have at most", "registrar.wrong.long"},
 	{"repeats a name", "registrar.wrong.name-twice"},
 	{"A to Z with single fillers", "registrar.wrong.mrz"},
 	{"39 characters", "registrar.wrong.mrz"},
@@ -88,10 +89,14 @@ func blame(f *web.Form, err error, places []where) error {
 	if !errors.Is(err, issuer.ErrRegistration) && (len(x.Fields) == 0 || x.Kind != fault.Unprocessable && x.Kind != fault.Forbidden) {
 		return err
 	}
+	own := slices.Clone(f.Errors)
 	for _, broken := range x.Fields {
+		if _, name, missing := strings.Cut(broken.Rule, "is required: "); missing {
+			broken.Path += "/" + name
+		}
 		field := fieldOf(broken.Path, places)
 		// What the page asked for itself is said already, in better words.
-		if slices.ContainsFunc(f.Errors, func(e web.FieldError) bool { return e.Field == field }) {
+		if slices.ContainsFunc(f.Errors, func(e web.FieldError) bool { return e.Field == field }) || follows(broken.Path, own, places) {
 			continue
 		}
 		text := "registrar.wrong.other"
@@ -107,6 +112,22 @@ func blame(f *web.Form, err error, places []where) error {
 		f.Wrong("", "registrar.wrong.other")
 	}
 	return nil
+}
+
+// follows reports whether what is wrong at a place comes of an error that the page
+// found itself: without a date of birth nothing of it fits.
+func follows(path string, own []web.FieldError, places []where) bool {
+	for _, whole := range []string{"/birthDate", "/placeOfBirth"} {
+		if path != whole && !strings.HasPrefix(path, whole+"/") {
+			continue
+		}
+		for _, p := range places {
+			if strings.HasPrefix(p.Path, whole) && slices.ContainsFunc(own, func(e web.FieldError) bool { return e.Field == p.Field }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fieldOf finds the field of a place: the one whose path is the longest that the
