@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"web/registrar":            app("issuer"),
 	"web/guardian":             app("wallet"),
 	"web/border":               app("verifier", "verifier/check"),
+	"web/reference":            {"api", "web", "internal/account", "internal/serve"},
 	"web/demo":                 {"web", "internal/fault", "internal/qr", "internal/serve", "internal/store", "verifier/check"},
 	"internal/account":         {"internal/fault", "internal/qr", "internal/serve", "internal/store", "web"},
 
@@ -355,5 +356,5 @@ func TestFewParameters(t *testing.T) {
 
 // isApp says whether a package is the pages of a role.
 func isApp(dir string) bool {
-	return slices.Contains([]string{"web/registrar", "web/guardian", "web/border", "web/demo"}, dir)
+	return slices.Contains([]string{"web/registrar", "web/guardian", "web/border", "web/demo", "web/reference"}, dir)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/kinpass/kinpass/web"
 	"github.com/kinpass/kinpass/web/border"
 	"github.com/kinpass/kinpass/web/guardian"
+	"github.com/kinpass/kinpass/web/reference"
 	"github.com/kinpass/kinpass/web/registrar"
 	"github.com/kinpass/kinpass/web/scan"
 )
@@ -28,7 +29,11 @@ func (h *home) accounts(service, base string, db *store.DB) (*account.Accounts, 
 }
 
 // apps are the pages of the services.
-var apps = map[string][]web.App{issuerRole: {registrar.App}, walletRole: {guardian.App, scan.App}, verifierRole: {border.App, scan.App}}
+var apps = map[string][]web.App{
+	issuerRole:   {registrar.App, reference.App},
+	walletRole:   {guardian.App, scan.App, reference.App},
+	verifierRole: {border.App, scan.App, reference.App},
+}
 
 // pages makes the pages of a service with those who sign in to them.
 func (h *home) pages(r *running, o options) (*account.Pages, error) {

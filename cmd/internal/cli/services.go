@@ -30,6 +30,7 @@ import (
 	"github.com/kinpass/kinpass/wallet"
 	"github.com/kinpass/kinpass/web/border"
 	"github.com/kinpass/kinpass/web/guardian"
+	"github.com/kinpass/kinpass/web/reference"
 	"github.com/kinpass/kinpass/web/registrar"
 )
 
@@ -345,6 +346,9 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 	s, err := serve.New(cfg)
 	if err == nil {
 		pages.Routes(s)
+		err = reference.Routes(s, pages, role)
+	}
+	if err == nil {
 		err = h.build(r, s, pages, o)
 	}
 	if err != nil {

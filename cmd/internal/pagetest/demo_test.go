@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinpass/kinpass/cmd/internal/cli"
 	"github.com/kinpass/kinpass/internal/account"
 	"github.com/kinpass/kinpass/web/webtest"
 )
@@ -68,4 +69,34 @@ func TestStartPage(t *testing.T) {
 	phone.Press(`button[value="papers"]`)
 	phone.See(`[data-state="over"] button`)
 	phone.Look("demonstration story")
+}
+
+// TestInterfacePage: a programmer who is not signed in reads and searches the
+// description of a service's interface, on a phone as well; without the script
+// the form searches.
+func TestInterfacePage(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	x := chromium.Tab(t, webtest.Desktop, "en")
+	x.Go(s.Issuer.Base + "/app/api#registerBirth")
+	x.See("#registerBirth .reference-inside")
+	x.Look("interface issuer")
+	visible := `[...document.querySelectorAll('.reference-operation')].filter((o) => !('schema' in o.dataset) && o.offsetParent).map((o) => o.id).join(' ')`
+	x.Type("#q", "post births correct")
+	if got := webtest.Value[string](x, visible); got != "correctBirth" {
+		t.Errorf("the search finds %q", got)
+	}
+	x.Go(s.Issuer.Base + "/app/api?q=post+births+correct")
+	if got := webtest.Value[string](x, visible); got != "correctBirth" {
+		t.Errorf("the form finds %q", got)
+	}
+	for _, at := range []cli.Service{s.Wallet, s.Verifier} {
+		phone := chromium.Tab(t, webtest.Phone, "ar")
+		phone.Go(at.Base + "/app/api")
+		phone.Look("interface " + at.Role)
+		phone.Click(".reference-operation summary")
+		phone.Look("interface " + at.Role + " open")
+	}
+	if got := webtest.Value[string](x, `fetch('/app/api/openapi.yaml').then((r) => r.text())`); !strings.HasPrefix(got, "# The HTTP interface") {
+		t.Error("the description is not to be had")
+	}
 }
