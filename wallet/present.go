@@ -59,20 +59,29 @@ func (p Presentation) LogValue() slog.Value { return slog.StringValue("presentat
 // not accept. What somebody else shared is shown with the consent that it was
 // shared with.
 func (w *Wallet) Present(ctx context.Context, g Guardian, r Request) (Presentation, error) {
-	if err := checkTerms(r); err != nil {
+	at, err := w.presenter(ctx, g, r)
+	if err != nil {
 		return Presentation{}, err
+	}
+	return at(w.cfg.Now())
+}
+
+// presenter opens what a request needs and gives what signs it for a time.
+func (w *Wallet) presenter(ctx context.Context, g Guardian, r Request) (func(time.Time) (Presentation, error), error) {
+	if err := checkTerms(r); err != nil {
+		return nil, err
 	}
 	v, err := w.vault(ctx, g.ID)
 	if err != nil {
-		return Presentation{}, gone(err, ErrNoSuchChild)
+		return nil, gone(err, ErrNoSuchChild)
 	}
 	all, err := w.credentials(ctx, v)
 	if err != nil {
-		return Presentation{}, err
+		return nil, err
 	}
 	agreed, err := w.consents(ctx, v)
 	if err != nil {
-		return Presentation{}, err
+		return nil, err
 	}
 	for i, c := range agreed {
 		if c.ID != r.Consent || c.state(w.cfg.Now()) != consentOpen {
@@ -80,15 +89,15 @@ func (w *Wallet) Present(ctx context.Context, g Guardian, r Request) (Presentati
 		}
 		j, err := w.judge(ctx)
 		if err != nil {
-			return Presentation{}, err
+			return nil, err
 		}
 		agreed[i] = w.synced(ctx, v, c, j) // the others may have signed since
 	}
 	h, err := w.holderOf(ctx, v)
 	if err != nil {
-		return Presentation{}, err
+		return nil, err
 	}
-	return h.show(v, all, agreed, r, w.cfg.Now())
+	return func(now time.Time) (Presentation, error) { return h.show(v, all, agreed, r, now) }, nil
 }
 
 // show picks what a request asks for and signs it.

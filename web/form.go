@@ -63,7 +63,7 @@ func (s *Site) funcs(m *Messages) template.FuncMap {
 		"t":         m.Text,
 		"count":     m.Count,
 		"texts":     m.Under,
-		"asset":     s.asset,
+		"asset":     s.Asset,
 		"day":       m.Day,
 		"moment":    m.Moment,
 		"field":     func(form Form, name string, more ...any) (Field, error) { return newField(m, form, name, more) },

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"mime"
 	"net/http"
 	"path"
@@ -181,14 +182,24 @@ func contentType(name string) string {
 	return mime.TypeByExtension(path.Ext(name))
 }
 
-// asset gives the address of a static file. It fails for a file that there is
+// Asset gives the address of a static file. It fails for a file that there is
 // not, so that a page with a wrong name fails its test.
-func (s *Site) asset(name string) (string, error) {
+func (s *Site) Asset(name string) (string, error) {
 	if _, ok := s.files[name]; !ok {
 		return "", fmt.Errorf("there is no static file %q", name)
 	}
 	return Root + "static/" + s.tree + "/" + name, nil
 }
+
+// Files lists the static files by name.
+func (s *Site) Files() []string { return slices.Sorted(maps.Keys(s.files)) }
+
+// Version names the whole of the static files by their content.
+func (s *Site) Version() string { return s.tree }
+
+// File gives what is in a static file, nil if there is none: for one that must be
+// served at an address of its own, such as a service worker.
+func (s *Site) File(name string) []byte { return s.files[name].body }
 
 // Static answers with a static file; its address names the content, so it may
 // be kept for ever. False: there is none of that name and version.
@@ -238,6 +249,8 @@ type View struct {
 	Scripts  []string // modules of static/ beside page.js
 	Styles   []string // style sheets of static/ beside kinpass.css
 	Data     any
+	Manifest string // address of the manifest of an app that can be installed, "" if it cannot
+	Exit     bool   // the page has a way out that leaves nothing on the screen
 
 	// What few pages need and no other gets.
 	Camera bool // the page may use the camera

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -38,6 +39,12 @@ type App struct {
 	// Delete forgets what the service keeps for a guardian, who then deletes the
 	// account too; nil means that nobody deletes their own.
 	Delete func(ctx context.Context, s Session) error
+	// Scripts and Styles of static/ are on every page, those of accounts too.
+	Scripts, Styles []string
+	// Manifest is that of an app that can be installed, Exit a way out on every
+	// page (web.View).
+	Manifest string
+	Exit     bool
 }
 
 // NewPages joins accounts and site.
@@ -206,6 +213,8 @@ func (p *Pages) Show(w http.ResponseWriter, r *http.Request, v web.View) error {
 		}
 	}
 	v.CSRF = p.csrf(r)
+	v.Scripts, v.Styles = slices.Concat(p.app.Scripts, v.Scripts), slices.Concat(p.app.Styles, v.Styles)
+	v.Manifest, v.Exit = p.app.Manifest, p.app.Exit
 	return p.site.Show(w, r, v)
 }
 

@@ -25,3 +25,30 @@ for (const element of document.querySelectorAll('time[data-local]')) {
   const format = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short', numberingSystem: 'latn' })
   element.textContent = format.format(new Date(element.dateTime))
 }
+
+// The way out: the screen is empty at once, the browser goes on to a page that
+// says nothing and from which Back does not return, and the session ends. Three
+// times Escape does the same.
+const exit = document.querySelector('[data-exit]')
+if (exit) {
+  const leave = () => {
+    document.documentElement.hidden = true
+    document.title = '…'
+    if (exit.dataset.csrf) navigator.sendBeacon('/app/sign-out', new URLSearchParams({ csrf: exit.dataset.csrf }))
+    location.replace(navigator.onLine ? exit.href : 'about:blank')
+  }
+  exit.addEventListener('click', (event) => {
+    event.preventDefault()
+    leave()
+  })
+  let pressed = []
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return
+    pressed = [...pressed.filter((t) => event.timeStamp - t < 2000), event.timeStamp]
+    if (pressed.length >= 3) leave()
+  })
+  // A page that the browser kept for Back shows what it was, signed in or not.
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) location.reload()
+  })
+}

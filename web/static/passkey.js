@@ -115,7 +115,8 @@ async function once (act) {
 const acts = {
   'sign-in': async () => {
     await send('/app/sign-in', await prove(await send('/app/sign-in/options', {})))
-    location.assign(box.dataset.next)
+    // What a link brings in its fragment comes along.
+    location.assign(box.dataset.next + location.hash)
   },
   join: async () => {
     await send('/app/join', await create(await send('/app/join/options', { code })))

@@ -1,6 +1,7 @@
 // The code full screen: a new one before the old one is stale, the time that is
 // left, and the screen kept on.
 import { awake, clock, draw, enlarge } from './code.js'
+import { current, kept } from './keep.js'
 
 const texts = JSON.parse(document.getElementById('kp-texts').textContent)
 const box = document.querySelector('[data-show]')
@@ -22,7 +23,7 @@ async function refresh () {
   if (asking || performance.now() < next) return
   asking = true
   try {
-    const response = await fetch(box.dataset.code, { headers: { Accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(patience * 1000) })
+    const response = await fetch(box.dataset.code, { headers: { Accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout?.(patience * 1000) })
     if (response.status === 401) return location.reload()
     if (!response.ok) throw new Error(String(response.status))
     const code = await response.json()
@@ -31,9 +32,20 @@ async function refresh () {
     status.textContent = texts.new
   } catch {
     next = performance.now() + 5000
+    await fallBack()
   } finally {
     asking = false
   }
+}
+
+// Without network, what was prepared for this child takes over when the code is
+// stale.
+async function fallBack () {
+  if (left() > 0) return
+  const code = current((await kept().catch(() => [])).filter((h) => h.child === box.dataset.child))
+  if (!code) return
+  button.replaceChildren(draw(code))
+  end = performance.now() + code.seconds * 1000
 }
 
 function tick () {
