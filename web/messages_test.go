@@ -211,7 +211,7 @@ func TestMessagesAreUsed(t *testing.T) {
 	for _, a := range apps(t) {
 		made = append(made, a.Name+".fault.")
 	}
-	prefix := regexp.MustCompile(`(?:texts |print |choices |known\(|choice\()"([a-z0-9-]+\.[a-zA-Z0-9.-]*[.-])"`)
+	prefix := regexp.MustCompile(`(?:texts |print |choices |known\(|list\(|choice\()"([a-z0-9-]+\.[a-zA-Z0-9.-]*[.-])"`)
 	word := regexp.MustCompile(`"([a-z0-9-]+(?:\.[a-zA-Z0-9-]+)*)"`)
 	err := filepath.WalkDir("..", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {

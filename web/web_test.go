@@ -221,7 +221,7 @@ func TestStaticFiles(t *testing.T) {
 	s := withParts(t, "http://localhost:8080")
 	total := 0
 	for name, f := range s.files {
-		address, err := s.asset(name)
+		address, err := s.Asset(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestStaticFiles(t *testing.T) {
 			t.Errorf("%s was served", path)
 		}
 	}
-	if _, err := s.asset("nothing.js"); err == nil {
+	if _, err := s.Asset("nothing.js"); err == nil {
 		t.Error("a file that there is not has an address")
 	}
 }

@@ -1,6 +1,7 @@
 package guardian
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -49,7 +50,11 @@ func (h routes) cardOf(c echo.Context, s account.Session) (card, error) {
 	if err != nil {
 		return card{}, err
 	}
-	at := slices.IndexFunc(all, func(k card) bool { return k.ID == c.Param("child") })
+	return find(all, c.Param("child"))
+}
+
+func find(all []card, id string) (card, error) {
+	at := slices.IndexFunc(all, func(k card) bool { return k.ID == id })
 	if at < 0 {
 		return card{}, wallet.ErrNoSuchChild
 	}
@@ -61,7 +66,16 @@ func (h routes) home(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
-	return h.answer(c, web.View{Page: "guardian/home", Title: "guardian.title.home", Data: map[string]any{"Children": all}})
+	v := web.View{Page: "guardian/home", Title: "guardian.title.home", Data: map[string]any{"Children": all}}
+	switch c.QueryParam("done") {
+	case "checked":
+		v.Notice = &web.Notice{Text: "guardian.renew.checked", Success: true}
+	case "renewed":
+		v.Notice = &web.Notice{Text: "guardian.renew.renewed", Success: true}
+	case "failed":
+		v.Notice = &web.Notice{Text: "guardian.renew.failed"}
+	}
+	return h.answer(c, v)
 }
 
 func (h routes) child(c echo.Context, s account.Session) error {
@@ -69,9 +83,33 @@ func (h routes) child(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
-	v := web.View{Page: "guardian/child", Title: "guardian.title.document", Data: map[string]any{"Child": k}}
+	papers, err := h.documents(c, s, k.Credentials)
+	if err != nil {
+		return err
+	}
+	with, err := h.usableConsents(c, s, k.ID)
+	if err != nil {
+		return err
+	}
+	v := web.View{Page: "guardian/child", Title: "guardian.title.document", Data: map[string]any{"Child": k, "Papers": papers, "With": with}}
 	if c.QueryParam("done") == "added" {
 		v.Notice = &web.Notice{Text: "guardian.added", Success: true}
 	}
 	return h.answer(c, v)
+}
+
+// renew asks the offices for news of everything that the wallet holds.
+func (h routes) renew(c echo.Context, s account.Session) error {
+	out, err := h.Renew(c.Request().Context(), owner(s))
+	if err != nil {
+		return err
+	}
+	done := "checked"
+	switch {
+	case out.Failed > 0:
+		done = "failed"
+	case out.Renewed > 0:
+		done = "renewed"
+	}
+	return c.Redirect(http.StatusSeeOther, "/app/?done="+done)
 }

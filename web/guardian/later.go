@@ -25,8 +25,21 @@ func (h routes) laterPage(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
+	w := h.words(c.Request())
+	option := func(value, key string, checked bool) web.Option {
+		return web.Option{Value: value, Label: w.say(key), Checked: checked}
+	}
+	starts := []web.Option{option("now", "guardian.later.now", true), option("tomorrow", "guardian.later.tomorrow", false), option("other", "guardian.later.other", false)}
+	hours := []web.Option{option("6", "guardian.later.6", false), option("12", "guardian.later.12", true), option("24", "guardian.later.24", false)}
+	var show []web.Option
+	for i, x := range with {
+		if i == 0 && !k.Shared {
+			show = append(show, option("", "guardian.later.alone", false))
+		}
+		show = append(show, web.Option{Value: x.ID, Label: w.say("guardian.later.consent", "date", w.day(x.ValidUntil)), Checked: i == 0})
+	}
 	return h.answer(c, web.View{Page: "guardian/later", Title: "guardian.title.later", Scripts: []string{"guardian/later.js"},
-		Data: map[string]any{"Child": k, "With": with}})
+		Data: map[string]any{"Child": k, "With": show, "Starts": starts, "Hours": hours, "Now": h.Now().UnixMilli()}})
 }
 
 // kept is a code for a time to come.
@@ -107,7 +120,9 @@ func (h routes) worker(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("Cache-Control", "no-cache")
+	hd := c.Response().Header()
+	hd.Set("Cache-Control", "no-cache")
+	hd.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'")
 	return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", append([]byte("const kept = "+string(head)+"\n"), site.File("guardian/sw.js")...))
 }
 
@@ -135,10 +150,10 @@ func (h routes) manifestFile(c echo.Context) error {
 	if lang == "ar" {
 		dir = "rtl"
 	}
-	h2 := c.Response().Header()
-	h2.Set("Cache-Control", "no-cache")
-	h2.Set("Vary", "Accept-Language, Cookie")
-	h2.Set("Content-Type", "application/manifest+json")
+	hd := c.Response().Header()
+	hd.Set("Cache-Control", "no-cache")
+	hd.Set("Vary", "Accept-Language, Cookie")
+	hd.Set("Content-Type", "application/manifest+json")
 	return json.NewEncoder(c.Response()).Encode(map[string]any{
 		"id": "/app/", "name": name, "short_name": name, "lang": lang, "dir": dir, "start_url": "/app/", "scope": "/app/",
 		"display": "standalone", "background_color": "#ffffff", "theme_color": "#14505c", "icons": icons,

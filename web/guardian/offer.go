@@ -16,7 +16,8 @@ import (
 func (h routes) addPage(c echo.Context, _ account.Session) error { return h.showAdd(c, web.Form{}) }
 
 func (h routes) showAdd(c echo.Context, f web.Form) error {
-	v := web.View{Page: "guardian/add", Title: "guardian.title.add", Form: f, Scripts: []string{"guardian/add.js"}}
+	v := web.View{Page: "guardian/add", Title: "guardian.title.add", Form: f, Scripts: []string{"guardian/add.js"}, Styles: []string{"scan/scan.css"},
+		Camera: true, Wasm: true}
 	if !f.Good() {
 		v.Status = http.StatusUnprocessableEntity
 	}

@@ -38,7 +38,11 @@ func (h routes) present(c echo.Context, s account.Session) (shown, error) {
 
 // show is the code full screen.
 func (h routes) show(c echo.Context, s account.Session) error {
-	k, err := h.cardOf(c, s)
+	all, err := h.cards(c, s)
+	if err != nil {
+		return err
+	}
+	k, err := find(all, c.Param("child"))
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func (h routes) show(c echo.Context, s account.Session) error {
 		return err
 	}
 	return h.answer(c, web.View{Page: "guardian/show", Title: "guardian.title.show", Scripts: []string{"guardian/show.js"}, Styles: []string{"guardian/show.css"},
-		Data: map[string]any{"Child": k, "Code": code, "With": c.QueryParam("with")}})
+		Data: map[string]any{"Child": k, "Code": code, "With": c.QueryParam("with"), "Next": after(all, k)}})
 }
 
 // code is the next one, for the script of the page.
@@ -57,4 +61,17 @@ func (h routes) code(c echo.Context, s account.Session) error {
 		return err
 	}
 	return serve.JSON(c, http.StatusOK, code)
+}
+
+// after gives the next child whose code can be shown, for who stands at the
+// counter with several; nil after the last.
+func after(all []card, k card) *card {
+	past := false
+	for i := range all {
+		if past && all[i].Ready {
+			return &all[i]
+		}
+		past = past || all[i].ID == k.ID
+	}
+	return nil
 }

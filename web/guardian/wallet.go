@@ -33,20 +33,29 @@ type routes struct {
 // Routes adds the pages to a server.
 func Routes(s *serve.Server, p *account.Pages, w *wallet.Wallet) {
 	h := routes{w, p}
-	p.Use(s, account.App{Nav: nav, Home: h.home, Delete: h.deleteAll}, func(e *echo.Group) {
+	p.Use(s, account.App{Nav: nav, Home: h.home, Delete: h.deleteAll, Manifest: manifest, Exit: true,
+		Scripts: []string{"guardian/wallet.js"}, Styles: []string{"guardian/wallet.css"}}, func(e *echo.Group) {
 		only := func(f account.Handler) echo.HandlerFunc { return p.For(f, wallet.RoleGuardian) }
 		e.GET("/app/add", only(h.addPage))
 		e.POST("/app/add", only(h.add), s.Limit(30, time.Minute))
 		e.GET("/app/documents/:child", only(h.child))
 		e.GET("/app/documents/:child/show", only(h.show))
 		e.GET("/app/documents/:child/code", only(h.code), s.Limit(60, time.Minute))
+		e.GET("/app/documents/:child/later", only(h.laterPage))
+		e.POST("/app/documents/:child/later", only(h.later), s.Limit(60, time.Minute))
+		e.POST("/app/renew", only(h.renew), s.Limit(10, time.Minute))
+		// For everybody who has the address of the service: nothing of anybody is
+		// in them.
+		e.GET(keptAddress, h.keptPage)
+		e.GET(manifest, h.manifestFile)
+		e.GET("/app/sw.js", h.worker)
 		h.papers(s, e)
 	})
 }
 
 // nav gives what people of a role find in the navigation.
 func nav(role string) []web.NavItem {
-	return []web.NavItem{{Href: "/app/add", Label: "guardian.nav.add"}, {Href: "/app/papers", Label: "guardian.paper.nav"}}
+	return []web.NavItem{{Href: "/app/add", Label: "guardian.nav.add"}, {Href: "/app/papers", Label: "guardian.paper.nav"}, {Href: keptAddress, Label: "guardian.nav.kept"}}
 }
 
 // deleteAll forgets everything that the wallet keeps for a guardian.
@@ -58,6 +67,5 @@ func (h routes) deleteAll(ctx context.Context, s account.Session) error {
 func owner(s account.Session) wallet.Guardian { return wallet.Guardian{ID: s.Account.ID} }
 
 func (h routes) answer(c echo.Context, v web.View) error {
-	v.Styles = append(v.Styles, "guardian/wallet.css")
 	return h.pages.Show(c.Response(), c.Request(), v)
 }

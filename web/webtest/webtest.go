@@ -193,9 +193,9 @@ func Value[T any](x *Tab, expression string) T {
 	return v
 }
 
-// wait asks until an expression is true. A page that is just being left answers
+// Wait asks until an expression is true. A page that is just being left answers
 // with an error, which is no answer.
-func (x *Tab) wait(expression string) {
+func (x *Tab) Wait(expression string) {
 	x.t.Helper()
 	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(x.ctx, 10*time.Second)
@@ -215,7 +215,7 @@ const ready = `document.readyState === 'complete' && document.body !== null && d
 func (x *Tab) Go(address string) {
 	x.t.Helper()
 	x.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(address))
-	x.wait(ready)
+	x.Wait(ready)
 }
 
 // Click clicks what the selector finds.
@@ -229,7 +229,7 @@ func (x *Tab) Press(selector string) {
 	x.t.Helper()
 	Value[bool](x, `window.before = true`)
 	x.Click(selector)
-	x.wait(`!window.before && ` + ready)
+	x.Wait(`!window.before && ` + ready)
 }
 
 // Type types into what the selector finds.
@@ -258,7 +258,7 @@ func (x *Tab) Fill(selector, value string) {
 // page that is by then.
 func (x *Tab) Await(expression string) {
 	x.t.Helper()
-	x.wait(ready + ` && (` + expression + `)`)
+	x.Wait(ready + ` && (` + expression + `)`)
 }
 
 // See waits until what the selector finds can be seen.
@@ -359,7 +359,7 @@ func (x *Tab) Broken() []string {
 	out := x.broken
 	for _, a := range x.asked {
 		u, err := url.Parse(a)
-		if err != nil || u.Scheme+"://"+u.Host != origin && u.Scheme != "blob" && a != "about:blank" {
+		if err != nil || u.Scheme+"://"+u.Host != origin && u.Scheme != "blob" && u.Scheme != "data" && a != "about:blank" {
 			out = append(out, "a request to "+a)
 		}
 	}

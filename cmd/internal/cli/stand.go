@@ -76,3 +76,10 @@ func (s *Stand) Offer(ctx context.Context) (uri, pin string, err error) {
 	}
 	return offer.URI, offer.PIN, nil
 }
+
+// CutWallet takes the wallet's service away, as a network that is gone does.
+func (s *Stand) CutWallet() {
+	s.demo.wallet.stop()
+	<-s.demo.wallet.done
+	s.demo.wallet = nil
+}

@@ -106,7 +106,7 @@ export async function forgetAll () {
     ;(await open()).close()
   } finally {
     base = undefined
-    indexedDB.deleteDatabase(name)
+    await done(indexedDB.deleteDatabase(name))
   }
 }
 

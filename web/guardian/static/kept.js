@@ -58,7 +58,7 @@ function raise (trip) {
   box.querySelector('[data-name]').textContent = trips.get(trip)[0].name
   awake()
   tick()
-  box.querySelector('[data-enlarge]').focus()
+  box.querySelector('h1').focus()
 }
 
 box.querySelector('[data-done]').addEventListener('click', () => {
