@@ -143,7 +143,8 @@ func TestKeptForAJourney(t *testing.T) {
 	if got := colour(t, s, x, ".kp-show__code svg"); got != "green" {
 		t.Errorf("the border says %s", got)
 	}
-	x.Click("[data-done]")
+	x.Go(s.Wallet.Base + "/app/kept")
+	x.See("[data-forget]")
 	x.Click("[data-forget]")
 	x.See("[data-none]")
 	if left := webtest.Value[int](x, `indexedDB.databases().then((all) => all.filter((d) => d.name === 'documents').length)`); left != 0 {

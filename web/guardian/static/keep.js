@@ -6,6 +6,7 @@ const name = 'documents'
 const done = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result)
   request.onerror = () => reject(request.error)
+  request.onblocked = () => resolve() // it is done when the other window closes
 })
 
 let base
@@ -28,6 +29,10 @@ function open () {
   return base
 }
 
+// One thing at a time, in whatever window: what is being deleted must not be made
+// anew by who reads it.
+const alone = (act) => (...args) => navigator.locks ? navigator.locks.request(name, () => act(...args)) : act(...args)
+
 async function store (table, mode) {
   return (await open()).transaction(table, mode).objectStore(table)
 }
@@ -47,18 +52,18 @@ async function key () {
 
 // keep seals one hour of a journey: its trip (a random name), the place in it,
 // from and until in milliseconds, and what is to be kept.
-export async function keep ({ trip, from, until, skew, ...content }) {
+export const keep = alone(async ({ trip, from, until, skew, ...content }) => {
   const id = `${trip} ${from}`
   const iv = crypto.getRandomValues(new Uint8Array(12))
   const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData: new TextEncoder().encode(id) }, await key(), new TextEncoder().encode(JSON.stringify(content)))
   await done((await store('kept', 'readwrite')).put({ id, trip, from, until, skew, iv, sealed }))
-}
+})
 
 // The time by the clock of the service that signed: the phone's may be wrong.
 const now = (record) => Date.now() + record.skew
 
 // kept gives the hours that are not over, in order.
-export async function kept () {
+export const kept = alone(async () => {
   if (!(await any())) return []
   const records = await done((await store('kept', 'readonly')).getAll())
   const out = []
@@ -70,7 +75,7 @@ export async function kept () {
     } catch { /* what cannot be opened is of no use */ }
   }
   return out.sort((a, b) => a.from - b.from)
-}
+})
 
 // any says whether anything was ever kept, without making the place for it.
 async function any () {
@@ -79,14 +84,15 @@ async function any () {
 }
 
 // forget deletes a journey.
-export async function forget (trip) {
+export const forget = alone(async (trip) => {
+  if (!(await any())) return
   const s = await store('kept', 'readwrite')
   for (const r of await done(s.getAll())) if (r.trip === trip) s.delete(r.id)
-  await purge()
-}
+  await tidy()
+})
 
-// purge deletes what is over, and everything with the last of it.
-export async function purge () {
+// tidy deletes what is over, and everything with the last of it.
+async function tidy () {
   if (!(await any())) return
   const s = await store('kept', 'readwrite')
   let left = 0
@@ -94,11 +100,13 @@ export async function purge () {
     if (r.until <= now(r)) s.delete(r.id)
     else left++
   }
-  if (!left) await forgetAll()
+  if (!left) await destroy()
 }
 
-// forgetAll deletes everything, the key first of all.
-export async function forgetAll () {
+export const purge = alone(tidy)
+
+// destroy deletes everything, the key first of all.
+async function destroy () {
   if (!(await any())) return
   try {
     await done((await store('keys', 'readwrite')).clear())
@@ -109,6 +117,8 @@ export async function forgetAll () {
     await done(indexedDB.deleteDatabase(name))
   }
 }
+
+export const forgetAll = alone(destroy)
 
 // current gives the code of some hours that is good now, and until when it is to
 // be shown; undefined before the first and after the last.
