@@ -27,7 +27,7 @@ func unpack(t *testing.T, b []byte) []byte {
 func TestStaticFilesAreCompressed(t *testing.T) {
 	s := withParts(t, "http://localhost:8080")
 	for name, f := range s.files {
-		address, err := s.asset(name)
+		address, err := s.Asset(name)
 		if err != nil {
 			t.Fatal(err)
 		}
