@@ -489,6 +489,14 @@ func (h routes) shelf(s *serve.Server) {
 		p, err := h.TokenList(c.Request().Context(), media, n)
 		return show(c, p, err)
 	})
+	e.GET("/ledger/checkpoint", func(c echo.Context) error {
+		p, err := h.Checkpoint(c.Request().Context())
+		return show(c, p, err)
+	})
+	e.GET("/ledger/tile/*", func(c echo.Context) error {
+		p, err := h.LedgerTile(c.Request().Context(), "tile/"+c.Param("*"))
+		return show(c, p, err)
+	})
 	e.GET("/overrides", func(c echo.Context) error {
 		p, err := h.OverrideIndex(c.Request().Context())
 		return show(c, p, err)

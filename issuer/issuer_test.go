@@ -53,6 +53,7 @@ func newRing(t testing.TB, alg string) *keys.Ring {
 		t.Fatal(err)
 	}
 	addSelective(t, ring, deskTime)
+	addLedger(t, ring)
 	addOffices(t, ring, deskTime, RoleCourt, RoleProtection, RoleNotary, RoleHumanitarian)
 	for _, name := range []string{"index", "dedup", "oauth"} {
 		if _, err := ring.EnsureSecret(name); err != nil {
@@ -60,6 +61,18 @@ func newRing(t testing.TB, alg string) *keys.Ring {
 		}
 	}
 	return ring
+}
+
+// addLedger adds the key of the ledger's checkpoints.
+func addLedger(t testing.TB, ring *keys.Ring) {
+	t.Helper()
+	k, err := keys.New("ledger-1", keys.UseLedger, keys.EdDSA, deskTime.AddDate(-1, 0, 0), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Add(k); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // addSelective adds the P-256 key of what is shown in parts.

@@ -557,6 +557,9 @@ func (i *Issuer) Refresh(ctx context.Context) error {
 // Run finishes reservations that somebody left behind and keeps the status lists
 // signed until ctx is done. What goes wrong is logged and tried again.
 func (i *Issuer) Run(ctx context.Context) {
+	var ledger sync.WaitGroup
+	ledger.Go(func() { i.runLedger(ctx) })
+	defer ledger.Wait()
 	if err := i.store.forgetAnswers(ctx); err != nil && ctx.Err() == nil {
 		i.log.Error("old answers not deleted", "code", fault.As(err).Code)
 	}

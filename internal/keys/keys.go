@@ -44,6 +44,7 @@ const (
 	UseSelective   = "selective"   // credentials that are shown in parts (ecdsa-sd-2023); ES256 alone
 	UseAnchor      = "anchor"      // the trust list
 	UseHub         = "hub"         // border bundles
+	UseLedger      = "ledger"      // checkpoints of an issuer's ledger; EdDSA alone
 )
 
 // Roles on the trust list that an issuer can have keys for beside those of its

@@ -40,8 +40,24 @@ var (
 // Append gives the hashes to store after those of a log of size entries, for
 // entries that come next, and the tree's new root. r gives what is stored.
 func Append(size int64, entries [][]byte, r Reader) (stored []Hash, root Hash, err error) {
+	old := size
+	for _, e := range entries {
+		more, err := tlog.StoredHashes(size, e, After(old, stored, r))
+		if err != nil {
+			return nil, Hash{}, err
+		}
+		stored = append(stored, more...)
+		size++
+	}
+	root, err = Root(size, After(old, stored, r))
+	return stored, root, err
+}
+
+// After gives the hashes of a log of size entries, that r reads, and those that
+// Append gave for what comes after.
+func After(size int64, stored []Hash, r Reader) Reader {
 	first := tlog.StoredHashCount(size)
-	all := tlog.HashReaderFunc(func(at []int64) ([]Hash, error) {
+	return tlog.HashReaderFunc(func(at []int64) ([]Hash, error) {
 		out := make([]Hash, len(at))
 		var old []int64
 		for _, i := range at {
@@ -51,6 +67,7 @@ func Append(size int64, entries [][]byte, r Reader) (stored []Hash, root Hash, e
 		}
 		var have []Hash
 		if len(old) > 0 {
+			var err error
 			if have, err = r.ReadHashes(old); err != nil {
 				return nil, err
 			}
@@ -64,16 +81,6 @@ func Append(size int64, entries [][]byte, r Reader) (stored []Hash, root Hash, e
 		}
 		return out, nil
 	})
-	for _, e := range entries {
-		more, err := tlog.StoredHashes(size, e, all)
-		if err != nil {
-			return nil, Hash{}, err
-		}
-		stored = append(stored, more...)
-		size++
-	}
-	root, err = Root(size, all)
-	return stored, root, err
 }
 
 // Root gives the hash of the tree of the first size entries.

@@ -160,7 +160,7 @@ type signing struct{ use, prefix, alg string }
 // that is told to hold them, the others for every one.
 var signingOf = map[string][]signing{
 	issuerRole: {
-		{keys.UseCredentials, "key", ""}, {keys.UseSelective, "selective", keys.ES256},
+		{keys.UseCredentials, "key", ""}, {keys.UseSelective, "selective", keys.ES256}, {keys.UseLedger, "ledger", keys.EdDSA},
 		{keys.UseCourt, "court", ""}, {keys.SelectiveOf(keys.UseCourt), "court-selective", keys.ES256},
 		{keys.UseProtection, "protection", ""}, {keys.SelectiveOf(keys.UseProtection), "protection-selective", keys.ES256},
 		{keys.UseNotary, "notary", ""}, {keys.SelectiveOf(keys.UseNotary), "notary-selective", keys.ES256},

@@ -1,0 +1,191 @@
+package issuer
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/tlog"
+)
+
+// Faults of the ledger.
+var (
+	ErrNoSuchTile = fault.New(fault.NotFound, "no-such-tile", "the ledger has no such tile")
+	ErrNoLedger   = fault.New(fault.NotFound, "no-ledger", "this issuer keeps no ledger").
+			WithHint("its key ring has no key for one: kinpass keys list issuer")
+	// ErrNotLogged: the credential's commitment is not in a signed checkpoint yet.
+	// It is there a quarter of a second after issuing.
+	ErrNotLogged = fault.New(fault.NotFound, "not-logged", "this is not in the ledger, or not yet")
+)
+
+// sequenceEvery is how long a commitment waits for others to share a checkpoint
+// with, at most.
+const sequenceEvery = 50 * time.Millisecond
+
+// LedgerOrigin names the ledger in its checkpoints: the issuer's address without
+// the scheme, and "/ledger".
+func (i *Issuer) LedgerOrigin() string {
+	_, host, _ := strings.Cut(i.cfg.Base, "://")
+	return host + "/ledger"
+}
+
+// ledgerKey gives the key that signs checkpoints. It stays the same for the
+// ledger's whole life: the first of the ring.
+func (i *Issuer) ledgerKey() (*keys.Key, error) {
+	all := i.cfg.Ring.Of(keys.UseLedger)
+	if len(all) == 0 {
+		return nil, ErrNoLedger
+	}
+	return all[0], nil
+}
+
+// Sequence takes what was committed into the ledger and signs a checkpoint: what
+// was issued until now, and the changes of status that are published. It gives the
+// number of entries; call it again while that is not 0.
+func (i *Issuer) Sequence(ctx context.Context) (int, error) {
+	k, err := i.ledgerKey()
+	if err != nil {
+		return 0, err
+	}
+	signer, err := tlog.LogSigner(i.LedgerOrigin(), k.Signer(""))
+	if err != nil {
+		return 0, err
+	}
+	// What is committed by now is on the published lists, to the microsecond.
+	return i.store.sequence(ctx, i.now().Add(time.Microsecond), ledgerEntry, func(size int64, root tlog.Hash) ([]byte, error) {
+		return tlog.Sign(tlog.Checkpoint{Origin: i.LedgerOrigin(), Size: size, Root: root}, signer)
+	})
+}
+
+// ledgerEntry makes the entry of a commitment.
+func ledgerEntry(w waiting) ([]byte, error) {
+	e := tlog.Entry{Kind: tlog.Issued, Hour: w.created.Truncate(time.Hour), Office: officeLabel(w.office)}
+	switch w.kind {
+	case "issued":
+	case actReserved:
+		e.Kind = tlog.Reserved
+	default:
+		e.Kind, e.List, e.Index = tlog.Changed, uint32(w.list), uint32(w.index)
+		switch w.kind {
+		case actRevoked, actWithdrawn:
+			e.Status = tlog.Invalid
+		case actSuspended:
+			e.Status = tlog.Suspended
+		}
+	}
+	copy(e.Commitment[:], w.hash)
+	return e.Bytes()
+}
+
+// officeLabel names the office in whose name something was signed: the role, in
+// lower case with hyphens.
+func officeLabel(role string) string {
+	if role == "" {
+		role = RoleRegistrar
+	}
+	var b strings.Builder
+	for _, c := range role {
+		if c >= 'A' && c <= 'Z' {
+			b.WriteByte('-')
+			c += 'a' - 'A'
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// runLedger takes commitments into the ledger as they come, until ctx ends.
+func (i *Issuer) runLedger(ctx context.Context) {
+	if _, err := i.ledgerKey(); err != nil {
+		i.log.Warn("no ledger is kept: the key ring has no key for it")
+		return
+	}
+	t := time.NewTicker(sequenceEvery)
+	defer t.Stop()
+	for failed := false; ; {
+		n := 0
+		waits, err := i.store.unsequenced(ctx)
+		if err == nil && waits {
+			n, err = i.Sequence(ctx)
+		}
+		if err != nil && ctx.Err() == nil && !failed {
+			i.log.Error("the ledger does not grow", "code", fault.As(err).Code)
+		}
+		failed = err != nil
+		if n >= batch && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// Checkpoint gives the ledger's newest signed checkpoint (C2SP tlog-checkpoint).
+func (i *Issuer) Checkpoint(ctx context.Context) (Published, error) {
+	if _, err := i.ledgerKey(); err != nil {
+		return Published{}, err
+	}
+	l, err := i.store.ledgerState(ctx, i.store.db)
+	if err != nil {
+		return Published{}, err
+	}
+	if len(l.checkpoint) == 0 {
+		return Published{}, ErrNoSuchTile
+	}
+	return Published{Type: "text/plain; charset=utf-8", Cache: "no-cache", Body: l.checkpoint}, nil
+}
+
+// LedgerTile gives a tile of hashes or a bundle of entries by its path below the
+// ledger's address (C2SP tlog-tiles), ErrNoSuchTile if there is none.
+func (i *Issuer) LedgerTile(ctx context.Context, path string) (Published, error) {
+	t, err := tlog.ParseTilePath(path)
+	if err != nil {
+		return Published{}, ErrNoSuchTile
+	}
+	data, err := i.store.ledgerTile(ctx, t)
+	if err != nil {
+		return Published{}, err
+	}
+	return Published{Type: "application/octet-stream", Cache: cacheFixed, Body: data}, nil
+}
+
+// Logged is the proof that a credential is in the ledger.
+type Logged struct {
+	Entry []byte // as it stands in the ledger
+	Salt  []byte // of its commitment
+	Proof []byte // C2SP tlog-proof, with a signed checkpoint
+}
+
+// Logged proves that a credential's issuance is in the ledger. Whoever asks shows
+// that they have it: the proof lets its holder find the entry.
+func (i *Issuer) Logged(ctx context.Context, credential string) (Logged, error) {
+	c, err := i.store.commitmentOf(ctx, credential)
+	if err != nil {
+		return Logged{}, err
+	}
+	l, err := i.store.ledgerState(ctx, i.store.db)
+	if err != nil {
+		return Logged{}, err
+	}
+	if c.index >= l.size {
+		return Logged{}, ErrNotLogged
+	}
+	bundle, err := i.store.ledgerTile(ctx, tlog.EntryBundle(c.index, l.size))
+	if err != nil {
+		return Logged{}, err
+	}
+	entry, err := tlog.EntryOf(bundle, c.index)
+	if err != nil {
+		return Logged{}, err
+	}
+	proof, err := tlog.Prove(c.index, l.checkpoint, &tileReader{ctx: ctx, q: i.store.db, size: l.size})
+	if err != nil {
+		return Logged{}, err
+	}
+	return Logged{Entry: entry, Salt: c.salt, Proof: proof}, nil
+}
