@@ -134,8 +134,13 @@ func (i *Issuer) Checkpoint(ctx context.Context) (Published, error) {
 	if err != nil {
 		return Published{}, err
 	}
-	if len(l.checkpoint) == 0 {
-		return Published{}, ErrNoSuchTile
+	if len(l.checkpoint) == 0 { // nobody has signed the empty ledger yet
+		if _, err := i.Sequence(ctx); err != nil {
+			return Published{}, err
+		}
+		if l, err = i.store.ledgerState(ctx, i.store.db); err != nil {
+			return Published{}, err
+		}
 	}
 	return Published{Type: "text/plain; charset=utf-8", Cache: "no-cache", Body: l.checkpoint}, nil
 }

@@ -59,6 +59,12 @@ func openOffice(t *testing.T, db *store.DB) *office {
 	if err := o.ring.Add(k); err != nil {
 		t.Fatal(err)
 	}
+	if k, err = keys.New("ledger-1", keys.UseLedger, keys.EdDSA, o.clock.Add(-time.Hour), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err = o.ring.Add(k); err != nil {
+		t.Fatal(err)
+	}
 	if k, err = keys.New("selective-1", keys.UseSelective, keys.ES256, o.clock.Add(-time.Hour), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
