@@ -29,15 +29,32 @@ func Routes(s *serve.Server, p *account.Pages, v *verifier.Verifier) {
 	h := routes{v, p}
 	p.Use(s, account.App{Nav: nav, Home: h.home}, func(e *echo.Group) {
 		e.GET("/app/anchor", h.anchor)
+		e.GET("/app/history", p.For(h.shell, verifier.RoleOfficer))
+		e.GET("/app/device", p.For(h.shell, verifier.RoleOfficer))
 	})
 }
 
 // nav gives what people of a role find in the navigation.
-func nav(role string) []web.NavItem { return nil }
-
-func (h routes) home(c echo.Context, s account.Session) error {
-	return h.show(c, web.View{Page: "border/home", Title: "border.home", Data: s})
+func nav(role string) []web.NavItem {
+	if role != verifier.RoleOfficer {
+		return nil
+	}
+	return []web.NavItem{{Href: "/app/history", Label: "border.history"}, {Href: "/app/device", Label: "border.device"}}
 }
+
+// shells are the officer's pages. They hold nothing of anybody: their scripts
+// bring what this device knows, so that they are the same without a network.
+var shells = map[string]web.View{
+	"/app/": {Page: "border/home", Title: "border.home", Scripts: []string{"border/check.js"},
+		Styles: []string{"scan/scan.css", "border/border.css"}, Camera: true, Wasm: true},
+	"/app/history": {Page: "border/history", Title: "border.history", Scripts: []string{"border/history.js"}, Styles: []string{"border/border.css"}, Wasm: true},
+	"/app/device":  {Page: "border/device", Title: "border.device", Scripts: []string{"border/device.js"}, Styles: []string{"border/border.css"}, Wasm: true},
+}
+
+// shell answers with one of them.
+func (h routes) shell(c echo.Context, _ account.Session) error { return h.show(c, shells[c.Path()]) }
+
+func (h routes) home(c echo.Context, s account.Session) error { return h.shell(c, s) }
 
 func (h routes) show(c echo.Context, v web.View) error {
 	return h.pages.Show(c.Response(), c.Request(), v)
