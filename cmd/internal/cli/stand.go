@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 
 	"github.com/kinpass/kinpass/internal/account"
 	"github.com/kinpass/kinpass/internal/store"
@@ -82,4 +83,21 @@ func (s *Stand) CutWallet() {
 	s.demo.wallet.stop()
 	<-s.demo.wallet.done
 	s.demo.wallet = nil
+}
+
+// Paper registers another child with its guardian and gives the KP1 text of
+// their paper pass, and a bundle that knows them to the verifier.
+func (s *Stand) Paper(ctx context.Context) (string, error) {
+	p := s.demo.player(io.Discard)
+	if err := p.register(ctx); err != nil {
+		return "", err
+	}
+	var pass struct {
+		KP1 string `json:"kp1"`
+	}
+	path := "/births/" + url.PathEscape(p.birth) + "/paper?guardianship=" + url.QueryEscape(p.guardianship)
+	if err := p.registrar.Do(ctx, "GET", path, nil, &pass); err != nil {
+		return "", fmt.Errorf("printing the paper pass: %w", err)
+	}
+	return pass.KP1, p.officer.Do(ctx, "POST", "/verifier/bundles", nil, nil)
 }

@@ -239,6 +239,8 @@ const decision = (focus = true) => {
   panel.dataset.colour = d.colour
   $('[data-symbol] use').setAttribute('href', '#post-' + d.colour)
   $('[data-word]').textContent = t('word.' + d.colour)
+  $('[data-bar-word]').dataset.colour = d.colour
+  $('[data-bar-word]').replaceChildren(icon(d.colour), t('word.' + d.colour))
   $('[data-sub]').textContent = t('sub.' + d.colour)
   $('[data-lines]').replaceChildren(...words.lines.map((text) => el('li', { text })))
   $('[data-next]').textContent = words.next
@@ -574,6 +576,8 @@ show(Object.keys(post).length ? 'scan' : 'post')
 warm().catch(() => {})
 const fault = await begin()
 if (fault !== null) problem(faultText(fault))
+// The first check of all takes longer than those after it: nobody waits for it.
+else await engine.check({ presentations: ['KP1:'] }).catch(() => {})
 document.body.dataset.postReady = fault === null ? 'yes' : 'no'
 // Who let this page use the camera before wants it at once.
 try {
