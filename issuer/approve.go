@@ -82,6 +82,9 @@ type Approval struct {
 	Created    time.Time       `json:"created"`
 	Proposal   json.RawMessage `json:"proposal,omitempty"` // what would change; personal data
 	Current    json.RawMessage `json:"current,omitempty"`  // the record as it is; personal data
+
+	Own   bool   `json:"-"` // the caller proposed it, so another person decides
+	Birth string `json:"-"` // of a guardianship: id of the ward's birth
 }
 
 // Approvals lists what waits for a decision that the caller's role may make,
@@ -97,23 +100,53 @@ func (i *Issuer) Approvals(ctx context.Context, c Caller) ([]Approval, error) {
 	}
 	out := []Approval{}
 	for _, a := range as {
-		x := Approval{ID: a.ID, Kind: a.Kind, RecordKind: a.RecordKind, Record: a.Record, Proposer: a.Caller.Name, Created: a.Created}
-		if len(a.Payload) > 0 {
-			x.Proposal = a.Payload
+		x, err := i.told(ctx, c, a)
+		if errors.Is(err, ErrNoSuchApproval) {
+			continue
 		}
-		if _, ok := tables[a.RecordKind]; ok {
-			r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
-			if err != nil {
-				return nil, err
-			}
-			if !concerns(c, a, r) {
-				continue
-			}
-			x.Current = r.Record
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, x)
 	}
 	return out, nil
+}
+
+// Approval gives one act that waits for a decision that the caller's role may
+// make.
+func (i *Issuer) Approval(ctx context.Context, c Caller, id string) (Approval, error) {
+	if err := c.may(mayRegisterGuardianship...); err != nil {
+		return Approval{}, err
+	}
+	a, err := i.store.approval(ctx, id)
+	if err != nil {
+		return Approval{}, err
+	}
+	if x, ok := acts[a.Kind]; !ok || !slices.Contains(x.roles, c.Role) || a.State != "pending" {
+		return Approval{}, ErrNoSuchApproval
+	}
+	return i.told(ctx, c, a)
+}
+
+// told is what somebody is told of a proposal, or ErrNoSuchApproval for one that
+// is none of their business.
+func (i *Issuer) told(ctx context.Context, c Caller, a approval) (Approval, error) {
+	x := Approval{ID: a.ID, Kind: a.Kind, RecordKind: a.RecordKind, Record: a.Record, Proposer: a.Caller.Name, Created: a.Created,
+		Own: c.ID == a.Caller.ID || c.Name == a.Caller.Name}
+	if len(a.Payload) > 0 {
+		x.Proposal = a.Payload
+	}
+	if _, ok := tables[a.RecordKind]; ok {
+		r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
+		if err != nil {
+			return Approval{}, err
+		}
+		if !concerns(c, a, r) {
+			return Approval{}, ErrNoSuchApproval
+		}
+		x.Current, x.Birth = r.Record, r.Birth
+	}
+	return x, nil
 }
 
 // concerns reports whether an act on a record is the caller's business. A

@@ -188,7 +188,7 @@ func (i *Issuer) ConfirmOverride(ctx context.Context, c Caller, id, reason, idem
 	if err := known(reason, ConfirmReasons); err != nil {
 		return Outcome{}, err
 	}
-	return i.changeOverride(ctx, c, statusRequest{"confirmOverride", id, reason, idem}, func(o Override) (overrideStep, error) {
+	return i.changeOverride(ctx, c, statusRequest{act: "confirmOverride", target: id, reason: reason, idem: idem}, func(o Override) (overrideStep, error) {
 		switch {
 		case o.State != OverrideActive:
 			return overrideStep{}, ErrNotSuspended
@@ -219,7 +219,7 @@ func (i *Issuer) LiftOverride(ctx context.Context, c Caller, id, reason, idem st
 	if err != nil {
 		return Outcome{}, err
 	}
-	return i.changeOverride(ctx, c, statusRequest{actLiftOverride, id, reason, idem}, func(o Override) (overrideStep, error) {
+	return i.changeOverride(ctx, c, statusRequest{act: actLiftOverride, target: id, reason: reason, idem: idem}, func(o Override) (overrideStep, error) {
 		switch {
 		case rank(c.Role) < rank(o.Role):
 			return overrideStep{}, ErrHigherAuthority
@@ -246,11 +246,11 @@ type overrideStep struct {
 }
 
 func (i *Issuer) changeOverride(ctx context.Context, c Caller, q statusRequest, judge func(Override) (overrideStep, error)) (Outcome, error) {
-	cl, err := newClaim(c, q.idem, q.act, []byte(q.credential), []byte(q.reason))
+	cl, err := newClaim(c, q.idem, q.act, []byte(q.target), []byte(q.reason))
 	if err != nil {
 		return Outcome{}, err
 	}
-	return i.store.changeOverride(ctx, overrideChange{id: q.credential, by: c, reason: q.reason, claim: cl, judge: judge})
+	return i.store.changeOverride(ctx, overrideChange{id: q.target, by: c, reason: q.reason, claim: cl, judge: judge})
 }
 
 func executeOverride(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {

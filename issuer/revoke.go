@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -124,22 +125,17 @@ type revocation struct {
 // A record that is revoked stays so and is told as such; a proposal that waits
 // is given again.
 func (i *Issuer) Revoke(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
-	if err := c.may(mayChange...); err != nil {
-		return Outcome{}, err
-	}
-	if err := known(reason, RevokeReasons); err != nil {
-		return Outcome{}, err
-	}
-	payload, err := json.Marshal(revocation{reason})
-	if err != nil {
-		return Outcome{}, err
-	}
-	return i.change(ctx, c, statusRequest{actRevoke, credential, reason, idem}, func(r row) (step, error) {
+	return i.change(ctx, c, statusRequest{act: ActRevoke, target: credential, reason: reason, idem: idem})
+}
+
+func (i *Issuer) judgeRevoke(c Caller, reason string) judge {
+	return func(r row) (step, error) {
 		if err := r.mayPropose(c); err != nil || r.Status == StatusRevoked {
 			return step{}, err
 		}
-		return step{proposal: &proposal{Kind: actRevoke, RecordKind: r.Kind, Record: r.ID, Payload: payload, Caller: c}}, nil
-	})
+		payload, err := json.Marshal(revocation{reason})
+		return step{proposal: &proposal{Kind: actRevoke, RecordKind: r.Kind, Record: r.ID, Payload: payload, Caller: c}}, err
+	}
 }
 
 // executeRevoke does what Revoke proposed.
@@ -168,13 +164,11 @@ func executeRevoke(ctx context.Context, i *Issuer, a approval, d decision) (Outc
 // stands by itself. Suspending again changes nothing, except that a higher role
 // takes the suspension over.
 func (i *Issuer) Suspend(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
-	if err := c.may(mayChange...); err != nil {
-		return Outcome{}, err
-	}
-	if err := known(reason, SuspendReasons); err != nil {
-		return Outcome{}, err
-	}
-	return i.change(ctx, c, statusRequest{actSuspended, credential, reason, idem}, func(r row) (step, error) {
+	return i.change(ctx, c, statusRequest{act: ActSuspend, target: credential, reason: reason, idem: idem})
+}
+
+func (i *Issuer) judgeSuspend(c Caller, reason string) judge {
+	return func(r row) (step, error) {
 		o := order{act: actSuspended, reason: reason, by: c, until: i.now().Add(suspensionTerm)}
 		switch err := r.maySuspend(c, reason); {
 		case err != nil:
@@ -187,20 +181,18 @@ func (i *Issuer) Suspend(ctx context.Context, c Caller, credential, reason, idem
 			o.until = time.Time{} // an order, or what was confirmed before
 		}
 		return step{order: &o}, nil
-	})
+	}
 }
 
 // ConfirmSuspension makes a suspension last until it is lifted. Another person
 // than the one who suspended has to, or a court by its order; either of a role
 // that could have suspended the record. Confirmed again, nothing changes.
 func (i *Issuer) ConfirmSuspension(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
-	if err := c.may(mayChange...); err != nil {
-		return Outcome{}, err
-	}
-	if err := known(reason, ConfirmReasons); err != nil {
-		return Outcome{}, err
-	}
-	return i.change(ctx, c, statusRequest{actConfirmed, credential, reason, idem}, func(r row) (step, error) {
+	return i.change(ctx, c, statusRequest{act: ActConfirm, target: credential, reason: reason, idem: idem})
+}
+
+func (i *Issuer) judgeConfirm(c Caller, reason string) judge {
+	return func(r row) (step, error) {
 		last := r.suspension
 		switch err := r.maySuspend(c, last.reason); {
 		case err != nil:
@@ -215,20 +207,18 @@ func (i *Issuer) ConfirmSuspension(ctx context.Context, c Caller, credential, re
 			return step{}, ErrSamePerson
 		}
 		return step{order: &order{act: actConfirmed, reason: reason, by: c}}, nil
-	})
+	}
 }
 
 // Reinstate lifts a suspension, if the caller's role is the one that suspended
 // or a higher one: registrar, then protectionAuthority, then court. A record
 // that is in force stays so.
 func (i *Issuer) Reinstate(ctx context.Context, c Caller, credential, reason, idem string) (Outcome, error) {
-	if err := c.may(mayChange...); err != nil {
-		return Outcome{}, err
-	}
-	if err := known(reason, ReinstateReasons); err != nil {
-		return Outcome{}, err
-	}
-	return i.change(ctx, c, statusRequest{actReinstated, credential, reason, idem}, func(r row) (step, error) {
+	return i.change(ctx, c, statusRequest{act: ActReinstate, target: credential, reason: reason, idem: idem})
+}
+
+func (i *Issuer) judgeReinstate(c Caller, reason string) judge {
+	return func(r row) (step, error) {
 		switch {
 		case c.Role == RoleHumanitarian && r.maySuspend(c, reason) != nil:
 			return step{}, ErrNoSuchCredential
@@ -240,7 +230,7 @@ func (i *Issuer) Reinstate(ctx context.Context, c Caller, credential, reason, id
 			return step{}, ErrHigherAuthority
 		}
 		return step{order: &order{act: actReinstated, reason: reason, by: c}}, nil
-	})
+	}
 }
 
 // known refuses a reason that is not on the list.
@@ -251,16 +241,88 @@ func known(reason string, list []string) error {
 	return ErrReason.WithFields(fault.Field{Path: "/reason", Rule: "must be one of " + strings.Join(list, ", ")})
 }
 
-// statusRequest is what a caller asks for.
-type statusRequest struct{ act, credential, reason, idem string }
+// Acts on the status of a record, as ChangeStatus takes them.
+const (
+	ActRevoke    = "revoke"
+	ActSuspend   = "suspend"
+	ActConfirm   = "confirm"
+	ActReinstate = "reinstate"
+)
 
-// change has judge say what to do with the record of a credential as it is now,
-// and does it.
-func (i *Issuer) change(ctx context.Context, c Caller, q statusRequest, judge func(row) (step, error)) (Outcome, error) {
-	id := strings.TrimPrefix(q.credential, "urn:uuid:")
-	cl, err := newClaim(c, q.idem, q.act, []byte(id), []byte(q.reason))
+// judge says what to do with a record as it is now.
+type judge func(row) (step, error)
+
+// statusAct is one act with the reasons that it allows.
+type statusAct struct {
+	name    string
+	claim   string // what an Idempotency-Key is bound to
+	reasons *[]string
+	judge   func(i *Issuer, c Caller, reason string) judge
+}
+
+var statusActs = []statusAct{
+	{ActSuspend, actSuspended, &SuspendReasons, (*Issuer).judgeSuspend},
+	{ActConfirm, actConfirmed, &ConfirmReasons, (*Issuer).judgeConfirm},
+	{ActReinstate, actReinstated, &ReinstateReasons, (*Issuer).judgeReinstate},
+	{ActRevoke, actRevoke, &RevokeReasons, (*Issuer).judgeRevoke},
+}
+
+// statusRequest is what a caller asks for: an act on the record of a credential,
+// or, where kind is given, on a record itself.
+type statusRequest struct{ act, kind, target, reason, idem string }
+
+// StatusChange is an act on a record.
+type StatusChange struct {
+	Act    string // ActRevoke …
+	Kind   string // KindBirth or KindGuardianship
+	Record string // id
+	Reason string
+	Idem   string // Idempotency-Key, "" without one
+}
+
+// ChangeStatus does to a record what Revoke, Suspend, ConfirmSuspension and
+// Reinstate do to that of a credential: also to one that has no copies yet.
+func (i *Issuer) ChangeStatus(ctx context.Context, c Caller, q StatusChange) (Outcome, error) {
+	if _, ok := tables[q.Kind]; !ok {
+		return Outcome{}, ErrNoSuchCredential
+	}
+	o, err := i.change(ctx, c, statusRequest{q.Act, q.Kind, q.Record, q.Reason, q.Idem})
+	if errors.Is(err, ErrNoSuchCredential) {
+		err = tables[q.Kind].missing
+	}
+	return o, err
+}
+
+// change does an act on the record of a credential as it is now, or on a record.
+func (i *Issuer) change(ctx context.Context, c Caller, q statusRequest) (Outcome, error) {
+	if err := c.may(mayChange...); err != nil {
+		return Outcome{}, err
+	}
+	n := slices.IndexFunc(statusActs, func(a statusAct) bool { return a.name == q.act })
+	if n < 0 {
+		return Outcome{}, ErrNotAllowed
+	}
+	a := statusActs[n]
+	if err := known(q.reason, *a.reasons); err != nil {
+		return Outcome{}, err
+	}
+	judge := a.judge(i, c, q.reason)
+	if q.kind == "" {
+		id := strings.TrimPrefix(q.target, "urn:uuid:")
+		cl, err := newClaim(c, q.idem, a.claim, []byte(id), []byte(q.reason))
+		if err != nil {
+			return Outcome{}, err
+		}
+		return i.store.changeStatus(ctx, found{"", id}, cl, judge)
+	}
+	cl, err := newClaim(c, q.idem, a.claim, []byte(q.kind), []byte(q.target), []byte(q.reason))
 	if err != nil {
 		return Outcome{}, err
 	}
-	return i.store.changeStatus(ctx, id, cl, judge)
+	return i.store.changeStatus(ctx, found{q.kind, q.target}, cl, func(r row) (step, error) {
+		if r.State != StateIssued && r.State != StateNotIssued {
+			return step{}, ErrRecordState
+		}
+		return judge(r)
+	})
 }

@@ -568,6 +568,7 @@ func (i *Issuer) Run(ctx context.Context) {
 	for {
 		i.recoverOld(ctx)
 		i.expireSuspensions(ctx)
+		i.keepSearchable(ctx)
 		if err := i.Refresh(ctx); err != nil && ctx.Err() == nil {
 			i.log.Error("status lists not signed", "error", fmt.Sprintf("%T", err))
 		}

@@ -67,6 +67,9 @@ func (s *Store) replaceVersion(ctx context.Context, tx *sql.Tx, v version) error
 	if err != nil {
 		return err
 	}
+	if err := s.unsearch(ctx, tx, n.Kind, n.ID); err != nil {
+		return err
+	}
 	cut := []row{v.old}
 	if v.cut() {
 		cut = append(cut, v.stand...)
@@ -280,6 +283,9 @@ func (s *Store) discardRecord(ctx context.Context, tx *sql.Tx, r row, keys [][]b
 		}
 	}
 	for _, id := range ids {
+		if err := s.unsearch(ctx, tx, r.Kind, id); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE guardianships SET state = $2, digest = NULL, record = $3, changed = $4 WHERE id = $1`,
 			id, StateDiscarded, []byte{}, at); err != nil {
 			return err

@@ -44,17 +44,22 @@ type step struct {
 	order    *order
 }
 
-// changeStatus does what judge says about the record of a credential, in one
-// transaction with the answer to the claim. judge sees the record as it is in
+// changeStatus does what judge says about a record, or about that of a credential
+// where no kind is given, in one transaction with the answer to the claim. judge sees the record as it is in
 // that transaction and may be asked again. A proposal like one that waits is
 // not made twice: the outcome names the one that waits.
-func (s *Store) changeStatus(ctx context.Context, credential string, cl *claim, judge func(row) (step, error)) (o Outcome, err error) {
+func (s *Store) changeStatus(ctx context.Context, what found, cl *claim, judge judge) (o Outcome, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		var again bool
 		if o, again, err = s.replayed(ctx, tx, cl); err != nil || again {
 			return err
 		}
-		r, err := s.recordOf(ctx, tx, credential)
+		var r row
+		if what.kind == "" {
+			r, err = s.recordOf(ctx, tx, what.id)
+		} else {
+			r, err = s.record(ctx, tx, what.kind, what.id)
+		}
 		if err != nil {
 			return err
 		}
