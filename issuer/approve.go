@@ -85,6 +85,9 @@ type Approval struct {
 
 	Own   bool   `json:"-"` // the caller proposed it, so another person decides
 	Birth string `json:"-"` // of a guardianship: id of the ward's birth
+	// Of the record.
+	State  string `json:"-"`
+	Status string `json:"-"`
 }
 
 // Approvals lists what waits for a decision that the caller's role may make,
@@ -144,7 +147,7 @@ func (i *Issuer) told(ctx context.Context, c Caller, a approval) (Approval, erro
 		if !concerns(c, a, r) {
 			return Approval{}, ErrNoSuchApproval
 		}
-		x.Current, x.Birth = r.Record, r.Birth
+		x.Current, x.Birth, x.State, x.Status = r.Record, r.Birth, r.State, r.Status
 	}
 	return x, nil
 }

@@ -217,9 +217,12 @@ func (q Lookup) terms() ([]term, error) {
 	return out, nil
 }
 
+// sameLetters are letters of Arabic script that many write for one another.
+var sameLetters = strings.NewReplacer("ة", "ه", "ى", "ي", "ک", "ك", "ی", "ي")
+
 // wordsOf cuts a text into words as they are compared.
 func wordsOf(s string) []string {
-	return strings.FieldsFunc(fold(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+	return strings.FieldsFunc(sameLetters.Replace(fold(s)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
 }
 
 // formsOf gives a word that somebody looks for as it may stand on a record: as

@@ -84,7 +84,7 @@ func (s *Store) find(ctx context.Context, terms []term) ([]found, error) {
 		for _, p := range t.prefixes {
 			or = append(or, "(word >= "+mark([]byte(p))+" AND word < "+mark(after(p))+")")
 		}
-		parts = append(parts, `SELECT kind, record FROM search_words WHERE `+strings.Join(or, " OR "))
+		parts = append(parts, `SELECT DISTINCT kind, record FROM search_words WHERE `+strings.Join(or, " OR "))
 	}
 	rs, err := s.db.QueryContext(ctx, `SELECT kind, record FROM (`+strings.Join(parts, " INTERSECT ")+`) AS x ORDER BY kind, record LIMIT `+strconv.Itoa(maxCandidates), args...)
 	if err != nil {
