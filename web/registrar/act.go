@@ -23,8 +23,12 @@ var acting = part{
 			at := "/app/" + place + "/:id/"
 			e.GET(at+"history", h.pages.For(h.history(kind), readers...))
 			for _, act := range []string{issuer.ActRevoke, issuer.ActSuspend, issuer.ActConfirm, issuer.ActReinstate} {
-				e.GET(at+act, h.pages.For(h.actPage(kind, act), readers...))
-				e.POST(at+act, h.pages.For(h.act(kind, act), readers...))
+				lets := h.pages.For
+				if act == issuer.ActRevoke {
+					lets = h.pages.Fresh // it is for good
+				}
+				e.GET(at+act, lets(h.actPage(kind, act), readers...))
+				e.POST(at+act, lets(h.act(kind, act), readers...))
 				e.GET(at+act+"/done", h.pages.For(h.acted(kind, act), readers...))
 			}
 		}
