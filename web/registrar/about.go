@@ -34,14 +34,7 @@ func (h routes) about(c echo.Context, b *vc.Birth, g *vc.Guardianship) about {
 	out := about{Kind: issuer.KindBirth, Child: namesOf(b.Names), Born: h.reader(c).uncertain(b.BirthDate), Number: b.Registration.Number}
 	out.Unnamed = len(out.Child) == 0
 	if g != nil {
-		out.Kind, out.Guardian, out.Role = issuer.KindGuardianship, namesOf(g.Guardian.Names), g.Role
-		if len(out.Guardian) == 0 {
-			for _, p := range b.Parentage {
-				if p.Role == g.Role {
-					out.Guardian = namesOf(p.Names)
-				}
-			}
-		}
+		out.Kind, out.Guardian, out.Role = issuer.KindGuardianship, namesOf(issuer.WithParentNames(g, b).Guardian.Names), g.Role
 	}
 	return out
 }

@@ -94,7 +94,7 @@ func (h routes) waiting(c echo.Context, s account.Session, a issuer.Approval) (w
 		}
 	}
 	x := h.about(c, &b, g)
-	x.ID, x.Href, x.State, x.Status = a.Record, placeOf(a.RecordKind, a.Record), a.State, a.Status
+	x.ID, x.Href, x.State = a.Record, placeOf(a.RecordKind, a.Record), stateOf(issuer.Record{State: a.State, Status: a.Status})
 	w.About = &x
 	var p struct{ Reason, Decision string }
 	if len(a.Proposal) > 0 && json.Unmarshal(a.Proposal, &p) == nil {

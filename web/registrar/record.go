@@ -111,9 +111,13 @@ func (h routes) birth(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
+	acts, err := h.actionsFor(c, s, r.Kind, r.ID)
+	if err != nil {
+		return err
+	}
 	live := r.Status == issuer.StatusValid && r.State != issuer.StateNotIssued
-	return h.show(c, web.View{Page: "registrar/birth-record", Title: "registrar.record-birth", Notice: done(c, r), Scripts: scripts, Data: map[string]any{
-		"Record": r, "Name": nameOf(b.Names), "Lines": h.birthLines(c, &b), "State": stateOf(r), "Guardianships": list, "Actions": actions,
+	return h.show(c, web.View{Page: "registrar/birth-record", Title: "registrar.record-birth", Notice: done(c, r), Scripts: scripts, Styles: officeStyles, Data: map[string]any{
+		"Record": r, "Name": nameOf(b.Names), "Lines": h.birthLines(c, &b), "State": stateOf(r), "Guardianships": list, "Actions": actions, "Acts": acts,
 		"MayGuardian": live, "MayNext": live && b.MultipleBirth != nil && s.Account.Role == issuer.RoleRegistrar, "Draft": h.draft(s), "Done": c.QueryParam("done") != "",
 	}})
 }
@@ -147,9 +151,13 @@ func (h routes) guardianship(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
+	acts, err := h.actionsFor(c, s, r.Kind, r.ID)
+	if err != nil {
+		return err
+	}
 	offer := r.State == issuer.StateIssued && r.Status == issuer.StatusValid && ward.State == issuer.StateIssued && ward.Status == issuer.StatusValid
-	return h.show(c, web.View{Page: "registrar/guardianship-record", Title: "registrar.record-guardianship", Notice: done(c, r), Scripts: scripts, Data: map[string]any{
-		"Record": r, "Name": nameOf(g.Guardian.Names), "Child": nameOf(b.Names), "Lines": h.guardianshipLines(c, &g), "State": stateOf(r), "Actions": actions,
+	return h.show(c, web.View{Page: "registrar/guardianship-record", Title: "registrar.record-guardianship", Notice: done(c, r), Scripts: scripts, Styles: officeStyles, Data: map[string]any{
+		"Record": r, "Name": nameOf(g.Guardian.Names), "Child": nameOf(b.Names), "Lines": h.guardianshipLines(c, &g), "State": stateOf(r), "Actions": actions, "Acts": acts,
 		"MayOffer": offer, "Key": newRef(), "Draft": h.draft(s), "Done": c.QueryParam("done") != "",
 	}})
 }
