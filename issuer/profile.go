@@ -156,7 +156,8 @@ func mapped(parts []string, keep func(rune) rune) []string {
 // borderName chooses the name that a border credential carries and writes it in
 // the characters of a machine-readable zone: the legal name, or else the one in
 // use; of those, the first whose machine-readable form is registered, or else
-// the first that the standard can write.
+// the first in Latin letters, as a passport has it, or else the first that the
+// standard can write.
 func borderName(names []vc.Name) (vc.Name, error) {
 	for _, kind := range []string{"legal", "usual", "atBirth"} {
 		for _, n := range names {
@@ -165,12 +166,14 @@ func borderName(names []vc.Name) (vc.Name, error) {
 				return vc.Name{Kind: kind, Script: n.Script, MRZ: &vc.MRZ{Primary: p, Secondary: s}}, nil
 			}
 		}
-		for _, n := range names {
-			if n.Kind != kind {
-				continue
-			}
-			if p, s, err := transliterated(&n); err == nil && p != "" {
-				return vc.Name{Kind: kind, Script: n.Script, MRZ: &vc.MRZ{Primary: p, Secondary: s}}, nil
+		for _, latin := range []bool{true, false} {
+			for _, n := range names {
+				if n.Kind != kind || (n.Script == "Latn") != latin {
+					continue
+				}
+				if p, s, err := transliterated(&n); err == nil && p != "" {
+					return vc.Name{Kind: kind, Script: n.Script, MRZ: &vc.MRZ{Primary: p, Secondary: s}}, nil
+				}
 			}
 		}
 	}

@@ -287,6 +287,26 @@ func (x *Tab) Cookie(base, name, value string) {
 	}))
 }
 
+// offline is a command that the library knows by a newer name only, which not
+// every Chromium has.
+var offline = cdp.Command[offlineParams, cdp.Empty]{Method: "Network.emulateNetworkConditions"}
+
+type offlineParams struct {
+	Offline  bool    `json:"offline"`
+	Latency  float64 `json:"latency"`
+	Download float64 `json:"downloadThroughput"`
+	Upload   float64 `json:"uploadThroughput"`
+}
+
+// Cut cuts the page's network, or gives it back.
+func (x *Tab) Cut(cut bool) {
+	x.t.Helper()
+	x.Do(chromedp.Func(func(ctx context.Context, to *chromedp.Target) error {
+		_, err := cdp.Call(ctx, to, offline, offlineParams{Offline: cut, Download: -1, Upload: -1})
+		return err
+	}))
+}
+
 // Path gives the path and fragment of the page's address.
 func (x *Tab) Path() string {
 	x.t.Helper()

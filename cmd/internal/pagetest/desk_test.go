@@ -108,3 +108,148 @@ func TestABirthIsRegisteredAndOffered(t *testing.T) {
 		t.Errorf("the PIN is %q", pin)
 	}
 }
+
+// lookDesk takes a picture of a page that must not be a refusal.
+func lookDesk(t *testing.T, x *webtest.Tab, name string) {
+	t.Helper()
+	if webtest.Value[bool](x, `document.querySelector('[data-problem-code]') !== null`) {
+		t.Fatalf("%s: %s", name, x.Text("main"))
+	}
+	x.Look(name)
+}
+
+// TestADraftSurvivesALostConnection: what was typed stays on the device, encrypted,
+// while there is no connection, is taken up again, and is registered once.
+func TestADraftSurvivesALostConnection(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	x := chromium.Tab(t, webtest.Phone, "en")
+	rosa := account.Guest{Role: "registrar", Name: "Rosa Registrar"}
+	enter(t, x, s.Issuer, rosa)
+	x.Go(s.Issuer.Base + "/app/births/new?case=ordinary")
+	newborn(x, "Awa", "SL-2026-118")
+	x.Await(`!document.querySelector('[data-kept]').hidden`)
+	kept := webtest.Value[string](x, `Object.entries(localStorage).filter(([k]) => k.startsWith('kinpass-draft:')).map(([, v]) => v).join()`)
+	if kept == "" || strings.Contains(kept, "Awa") || strings.Contains(kept, "Diop") {
+		t.Fatalf("kept as %.60q", kept)
+	}
+
+	// The connection goes: the page says so, keeps what is typed and stays.
+	x.Cut(true)
+	write(x, "office", "Saint-Louis")
+	x.Await(`document.querySelector('.desk-kept--offline') !== null`)
+	x.Click(`main form button[type=submit]`)
+	x.Await(`!document.querySelector('[data-offline]').hidden`)
+	lookDesk(t, x, "desk birth form offline")
+	if x.Path() != "/app/births/new" {
+		t.Fatalf("at %s", x.Path())
+	}
+	x.Cut(false)
+
+	// Somebody else who signs in at the same desk finds nothing that can be read.
+	other := account.Guest{Role: "registrar", Name: "Sam Registrar"}
+	enter(t, x, s.Issuer, other)
+	x.Await(`true`)
+	if !webtest.Value[bool](x, `new Promise((r) => setTimeout(() => r(document.querySelector('[data-drafts]').hidden), 500))`) {
+		t.Error("another person is shown the draft")
+	}
+
+	enter(t, x, s.Issuer, rosa)
+	x.See(`[data-drafts] a`)
+	lookDesk(t, x, "desk home with a draft")
+	x.Press(`[data-drafts] a`)
+	x.Await(`document.querySelector('[name=child-given]').value === 'Awa'`)
+	if got := webtest.Value[string](x, `document.querySelector('[name=office]').value + document.querySelector('[name=p2-born-year]').value + document.querySelector('[name=sex]:checked').value`); got != "Saint-Louis19952" {
+		t.Errorf("the draft has %q", got)
+	}
+	lookDesk(t, x, "desk birth form taken up again")
+	x.Press(`main form button[type=submit]`)
+	lookDesk(t, x, "desk birth check")
+
+	// The answer of the register is lost; the same form again is the same record.
+	sent := webtest.Value[string](x, `(async () => {
+		const f = document.querySelector('form[data-send]')
+		const r = await fetch(f.action, { method: 'POST', body: new URLSearchParams(new FormData(f)) })
+		return r.url
+	})()`)
+	x.Press(`form[action="/app/births"] button`)
+	if got := webtest.Value[string](x, `location.href`); got != sent || !strings.Contains(sent, "/app/births/") {
+		t.Errorf("registered as %s and as %s", sent, got)
+	}
+	if n := webtest.Value[int](x, `Object.keys(localStorage).filter((k) => k.startsWith('kinpass-draft:')).length`); n != 0 {
+		t.Errorf("%d drafts stay after the registration", n)
+	}
+
+	// Whoever signs out leaves nothing.
+	x.Go(s.Issuer.Base + "/app/births/new?case=late")
+	write(x, "child-given", "Binta")
+	x.Await(`Object.keys(localStorage).some((k) => k.startsWith('kinpass-draft:'))`)
+	x.Click(`.govuk-service-navigation__toggle`)
+	x.Press(`form[action="/app/sign-out"] button`)
+	if n := webtest.Value[int](x, `Object.keys(localStorage).filter((k) => k.startsWith('kinpass-draft:')).length`); n != 0 {
+		t.Errorf("%d drafts stay after signing out", n)
+	}
+}
+
+// TestTwinsAndDuplicates: the next twin begins with what the twins share; a child
+// that is registered twice is held, and shown beside the first.
+func TestTwinsAndDuplicates(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	x := chromium.Tab(t, webtest.Phone, "ar")
+	enter(t, x, s.Issuer, account.Guest{Role: "registrar", Name: "Rosa Registrar"})
+	x.Look("desk home")
+	x.Go(s.Issuer.Base + "/app/births/new")
+	x.Look("desk birth kinds")
+	x.Go(s.Issuer.Base + "/app/births/new?case=refugee")
+	x.Look("desk birth form")
+	newborn(x, "آوا", "SL-2026-118")
+	write(x, "child-family", "ديوب")
+	x.Click(`details[data-open-if^="child2"] summary`)
+	write(x, "child2-given", "Awa")
+	write(x, "child2-family", "Diop")
+	choose(x, "plurality", "2")
+	write(x, "order", "1")
+	x.Press(`main form button[type=submit]`)
+	x.Look("desk birth check")
+	x.Press(`form[action="/app/births"] button`)
+	x.Look("desk birth registered")
+	x.Press(`a[href^="/app/births/new?after="]`)
+	if got := webtest.Value[string](x, `['child-given', 'p1-given', 'order', 'number', 'p2-born-year'].map((n) => document.querySelector('[name=' + n + ']').value).join()`); got != ",Fatou,2,,1995" {
+		t.Errorf("the next twin begins with %q", got)
+	}
+	write(x, "child-given", "بينتا")
+	x.Click(`details[data-open-if^="child2"] summary`)
+	webtest.Value[bool](x, `document.querySelector('details[data-open-if^="child2"]').open = true`)
+	write(x, "child2-given", "Binta")
+	choose(x, "sex", "2")
+	write(x, "number", "SL-2026-119")
+	x.Press(`main form button[type=submit]`)
+	x.Press(`form[action="/app/births"] button`)
+	if x.Text(".govuk-tag") != "نافذ" {
+		t.Errorf("the second twin: %s", x.Text("main"))
+	}
+
+	// The first one comes again, under another number.
+	x.Go(s.Issuer.Base + "/app/births/new?case=ordinary")
+	newborn(x, "Awa", "SL-2026-200")
+	choose(x, "place-country", "GMB")
+	x.Press(`main form button[type=submit]`)
+	x.Press(`form[action="/app/births"] button`)
+	x.Look("desk birth held")
+	x.Press(`a[href$="/duplicates"]`)
+	// It repeats the first twin, and came too soon for the second one's mother: the
+	// surest comes first.
+	if got := webtest.Value[string](x, `Array.from(document.querySelectorAll('table')).map((t) => t.querySelector('tr:nth-child(2) td + td').innerText).join()`); !strings.HasPrefix(got, "آوا ديوب") || !strings.Contains(got, "بينتا") {
+		t.Errorf("beside it: %q", got)
+	}
+	x.Look("desk compare")
+	x.Press(`main form button[type=submit]`)
+	x.See(`.govuk-error-summary a[href="#decision"]`)
+	choose(x, "decision", "discard")
+	x.Press(`main form button[type=submit]`)
+	if webtest.Value[bool](x, `document.querySelector('main form') !== null`) {
+		t.Error("it can be proposed twice")
+	}
+	x.Look("desk compare proposed")
+	x.Go(s.Issuer.Base + "/app/held")
+	x.Look("desk held")
+}

@@ -47,7 +47,9 @@ const open = async (name) => {
   }
 }
 
-const clock = (at) => new Intl.DateTimeFormat(document.documentElement.lang === 'en' ? 'en-GB' : document.documentElement.lang, { hour: '2-digit', minute: '2-digit', numberingSystem: 'latn' }).format(new Date(at))
+const locale = document.documentElement.lang === 'en' ? 'en-GB' : document.documentElement.lang
+const clock = (at) => new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', numberingSystem: 'latn' }).format(new Date(at))
+const moment = (at) => new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit', numberingSystem: 'latn' }).format(new Date(at))
 
 // Parts of a form that only matter after some answers.
 const answer = (form, name) => {
@@ -139,12 +141,12 @@ const keepUsual = () => {
 }
 
 if (form) {
-  const key = form.elements.key.value
+  const key = () => form.elements.key.value
   let touched = false
   const values = () => Array.from(new FormData(form)).filter(([name]) => !['csrf', 'key'].includes(name))
   const save = async () => {
     const at = Date.now()
-    const ok = await keep(key, { at, kind: form.dataset.draftKind, where: form.dataset.draftAt, values: values() })
+    const ok = await keep(key(), { at, kind: form.dataset.draftKind, where: form.dataset.draftAt, values: values() })
     if (ok) say(fill(navigator.onLine ? texts.kept : texts['kept-offline'], { time: clock(at) }), !navigator.onLine)
     return ok
   }
@@ -174,9 +176,8 @@ if (form) {
           else field.value = value
         }
       }
-      stored.remove(prefix + key)
       form.elements.key.value = wanted
-      say(fill(texts.restored, { time: clock(draft.at) }))
+      say(fill(texts.restored, { time: moment(draft.at) }))
     }
   }
   if (form.hasAttribute('data-fresh') && !wanted) fillUsual()
@@ -209,7 +210,7 @@ if (list) {
     item.className = 'kp-card'
     const title = document.createElement('p')
     title.className = 'govuk-body govuk-!-margin-bottom-1'
-    title.textContent = fill(texts['draft-' + draft.kind], { time: clock(draft.at) })
+    title.textContent = fill(texts['draft-' + draft.kind], { time: moment(draft.at) })
     const actions = document.createElement('p')
     actions.className = 'kp-card__actions'
     const go = document.createElement('a')
