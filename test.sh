@@ -5,6 +5,7 @@
 #   ./test.sh interop    tests against independent implementations (needs npm)
 #   ./test.sh long       the same tests with the long ones
 #   ./test.sh bench      benchmarks
+#   ./test.sh pages      sizes and times of the pages, in Chromium
 #   ./test.sh fuzz       every fuzz target for $FUZZTIME (default 30s)
 #   ./test.sh check      format, vet, staticcheck and known vulnerabilities
 #
@@ -21,7 +22,7 @@ die() { say "$*"; exit 1; }
 
 case "${1-}" in
 	-h|--help|help) sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p;}' "$0"; exit 0 ;;
-	''|interop|long|bench|fuzz|check) mode=${1:-all} ;;
+	''|interop|long|bench|pages|fuzz|check) mode=${1:-all} ;;
 	*) die "unknown: $1 (see ./test.sh help)" ;;
 esac
 
@@ -211,6 +212,15 @@ bench)
 	start_postgres
 	# One package after the other, so that they do not compete for the cores.
 	go test -p 1 -run '^$' -bench . -benchmem -timeout 1h ./... | grep -v 'no test files'
+	;;
+pages)
+	find_chromium
+	export KINPASS_REQUIRE_BROWSER=1 KINPASS_PAGES="$work/pages"
+	status=0
+	go test ./cmd/internal/pagetest -count=1 -run '^TestPagesAreLight$' >"$work/log" || status=$?
+	[ ! -f "$work/pages" ] || cat "$work/pages"
+	[ "$status" = 0 ] || cat "$work/log" >&2
+	exit "$status"
 	;;
 fuzz)
 	start_postgres

@@ -55,7 +55,12 @@ type Site struct {
 	tree   string // names the whole of the static files by their content
 	files  map[string]file
 	speak  map[string]*tongue
+	start  string // address of a demonstration's start page, "" if this is none
 }
+
+// Demonstrate has every page say that all of it is made up, with a link to the
+// start page of the demonstration.
+func (s *Site) Demonstrate(start string) { s.start = start }
 
 // tongue is one language: its messages and every page with them.
 type tongue struct {
@@ -265,6 +270,7 @@ type shown struct {
 	Lang, Dir, Role string
 	Path            string
 	Languages       []Language
+	Start           string // of a demonstration
 }
 
 // Show answers with a page. It is never cached: who may see it is decided by
@@ -279,7 +285,7 @@ func (s *Site) Show(w http.ResponseWriter, r *http.Request, v View) error {
 		v.Status = http.StatusOK
 	}
 	var body bytes.Buffer
-	err := p.ExecuteTemplate(&body, "base", shown{View: v, Lang: t.Lang, Dir: t.Dir, Role: s.role, Path: r.URL.Path, Languages: languageList(t.Lang)})
+	err := p.ExecuteTemplate(&body, "base", shown{View: v, Lang: t.Lang, Dir: t.Dir, Role: s.role, Path: r.URL.Path, Languages: languageList(t.Lang), Start: s.start})
 	if err != nil {
 		return err
 	}

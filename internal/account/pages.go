@@ -49,6 +49,9 @@ type App struct {
 
 // NewPages joins accounts and site.
 func NewPages(x *Accounts, site *web.Site) *Pages {
+	if d := x.cfg.Development; d != nil {
+		site.Demonstrate(d.Start)
+	}
 	p := &Pages{x: x, site: site, secure: strings.HasPrefix(x.cfg.Base, "https://")}
 	// On one machine cookies do not keep ports apart: the name tells the services
 	// apart. __Host- keeps other hosts of the domain from setting them.

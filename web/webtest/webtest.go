@@ -330,8 +330,8 @@ func (x *Tab) Look(name string) {
 }
 
 // Findings lists what keeps people from using the page: serious findings of
-// axe-core, a page wider than the screen or in another language than was asked
-// for, and what Broken lists.
+// axe-core, a page wider than the screen, heavier than Budget or in another
+// language than was asked for, and what Broken lists.
 func (x *Tab) Findings() []string {
 	x.t.Helper()
 	var out []string
@@ -365,6 +365,9 @@ func (x *Tab) Findings() []string {
 	}
 	if found.Lang != x.lang || (found.Dir == "rtl") != (x.lang == "ar") {
 		out = append(out, fmt.Sprintf("in %q, written %q", found.Lang, found.Dir))
+	}
+	if heavy := x.Weigh().tooHeavy(); heavy != "" {
+		out = append(out, heavy)
 	}
 	return append(out, x.Broken()...)
 }

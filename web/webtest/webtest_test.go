@@ -23,9 +23,15 @@ func TestBadPagesAreFound(t *testing.T) {
 		"/style":  {"default-src 'none'", `<p style="color: red">Red</p>`, "policy: style-src-attr"},
 		"/script": {"default-src 'none'", `<script>document.title = 'x'</script>`, "policy: script-src-elem"},
 		"/throws": {"script-src 'unsafe-inline'", `<script>throw new Error('broke')</script>`, "exception: "},
+		"/heavy":  {"script-src 'self'", `<script src="/large.js"></script>`, "weighs 30"},
 		"/away":   {"img-src *", `<img alt="" src="http://127.0.0.1:1/x.png">`, "a request to http://127.0.0.1:1/x.png"},
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large.js" {
+			w.Header().Set("Content-Type", "text/javascript")
+			fmt.Fprint(w, "//"+strings.Repeat("x", webtest.Budget))
+			return
+		}
 		p, ok := pages[r.URL.Path]
 		if !ok {
 			http.NotFound(w, r)

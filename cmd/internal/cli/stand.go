@@ -101,3 +101,11 @@ func (s *Stand) Paper(ctx context.Context) (string, error) {
 	}
 	return pass.KP1, p.officer.Do(ctx, "POST", "/verifier/bundles", nil, nil)
 }
+
+// Record registers another child with its guardian and gives the ids of the two
+// records.
+func (s *Stand) Record(ctx context.Context) (birth, guardianship string, err error) {
+	p := s.demo.player(io.Discard)
+	err = p.register(ctx)
+	return p.birth, p.guardianship, err
+}
