@@ -3,6 +3,7 @@ package stage
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -32,6 +33,15 @@ func (s *Stage) Matrix(p *policy.Policy) ([]Row, error) {
 		out = append(out, x.Row)
 	}
 	return out, nil
+}
+
+// Cases lists the cases of a policy's matrix, and its own.
+func Cases(p *policy.Policy) []policy.Case {
+	out := slices.Clone(p.Cases)
+	for _, x := range matrix(p) {
+		out = append(out, x.c)
+	}
+	return out
 }
 
 type cell struct {

@@ -21,26 +21,72 @@ const child = "c3RhZ2Utb2Yta2lucGFzcw"
 // Play issues the papers of a case, has those who travel show them, and checks
 // them at the policy's border.
 func (s *Stage) Play(p *policy.Policy, c *policy.Case) (check.Decision, error) {
+	e, err := s.Meet(p, c)
+	if err != nil {
+		return check.Decision{}, err
+	}
+	e.Facts.Others = e.Shown[1:]
+	d, _, err := check.Check(e.Shown[0], e.bundle.Bundle, e.Facts, check.History{}, e.At)
+	return d, err
+}
+
+// Encounter is a case at the counter, before anything is decided.
+type Encounter struct {
+	Bundle []byte      // as the hub signed it
+	Shown  []string    // a presentation for each holder
+	Facts  check.Facts // without Others
+	At     time.Time
+
+	// Holders show Papers, each of them some.
+	Holders []string
+	Papers  [][]string
+
+	bundle *bundle
+	j      *journey
+}
+
+// Again gives the presentations anew, with other nonces, and of the papers only
+// those for which keep is true, shown by whoever it names.
+func (e *Encounter) Again(at time.Time, keep func(holder string, paper int) (by string, ok bool)) ([]string, error) {
+	var out []string
+	for i, holder := range e.Holders {
+		var papers []string
+		by := holder
+		for n, jwt := range e.Papers[i] {
+			who, ok := keep(holder, n)
+			if ok {
+				papers = append(papers, jwt)
+			}
+			by = who
+		}
+		jws, err := e.j.shown(by, papers, at)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, jws)
+	}
+	return out, nil
+}
+
+// Meet issues the papers of a case and has those who travel show them.
+func (s *Stage) Meet(p *policy.Policy, c *policy.Case) (*Encounter, error) {
 	side, country, other := c.Side(p)
 	b, err := s.bundle(p, other)
 	if err != nil {
-		return check.Decision{}, err
+		return nil, err
 	}
 	j := &journey{Stage: s, c: c, exit: country, entry: other, mandates: map[string]mandate{}}
 	if side == policy.Entry {
 		j.exit, j.entry = other, country
 	}
 	if err := j.issue(); err != nil {
-		return check.Decision{}, err
+		return nil, err
 	}
-	shown, err := j.present()
-	if err != nil {
-		return check.Decision{}, err
+	e := &Encounter{Bundle: b.data, Facts: j.facts(side), At: now, bundle: b, j: j}
+	if err := j.present(e); err != nil {
+		return nil, err
 	}
-	f := j.facts(side)
-	f.Others = shown[1:]
-	d, _, err := check.Check(shown[0], b, f, check.History{}, now)
-	return d, err
+	return e, nil
 }
 
 // journey is one case on stage.
@@ -77,10 +123,13 @@ func (j *journey) status(role string) []vc.StatusEntry {
 	return out
 }
 
-func sign(by keys.Signer, c *vc.Credential) (string, error) {
+func (s *Stage) sign(by keys.Signer, c *vc.Credential) (string, error) {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return "", err
+	}
+	if s.Twist != nil {
+		return vc.SignJWS(by, vc.TypCredential, "vc", s.Twist("credential", b))
 	}
 	u, err := vc.Prepare(b)
 	if err != nil {
@@ -124,7 +173,7 @@ func (j *journey) register() error {
 		return err
 	}
 	c.Status = j.status(vc.RoleRegistrar)
-	j.birth, err = sign(by, c)
+	j.birth, err = j.sign(by, c)
 	return err
 }
 
@@ -171,7 +220,7 @@ func (j *journey) mandate(g policy.CaseGuardian) error {
 		return err
 	}
 	c.Status = j.status(role)
-	jwt, err := sign(j.office[role], c)
+	jwt, err := j.sign(j.office[role], c)
 	j.mandates[g.Who] = mandate{c.ID, m.ID, jwt}
 	return err
 }
@@ -268,7 +317,7 @@ func (j *journey) selfSigned(t *vc.TravelConsent, by []string) error {
 			return err
 		}
 		c.Status = j.status(vc.RoleRegistrar)
-		jwt, err := sign(holder, c)
+		jwt, err := j.sign(holder, c)
 		if err != nil {
 			return err
 		}
@@ -294,7 +343,7 @@ func (j *journey) witnessed(t *vc.TravelConsent) error {
 	for range t.Grantors {
 		c.Status = append(c.Status, j.status(vc.RoleRegistrar)...)
 	}
-	jwt, err := sign(by, c)
+	jwt, err := j.sign(by, c)
 	j.consents = append(j.consents, jwt)
 	return err
 }
@@ -319,16 +368,15 @@ func receiver(parts []string) *vc.Receiver {
 // present has everybody who is there show what they hold: guardians their own
 // mandate, companions what was shared with them. For a child alone somebody
 // signed ahead, who does not travel.
-func (j *journey) present() ([]string, error) {
-	holders := slices.Clone(j.guardians())
+func (j *journey) present(e *Encounter) error {
+	e.Holders = slices.Clone(j.guardians())
 	for _, a := range j.travellers() {
-		holders = append(holders, a.Who)
+		e.Holders = append(e.Holders, a.Who)
 	}
-	if len(holders) == 0 {
-		holders = []string{j.c.People()[0].Who}
+	if len(e.Holders) == 0 {
+		e.Holders = []string{j.c.People()[0].Who}
 	}
-	var out []string
-	for _, who := range holders {
+	for _, who := range e.Holders {
 		shown := []string{j.birth}
 		cited := j.evidence
 		if m, ok := j.mandates[who]; ok && !slices.Contains(cited, who) {
@@ -337,23 +385,21 @@ func (j *journey) present() ([]string, error) {
 		for _, g := range cited {
 			shown = append(shown, j.mandates[g].jwt)
 		}
-		jws, err := j.shown(who, append(shown, j.consents...))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, jws)
+		e.Papers = append(e.Papers, append(shown, j.consents...))
 	}
-	return out, nil
+	var err error
+	e.Shown, err = e.Again(now, func(holder string, _ int) (string, bool) { return holder, true })
+	return err
 }
 
-func (j *journey) shown(who string, jwts []string) (string, error) {
+func (j *journey) shown(who string, jwts []string, at time.Time) (string, error) {
 	holder, err := j.person(who)
 	if err != nil {
 		return "", err
 	}
 	j.serial++
 	p := vc.Presentation{Context: []string{vc.ContextV2}, Type: []string{vc.TypePresentation}, Holder: did.Base(holder.KID),
-		Audience: vc.BorderAudience, Nonce: fmt.Sprintf("stage-%016d", j.serial), IssuedAt: now.Add(-10 * time.Second).Unix(), Expires: now.Add(290 * time.Second).Unix()}
+		Audience: vc.BorderAudience, Nonce: fmt.Sprintf("stage-%016d", j.serial), IssuedAt: at.Add(-10 * time.Second).Unix(), Expires: at.Add(290 * time.Second).Unix()}
 	for _, jwt := range jwts {
 		p.Credentials = append(p.Credentials, vc.Envelop(jwt))
 	}

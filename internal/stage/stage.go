@@ -39,8 +39,19 @@ type Stage struct {
 	holder      map[string]keys.Signer // by name, made when first asked for
 	trust       string                 // the signed trust list
 	lists       []string               // the signed status lists
-	bundles     map[string]*check.Bundle
+	bundles     map[string]*bundle
 	serial      int
+
+	// Twist, if there is one, changes what is signed: of kind trust, list,
+	// bundle, credential or presentation. So a test sees what a check says of
+	// papers that no office issues.
+	Twist func(kind string, doc []byte) []byte
+}
+
+// bundle is a border bundle with its signed bytes.
+type bundle struct {
+	*check.Bundle
+	data []byte
 }
 
 // built is when the bundle was made, now when journeys are checked.
@@ -50,8 +61,12 @@ var (
 )
 
 // New makes a world with new keys.
-func New() (*Stage, error) {
-	s := &Stage{office: map[string]keys.Signer{}, holder: map[string]keys.Signer{}, bundles: map[string]*check.Bundle{}}
+func New() (*Stage, error) { return NewTwisted(nil) }
+
+// NewTwisted makes a world in which twist has changed the trust list and the
+// status lists; see Stage.Twist.
+func NewTwisted(twist func(kind string, doc []byte) []byte) (*Stage, error) {
+	s := &Stage{office: map[string]keys.Signer{}, holder: map[string]keys.Signer{}, bundles: map[string]*bundle{}, Twist: twist}
 	var err error
 	if s.anchor, err = newKey(""); err != nil {
 		return nil, err
@@ -115,7 +130,17 @@ func (s *Stage) signed(by keys.Signer, typ, cty string, v any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return vc.SignJWS(by, typ, cty, b)
+	return vc.SignJWS(by, typ, cty, s.twisted(kinds[typ], b))
+}
+
+// kinds are what Twist calls what is signed, by its media type.
+var kinds = map[string]string{vc.TypTrustList: "trust", vc.TypCredential: "list", vc.TypPresentation: "presentation"}
+
+func (s *Stage) twisted(kind string, doc []byte) []byte {
+	if s.Twist == nil {
+		return doc
+	}
+	return s.Twist(kind, doc)
 }
 
 // publish signs the status lists, on which nothing is revoked.
@@ -155,13 +180,23 @@ const neutral = `{"policyId":"OTHER-SIDE","version":1,"label":"the other side of
 "consent":{"relocationDefault":true},"independentSuffices":true,"onMissing":"AMBER"}`
 
 // bundle gives the border bundle with a policy and the neutral one beside it.
-func (s *Stage) bundle(p *policy.Policy, other string) (*check.Bundle, error) {
+func (s *Stage) bundle(p *policy.Policy, other string) (*bundle, error) {
 	name := p.ID + "/" + string(p.Raw()) + "/" + other
 	if b := s.bundles[name]; b != nil {
 		return b, nil
 	}
 	payload := check.BundlePayload{ID: "stage", Sequence: 1, CreatedAt: built, TrustList: s.trust, StatusLists: s.lists,
 		Policies: []json.RawMessage{p.Raw(), json.RawMessage(fmt.Sprintf(neutral, other))}}
+	if s.Twist != nil {
+		b, err := json.Marshal(payload)
+		if err != nil {
+			return nil, err
+		}
+		payload = check.BundlePayload{}
+		if err := json.Unmarshal(s.Twist("bundle", b), &payload); err != nil {
+			return nil, err
+		}
+	}
 	data, err := payload.Sign(s.hub)
 	if err != nil {
 		return nil, err
@@ -170,8 +205,17 @@ func (s *Stage) bundle(p *policy.Policy, other string) (*check.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.bundles[name] = b
-	return b, nil
+	s.bundles[name] = &bundle{b, data}
+	return s.bundles[name], nil
+}
+
+// Anchor gives the world's trust anchor as vc.ParseAnchors reads it.
+func (s *Stage) Anchor() ([]byte, error) {
+	k, err := vc.PublicJWK(s.anchor.Public(), "", "")
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{"keys": []json.RawMessage{k}})
 }
 
 // person gives the key of somebody, made when they first appear.

@@ -195,11 +195,11 @@ func TestBothSides(t *testing.T) {
 		if err := j.issue(); err != nil {
 			t.Fatal(err)
 		}
-		shown, err := j.present()
-		if err != nil {
+		e := &Encounter{j: j}
+		if err := j.present(e); err != nil {
 			t.Fatal(err)
 		}
-		d, _, err := check.Check(shown[0], b, j.facts(policy.Exit), check.History{}, now)
+		d, _, err := check.Check(e.Shown[0], b, j.facts(policy.Exit), check.History{}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
