@@ -27,8 +27,8 @@ type routes struct {
 // Routes adds the pages to a server.
 func Routes(s *serve.Server, p *account.Pages, v *verifier.Verifier) {
 	h := routes{v, p}
-	p.Use(s, account.App{Nav: nav, Home: h.home}, func(e *echo.Group) {
-		e.GET("/app/anchor", h.anchor)
+	p.Use(s, account.App{Nav: nav, Home: h.home, Manifest: manifest, Scripts: []string{script}}, func(e *echo.Group) {
+		h.installable(e)
 		e.GET("/app/history", p.For(h.shell, verifier.RoleOfficer))
 		e.GET("/app/device", p.For(h.shell, verifier.RoleOfficer))
 	})
