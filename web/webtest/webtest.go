@@ -431,3 +431,13 @@ func (x *Tab) picture(name string) string {
 	}
 	return file
 }
+
+// Offline tells the page that the device has a network, or has none. It cuts
+// nothing: the test does.
+func (x *Tab) Offline(is bool) {
+	x.t.Helper()
+	x.Do(chromedp.Func(func(ctx context.Context, to *chromedp.Target) error {
+		_, err := cdp.Call(ctx, to, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: is, DownloadThroughput: -1, UploadThroughput: -1})
+		return err
+	}))
+}
