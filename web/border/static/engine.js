@@ -13,7 +13,7 @@ export class Fault extends Error {
 }
 
 const every = 5 * 60 * 1000 // how often a page that is open asks for a newer bundle
-const none = { info: null, anchors: null, problem: null, wasmMs: 0, checkMs: 0, go: '' }
+const none = { info: null, anchors: null, problem: null, reached: null, wasmMs: 0, checkMs: 0, go: '' }
 
 let worker
 let starting
@@ -80,7 +80,7 @@ export const status = () => {
   const i = state.info
   return {
     ready: ready && i !== null && !state.problem,
-    online: navigator.onLine,
+    online: navigator.onLine && state.reached !== false,
     persisted,
     wasmMs: state.wasmMs,
     checkMs: state.checkMs,

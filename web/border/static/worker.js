@@ -16,6 +16,7 @@ let anchors = null // { fingerprints, since, changed, offered }
 let problem = null // why nothing can be decided, as a fault
 let wasmMs = 0
 let checkMs = 0
+let reached = null // whether the service answered when it was asked last
 
 class Refusal extends Error {
   constructor (fault) {
@@ -92,6 +93,20 @@ const unseal = async ({ iv, body }) => new TextDecoder().decode(await crypto.sub
 
 let trusted = null // { at, since, wall }
 
+// request asks the service for something that is the same for everybody.
+const request = async (address) => {
+  try {
+    const response = await fetch(address, { cache: 'no-store', credentials: 'omit' })
+    reached = true
+    await heard(response)
+    return response
+  } catch (e) {
+    reached = false
+    tell()
+    refuse('offline', 'the service does not answer', 'the check goes on with the bundle of this device')
+  }
+}
+
 const heard = async (response) => {
   const at = Date.parse(response.headers.get('Date') || '')
   if (!at) return
@@ -166,9 +181,8 @@ const kept = async (what, values) => {
 const askAnchor = async (accept) => {
   let file
   try {
-    const response = await fetch('/app/anchor', { cache: 'no-store', credentials: 'omit' })
+    const response = await request('/app/anchor')
     if (!response.ok) return
-    await heard(response)
     file = await response.text()
   } catch (e) {
     return // no network
@@ -203,13 +217,10 @@ const take = async (data) => {
 }
 
 const refresh = async (answer) => {
-  const response = await fetch('/bundle', { cache: 'no-store', credentials: 'omit' })
+  const response = await request('/bundle')
   if (!response.ok) refuse('bundle-unavailable', 'the service has no bundle now', 'try again later')
   const data = new Uint8Array(await response.arrayBuffer())
-  return alone(async () => {
-    await heard(response)
-    return take(data)
-  })
+  return alone(() => take(data))
 }
 
 const calls = {
@@ -290,7 +301,7 @@ const calls = {
 
 const faultOf = (e) => e instanceof Refusal ? e.fault : { code: 'device', detail: String(e && e.message || e) }
 
-const state = () => ({ info, anchors, problem, wasmMs, checkMs, go: kp ? kp.go : '' })
+const state = () => ({ info, anchors, problem, reached, wasmMs, checkMs, go: kp ? kp.go : '' })
 
 const tell = () => postMessage({ state: state() })
 
