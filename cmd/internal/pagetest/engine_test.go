@@ -3,7 +3,6 @@ package pagetest
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"syscall"
@@ -36,36 +35,10 @@ type engineStatus struct {
 	}
 }
 
-// shown has the demonstration's guardian show their child: a code for a screen.
-func shown(t *testing.T, s *cli.Stand) string {
-	t.Helper()
-	guardian := &api.Client{Base: s.Wallet.Base, Token: s.Guardian}
-	var children struct {
-		Children []struct{ ID string }
-	}
-	if err := guardian.Do(t.Context(), "GET", "/wallet/children", nil, &children); err != nil || len(children.Children) == 0 {
-		t.Fatal("no child: ", err)
-	}
-	var out struct{ KP1 string }
-	if err := guardian.Do(t.Context(), "POST", "/wallet/presentations", map[string]string{"child": children.Children[0].ID}, &out); err != nil {
-		t.Fatal(err)
-	}
-	return out.KP1
-}
-
 // decide has the page's engine decide about a code and gives the JSON that it
 // answers.
-func decide(x *webtest.Tab, code, facts string) map[string]any {
-	return webtest.Value[map[string]any](x, fmt.Sprintf(`engine.check({presentations: [%s], facts: %s}).catch((e) => ({colour: 'none', code: e.code, message: e.message}))`, quoted(code), facts))
-}
-
-// quoted writes a text for a script.
-func quoted(text string) string {
-	b, err := json.Marshal(text)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
+func decide(t *testing.T, x *webtest.Tab, code, facts string) map[string]any {
+	return webtest.Value[map[string]any](x, fmt.Sprintf(`engine.check({presentations: [%s], facts: %s}).catch((e) => ({colour: 'none', code: e.code, message: e.message}))`, quoted(t, code), facts))
 }
 
 // TestEngineDecides: the check in the officer's browser decides as the service
@@ -84,8 +57,8 @@ func TestEngineDecides(t *testing.T) {
 	if st := webtest.Value[engineStatus](x, engine); !st.Ready || st.Bundle == nil || st.Bundle.ID == "" {
 		t.Fatalf("%+v", st)
 	}
-	code := shown(t, s)
-	d := decide(x, code, `{confirm: ['portrait', 'document'], session: 'one'}`)
+	code := shown(t, s, 0)
+	d := decide(t, x, code, `{confirm: ['portrait', 'document'], session: 'one'}`)
 	var want map[string]any
 	if err := officer.Do(t.Context(), "POST", "/checks", map[string]any{"presentation": code, "confirm": []string{"portrait", "document"}, "session": "one"}, &want); err != nil {
 		t.Fatal(err)
@@ -99,20 +72,20 @@ func TestEngineDecides(t *testing.T) {
 		}
 	}
 	// The same code at the same counter, and then with somebody else.
-	if d := decide(x, code, `{session: 'one'}`); d["colour"] != "green" {
+	if d := decide(t, x, code, `{session: 'one'}`); d["colour"] != "green" {
 		t.Errorf("again at the same counter: %v", d)
 	}
-	if d := decide(x, code, `{session: 'two'}`); d["colour"] != "amber" {
+	if d := decide(t, x, code, `{session: 'two'}`); d["colour"] != "amber" {
 		t.Errorf("with somebody else: %v", d)
 	}
 	// Another page of the app knows of it, too; so does this one later.
 	x.Go(s.Verifier.Base + "/app/account")
 	webtest.Value[engineStatus](x, engine)
-	if d := decide(x, code, `{session: 'three'}`); d["colour"] != "amber" {
+	if d := decide(t, x, code, `{session: 'three'}`); d["colour"] != "amber" {
 		t.Errorf("after a reload: %v", d)
 	}
 	// What is refused is refused in the API's words.
-	if d := decide(x, code, `{exit: 'Nepal'}`); d["code"] != "facts-invalid" {
+	if d := decide(t, x, code, `{exit: 'Nepal'}`); d["code"] != "facts-invalid" {
 		t.Errorf("a country of five letters: %v", d)
 	}
 	// A record has no name.
@@ -173,7 +146,7 @@ func TestAeroplaneMode(t *testing.T) {
 	enter(t, x, s.Verifier, account.Guest{Role: "officer", Name: "Omar Officer"})
 	webtest.Value[bool](x, `navigator.serviceWorker.ready.then(() => true)`)
 	webtest.Value[engineStatus](x, engine)
-	code := shown(t, s)
+	code := shown(t, s, 0)
 
 	cut()
 	x.Offline(true)
@@ -192,7 +165,7 @@ func TestAeroplaneMode(t *testing.T) {
 		}](x, `(async () => {
 			const began = performance.now()
 			const status = await `+engine+`
-			const d = await engine.check({presentations: [`+quoted(code)+`], facts: {confirm: ['portrait', 'document'], session: 'one'}})
+			const d = await engine.check({presentations: [`+quoted(t, code)+`], facts: {confirm: ['portrait', 'document'], session: 'one'}})
 			window.took = performance.now() - began
 			return {status, colour: d.colour}
 		})()`)
