@@ -43,6 +43,8 @@ func Routes(s *serve.Server, p *account.Pages, w *wallet.Wallet) {
 		e.GET("/app/documents/:child/code", only(h.code), s.Limit(60, time.Minute))
 		e.GET("/app/documents/:child/later", only(h.laterPage))
 		e.POST("/app/documents/:child/later", only(h.later), s.Limit(60, time.Minute))
+		e.GET("/app/documents/:child/part", only(h.partPage))
+		e.POST("/app/documents/:child/part", only(h.part), s.Limit(60, time.Minute))
 		e.POST("/app/renew", only(h.renew), s.Limit(10, time.Minute))
 		// For everybody who has the address of the service: nothing of anybody is
 		// in them.

@@ -2,7 +2,14 @@ package pagetest
 
 import (
 	"bytes"
+	"encoding/json"
 	"image/png"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -227,5 +234,151 @@ func TestOfferByCamera(t *testing.T) {
 	x.Press("[data-add] button[type=submit]")
 	if !strings.HasPrefix(x.Path(), "/app/documents/") {
 		t.Errorf("at %s", x.Path())
+	}
+}
+
+// TestShowing: two children at a counter, one code after the other; a code is
+// replaced before it is stale, and one that could not be replaced is taken away;
+// a part of what is known goes to who asked for it.
+func TestShowing(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	if err := s.Family(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	guest := wallet(t, s)
+	offer, pin, err := s.Offer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := chromium.Tab(t, webtest.Phone, "en")
+	enter(t, x, s.Wallet, guest)
+	// What a link brings, by way of its fragment.
+	x.Go(s.Wallet.Base + "/app/add#" + url.QueryEscape(offer))
+	x.Await(`!location.hash && document.querySelector('#offer').value.startsWith('openid-credential-offer:')`)
+	x.Type("#pin", pin)
+	x.Press("[data-add] button[type=submit]")
+	x.Go(s.Wallet.Base + "/app/")
+	x.Look("wallet two children")
+	names := webtest.Value[[]string](x, `[...document.querySelectorAll('.kp-child__name')].map((e) => e.innerText)`)
+	if len(names) != 2 {
+		t.Fatalf("%d cards", len(names))
+	}
+	x.Press(".kp-child .kp-big")
+	first := x.Photo(".kp-show__code svg")
+	x.Press("[data-next]")
+	if got := x.Text(".kp-show__name"); got != names[1] {
+		t.Errorf("the second code is of %q, want %q", got, names[1])
+	}
+	x.Look("wallet second code")
+	if bytes.Equal(first, x.Photo(".kp-show__code svg")) {
+		t.Error("two children have one code")
+	}
+
+	// Four minutes later there is another code, which a border takes.
+	const path = `document.querySelector('.kp-show__code path:last-of-type').getAttribute('d')`
+	before := webtest.Value[string](x, path)
+	webtest.Value[bool](x, `window.later = 0, window.clock = performance.now.bind(performance), performance.now = () => clock() + later, later = 240000, true`)
+	x.Await(path + ` !== ` + strconv.Quote(before))
+	if got := colour(t, s, x, ".kp-show__code svg"); got != "green" {
+		t.Errorf("the border says %s of the next code", got)
+	}
+	// Without network it goes when its time is over.
+	webtest.Value[bool](x, `window.fetch = () => Promise.reject(new TypeError('no network')), later += 301000, true`)
+	x.See(".kp-show--old")
+	x.Look("wallet stale code")
+
+	x.Go(s.Wallet.Base + "/app/")
+	x.Press(".kp-child__more a")
+	x.Press("[href$='/part']")
+	x.Press("[data-add] button[type=submit]")
+	x.See("#offer-error")
+	x.See("#what-error")
+	x.Look("wallet part refused")
+	x.Type("#offer", "{\"audience\":\"https://school.example\",\"nonce\":\"0123456789abcdefg\"}")
+	x.Click("[name=what][value='age:18']")
+	x.Press("[data-add] button[type=submit]")
+	x.Look("wallet part")
+	if got := x.Text("[data-shown]"); !strings.Contains(got, "18 or older") {
+		t.Errorf("it shows %q", got)
+	}
+	said := webtest.Value[string](x, `document.querySelector('#text').value`)
+	officer := &api.Client{Base: s.Verifier.Base, Token: s.Officer}
+	verify := func(domain string) error {
+		return officer.Do(t.Context(), "POST", "/presentations/verify", map[string]any{
+			"verifiablePresentation": map[string]any{"@context": "https://www.w3.org/ns/credentials/v2", "type": "EnvelopedVerifiablePresentation", "id": "data:application/dc+sd-jwt," + said},
+			"options":                map[string]string{"domain": domain, "challenge": "0123456789abcdefg"},
+		}, nil)
+	}
+	if err := verify("https://school.example"); err != nil {
+		t.Error("the school cannot verify it: ", err)
+	}
+	if verify("https://shop.example") == nil {
+		t.Error("another can, too")
+	}
+}
+
+// TestShell: what is there without network says nothing of anybody, and the
+// wallet can be installed under a name that says nothing either.
+func TestShell(t *testing.T) {
+	s := stand(t)
+	get := func(path string) (string, http.Header) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", s.Wallet.Base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Language", "fr")
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Body.Close()
+		body, err := io.ReadAll(a.Body)
+		if err != nil || a.StatusCode != 200 {
+			t.Fatalf("%s: %d %v", path, a.StatusCode, err)
+		}
+		return string(body), a.Header
+	}
+	page, _ := get("/app/kept")
+	if strings.Contains(page, "sign-out") || !strings.Contains(page, "Gardé sur ce téléphone") || !strings.Contains(page, "data-exit") {
+		t.Error("the page without network is not the one for everybody")
+	}
+	text, head := get("/app/manifest.webmanifest")
+	var m struct {
+		Name  string `json:"name"`
+		Start string `json:"start_url"`
+		Lang  string `json:"lang"`
+		Icons []struct {
+			Src, Sizes string
+		} `json:"icons"`
+	}
+	if err := json.Unmarshal([]byte(text), &m); err != nil || m.Name != "Mes documents" || m.Start != "/app/" || m.Lang != "fr" || len(m.Icons) < 3 {
+		t.Errorf("the manifest is %s (%v)", text, err)
+	}
+	if head.Get("Content-Type") != "application/manifest+json" {
+		t.Errorf("the manifest is %s", head.Get("Content-Type"))
+	}
+	for _, i := range m.Icons {
+		get(i.Src)
+	}
+	worker, head := get("/app/sw.js")
+	if policy := head.Get("Content-Security-Policy"); policy != "default-src 'none'; connect-src 'self'" {
+		t.Errorf("the worker may do %q", policy)
+	}
+	var list struct {
+		Files []string `json:"files"`
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(worker, "const kept = "), "\n")
+	if err := json.Unmarshal([]byte(first), &list); err != nil || len(list.Files) < 10 {
+		t.Fatalf("the worker keeps %q (%v)", first, err)
+	}
+	for _, f := range list.Files {
+		get(f)
+	}
+	// A page of the wallet needs no other file.
+	for _, m := range regexp.MustCompile(`(?:src|href)="(/app/static/[^"]+)"`).FindAllStringSubmatch(page, -1) {
+		if !slices.Contains(list.Files, m[1]) {
+			t.Errorf("%s is not there without network", m[1])
+		}
 	}
 }

@@ -1,20 +1,20 @@
-// Taking an offer: from the camera, from a picture, from a link that brings it.
+// Takes a code into a form: from the camera, from a picture, from a link that
+// brings it.
 import { ScanError, scanCamera, scanImage } from '../scan/scan.js'
 
-const read = (id) => JSON.parse(document.getElementById(id).textContent)
-const refusals = read('kp-texts')
-const texts = read('kp-add-texts')
-const offer = document.getElementById('offer')
-const pin = document.getElementById('pin')
+const refusals = JSON.parse(document.getElementById('kp-texts').textContent)
+const form = document.querySelector('[data-add]')
+const offer = form.querySelector('textarea')
+const after = form.querySelector('input:not([type=hidden])') // what is asked next
 const find = (name) => document.querySelector(`[data-${name}]`)
 const video = document.querySelector('[data-window] video')
 
 function take (text) {
   offer.value = text
   for (const name of ['text', 'camera', 'picture']) find(name).hidden = true
-  find('read').textContent = '✓ ' + texts.read
+  find('read').textContent = '✓ ' + form.dataset.said
   find('problem').hidden = true
-  pin.focus()
+  after.focus()
 }
 
 function complain (error) {
