@@ -44,7 +44,7 @@ func Routes(s *serve.Server, v *Verifier) {
 	e, officer := s.Echo, s.Auth(RoleOfficer)
 	e.Pre(early(officer))
 	e.POST("/checks", h.check, officer)
-	e.GET("/verifier/checks", h.records, s.Auth(RoleOfficer, RoleAuditor))
+	e.GET("/verifier/checks", h.records, s.Auth(RoleOfficer, RoleSupervisor, RoleAuditor))
 	e.POST("/verifier/challenges", h.challenge, officer)
 	e.POST("/verifier/bundles", h.build, officer, s.Limit(30, time.Minute))
 	e.PUT("/verifier/bundle", h.apply, officer)

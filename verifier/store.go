@@ -247,6 +247,13 @@ type Record struct {
 	BundleAge int64     `json:"bundleAgeSeconds"`
 	StatusAge int64     `json:"statusAgeSeconds"`
 	Policies  []string  `json:"policies"`
+
+	// Of a check that was made on a device: the post that it was made at, and
+	// what a person decided otherwise.
+	Post     string    `json:"post,omitempty"`
+	Override *Override `json:"override,omitempty"`
+
+	reporter string // account that reported it, "" for a check of this service
 }
 
 // use is one nonce that a check meets, and the session it is used in, as
@@ -407,21 +414,18 @@ func (b book) records(ctx context.Context, before string, limit int) ([]Record, 
 			return nil, err
 		}
 	}
-	rows, err := b.db.QueryContext(ctx, `SELECT id, at, colour, codes, bundle, bundle_age, status_age, policies FROM checks
-		WHERE at < $1 OR (at = $1 AND id < $2) ORDER BY at DESC, id DESC LIMIT $3`, at, id, limit)
+	rows, err := b.db.QueryContext(ctx, `SELECT `+recordColumns+` FROM checks LEFT JOIN overrides ON overrides.check_id = checks.id
+		WHERE checks.at < $1 OR (checks.at = $1 AND checks.id < $2) ORDER BY checks.at DESC, checks.id DESC LIMIT $3`, at, id, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	out := []Record{}
 	for rows.Next() {
-		var r Record
-		var at int64
-		var codes, policies string
-		if err := rows.Scan(&r.ID, &at, &r.Colour, &codes, &r.Bundle, &r.BundleAge, &r.StatusAge, &policies); err != nil {
+		r, err := scanRecord(rows.Scan)
+		if err != nil {
 			return nil, err
 		}
-		r.At, r.Codes, r.Policies = fromMicro(at), strings.Fields(codes), strings.Fields(policies)
 		out = append(out, r)
 	}
 	return out, rows.Err()
@@ -447,6 +451,9 @@ func (b book) asked(ctx context.Context, hash []byte, now time.Time) (bool, erro
 // so long, and what expired before now. It gives the number of records.
 func (b book) purge(ctx context.Context, since, now time.Time) (n int64, err error) {
 	err = b.db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.Exec(`DELETE FROM overrides WHERE check_id IN (SELECT id FROM checks WHERE at < $1)`, since.UnixMicro()); err != nil {
+			return err
+		}
 		res, err := tx.Exec(`DELETE FROM checks WHERE at < $1`, since.UnixMicro())
 		if err != nil {
 			return err

@@ -46,8 +46,9 @@ var (
 
 // Roles of a verifier's tokens.
 const (
-	RoleOfficer = "officer"
-	RoleAuditor = "auditor"
+	RoleOfficer    = "officer"
+	RoleSupervisor = "supervisor" // the second person of officers; sees what they decided
+	RoleAuditor    = "auditor"
 )
 
 // Config says what a verifier needs. DB, Ring and Anchors must be set.

@@ -31,15 +31,20 @@ func Routes(s *serve.Server, p *account.Pages, v *verifier.Verifier) {
 		h.installable(e)
 		e.GET("/app/history", p.For(h.shell, verifier.RoleOfficer))
 		e.GET("/app/device", p.For(h.shell, verifier.RoleOfficer))
+		h.records(e, p)
 	})
 }
 
 // nav gives what people of a role find in the navigation.
 func nav(role string) []web.NavItem {
-	if role != verifier.RoleOfficer {
-		return nil
+	overrides := web.NavItem{Href: "/app/overrides", Label: "border.overrides"}
+	switch role {
+	case verifier.RoleOfficer:
+		return []web.NavItem{{Href: "/app/history", Label: "border.history"}, {Href: "/app/device", Label: "border.device"}, overrides}
+	case verifier.RoleSupervisor:
+		return []web.NavItem{overrides}
 	}
-	return []web.NavItem{{Href: "/app/history", Label: "border.history"}, {Href: "/app/device", Label: "border.device"}}
+	return nil
 }
 
 // shells are the officer's pages. They hold nothing of anybody: their scripts
@@ -54,7 +59,13 @@ var shells = map[string]web.View{
 // shell answers with one of them.
 func (h routes) shell(c echo.Context, _ account.Session) error { return h.show(c, shells[c.Path()]) }
 
-func (h routes) home(c echo.Context, s account.Session) error { return h.shell(c, s) }
+// home is the counter for officers; others see what was decided at all of them.
+func (h routes) home(c echo.Context, s account.Session) error {
+	if s.Account.Role != verifier.RoleOfficer {
+		return h.checks(c, s)
+	}
+	return h.shell(c, s)
+}
 
 func (h routes) show(c echo.Context, v web.View) error {
 	return h.pages.Show(c.Response(), c.Request(), v)

@@ -137,7 +137,7 @@ administrator comes in, who then invites the others on the page "People".
 
   --service issuer    roles administrator, registrar, court, protectionAuthority, auditor
   --service wallet    roles administrator, guardian
-  --service verifier  roles administrator, officer, auditor
+  --service verifier  roles administrator, officer, supervisor, auditor
 
 With --token an API token's wallet becomes that of the new account, which is
 then opened with passkeys as well as with the token.`,

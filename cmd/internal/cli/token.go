@@ -17,7 +17,7 @@ import (
 var tokenRoles = map[string][]string{
 	issuerRole:   append(slices.Clone(trustRoles), "auditor"),
 	walletRole:   {"guardian"},
-	verifierRole: {"officer", "auditor"},
+	verifierRole: {"officer", "supervisor", "auditor"},
 }
 
 func newToken(h *home) *cobra.Command {
@@ -33,7 +33,7 @@ func newToken(h *home) *cobra.Command {
   --service issuer    roles registrar, court, protectionAuthority, notary, consulate,
                       witness, humanitarianOrganisation, auditor
   --service wallet    role guardian
-  --service verifier  roles officer, auditor
+  --service verifier  roles officer, supervisor, auditor
 
 One token per person: an act that needs a second person is refused when both
 tokens carry the same name.`,
