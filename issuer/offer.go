@@ -38,17 +38,17 @@ const (
 )
 
 const (
-	offerLife    = 10 * time.Minute // of a code, unless the offer says otherwise
-	maxOfferLife = 24 * time.Hour
-	redeemAgain  = 10 * time.Minute // how long the same key may repeat a redemption
-	accessLife   = 20 * time.Minute // longer than redeemAgain, so that a repeated answer is of use
+	offerLife    = 10 * time.Minute    // of a code, unless the offer says otherwise
+	maxOfferLife = 14 * 24 * time.Hour // for a letter that somebody takes home; a few tries at the PIN end it (pinTries)
+	redeemAgain  = 10 * time.Minute    // how long the same key may repeat a redemption
+	accessLife   = 20 * time.Minute    // longer than redeemAgain, so that a repeated answer is of use
 	grantLife    = 400 * 24 * time.Hour
 )
 
 // Faults of offers.
 var (
 	ErrNoSuchOffer   = fault.New(fault.NotFound, "no-such-offer", "there is no such offer, or it is used or over").WithHint("ask the office for a new one")
-	ErrOfferLifetime = fault.New(fault.Invalid, "offer-lifetime", "an offer lasts between one minute and 24 hours")
+	ErrOfferLifetime = fault.New(fault.Invalid, "offer-lifetime", "an offer lasts between one minute and 14 days")
 )
 
 // Offer invites a guardian's wallet to fetch the credentials of a guardianship
@@ -100,7 +100,7 @@ func (i *Issuer) NewOffer(ctx context.Context, c Caller, guardianship string) (O
 	return i.OfferFor(ctx, c, guardianship, OfferTerms{})
 }
 
-// OfferTerms are the choices about an offer. Lifetime is at most 24 hours, 0
+// OfferTerms are the choices about an offer. Lifetime is at most 14 days, 0
 // means ten minutes. The same caller gets the same offer, PIN included, for
 // the same Idempotency key.
 type OfferTerms struct {
@@ -145,6 +145,41 @@ func (i *Issuer) OfferFor(ctx context.Context, c Caller, guardianship string, te
 		return Offer{}, ErrIdempotency
 	}
 	return o.offer(stored)
+}
+
+// OpenOffer is an offer that can still be redeemed, without what opens it.
+type OpenOffer struct {
+	ID      string
+	Created time.Time
+	Expires time.Time
+}
+
+// OpenOffers lists the offers for a guardianship that can still be redeemed, the
+// newest first.
+func (i *Issuer) OpenOffers(ctx context.Context, c Caller, guardianship string) ([]OpenOffer, error) {
+	if err := i.mayOffer(ctx, c, guardianship); err != nil {
+		return nil, err
+	}
+	o := i.openid()
+	return o.db.openOffers(ctx, guardianship, i.now())
+}
+
+// WithdrawOffers ends the offers for a guardianship that were not redeemed: a
+// letter went to the wrong house.
+func (i *Issuer) WithdrawOffers(ctx context.Context, c Caller, guardianship string) error {
+	if err := i.mayOffer(ctx, c, guardianship); err != nil {
+		return err
+	}
+	o := i.openid()
+	return o.db.withdrawOffers(ctx, guardianship, i.now())
+}
+
+// mayOffer refuses who may not make offers for a guardianship.
+func (i *Issuer) mayOffer(ctx context.Context, c Caller, guardianship string) error {
+	if err := c.may(mayRegisterGuardianship...); err != nil {
+		return err
+	}
+	return i.concerned(ctx, c, guardianship)
 }
 
 // OfferObject gives the Credential Offer of an offer that can still be

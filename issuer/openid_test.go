@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -465,12 +466,43 @@ func TestOfferExpires(t *testing.T) {
 	o.call("GET", "/offers/"+of.ID, "", "").want(404)
 
 	var long issuer.Offer
-	o.call("POST", "/offers", "paula", fmt.Sprintf(`{"guardianship":%q,"minutes":1440}`, g)).want(201).into(&long)
-	o.pass(23 * time.Hour)
+	o.call("POST", "/offers", "paula", fmt.Sprintf(`{"guardianship":%q,"minutes":20160}`, g)).want(201).into(&long)
+	o.pass(13 * 24 * time.Hour)
 	w.redeem(long)
-	for _, minutes := range []string{"1441", "-1", "0.5", `"5"`, "1e99"} {
+	for _, minutes := range []string{"20161", "-1", "0.5", `"5"`, "1e99"} {
 		o.call("POST", "/offers", "rita", fmt.Sprintf(`{"guardianship":%q,"minutes":%s}`, g, minutes)).want(400)
 	}
+}
+
+// TestOffersAreWithdrawn: a letter that went to the wrong house opens nothing.
+func TestOffersAreWithdrawn(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		o := openOffice(t, db)
+		_, _, g := o.family()
+		_, _, other := o.family()
+		rita, auditor := issuer.Caller{ID: "rita", Name: "Rita", Role: issuer.RoleRegistrar}, issuer.Caller{ID: "a", Name: "A", Role: issuer.RoleAuditor}
+		first, second, kept := o.offer(g), o.offer(g), o.offer(other)
+		w := o.wallet()
+		w.redeem(first)
+		open, err := o.iss.OpenOffers(t.Context(), rita, g)
+		if err != nil || len(open) != 1 || open[0].ID != second.ID || !open[0].Expires.After(open[0].Created) {
+			t.Fatalf("%+v %v", open, err)
+		}
+		if _, err := o.iss.OpenOffers(t.Context(), auditor, g); !errors.Is(err, issuer.ErrNotAllowed) {
+			t.Errorf("an auditor: %v", err)
+		}
+		if err := o.iss.WithdrawOffers(t.Context(), auditor, g); !errors.Is(err, issuer.ErrNotAllowed) {
+			t.Errorf("an auditor: %v", err)
+		}
+		if err := o.iss.WithdrawOffers(t.Context(), rita, g); err != nil {
+			t.Fatal(err)
+		}
+		if open, err := o.iss.OpenOffers(t.Context(), rita, g); err != nil || len(open) != 0 {
+			t.Errorf("%+v %v", open, err)
+		}
+		w.form(codeForm(second)).want(400, `"invalid_grant"`)
+		o.wallet().redeem(kept)
+	})
 }
 
 func TestOfferIsIdempotent(t *testing.T) {

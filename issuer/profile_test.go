@@ -71,6 +71,7 @@ func TestBorderNameIsChosenAndWritten(t *testing.T) {
 	}{
 		{"registered form first", `[{"kind":"legal","script":"Deva","full":"काव्या","mrz":{"primary":"GURUNG","secondary":"KAVYA"}},{"kind":"legal","script":"Latn","lang":"en","full":"Kavya G"}]`, "legal", "Deva", "GURUNG", "KAVYA"},
 		{"the script that has a table", `[{"kind":"legal","script":"Deva","full":"काव्या गुरुङ"},{"kind":"legal","script":"Latn","given":["Kavya"],"family":["Gurung"]}]`, "legal", "Latn", "GURUNG", "KAVYA"},
+		{"Latin letters before a transliteration", `[{"kind":"legal","script":"Arab","given":["محمد"],"family":["الحسن"]},{"kind":"legal","script":"Latn","given":["Mohamed"],"family":["Alhassan"]}]`, "legal", "Latn", "ALHASSAN", "MOHAMED"},
 		{"legal before usual", `[{"kind":"usual","script":"Latn","full":"Kavi","mrz":{"primary":"KAVI"}},{"kind":"legal","script":"Latn","full":"Kavya"}]`, "legal", "Latn", "KAVYA", ""},
 		{"usual where no legal one can be written", `[{"kind":"legal","script":"Deva","full":"काव्या"},{"kind":"usual","script":"Latn","full":"Kavi"}]`, "usual", "Latn", "KAVI", ""},
 		{"provisional", `[{"kind":"usual","script":"Latn","given":["Baby"],"status":"provisional"}]`, "usual", "Latn", "BABY", ""},

@@ -81,6 +81,35 @@ func (s *openidStore) offer(ctx context.Context, id string, now time.Time) (offe
 	return o, err == nil, err
 }
 
+// openOffers lists the offers for a guardianship that can still be redeemed.
+func (s *openidStore) openOffers(ctx context.Context, guardianship string, now time.Time) ([]OpenOffer, error) {
+	rs, err := s.db.QueryContext(ctx, `SELECT id, created, expires FROM offers
+		WHERE guardianship = $1 AND expires > $2 AND redeemed = 0 AND tries < $3 ORDER BY created DESC, id`, guardianship, store.Micros(now), pinTries)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.Close()
+	var out []OpenOffer
+	for rs.Next() {
+		var o OpenOffer
+		var created, expires int64
+		if err := rs.Scan(&o.ID, &created, &expires); err != nil {
+			return nil, err
+		}
+		o.Created, o.Expires = store.Time(created), store.Time(expires)
+		out = append(out, o)
+	}
+	return out, rs.Err()
+}
+
+// withdrawOffers ends them now.
+func (s *openidStore) withdrawOffers(ctx context.Context, guardianship string, now time.Time) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE offers SET expires = $2 WHERE guardianship = $1 AND expires > $2 AND redeemed = 0`, guardianship, store.Micros(now))
+		return err
+	})
+}
+
 // redemption is one attempt to redeem a code.
 type redemption struct {
 	Code    []byte               // HMAC of the code

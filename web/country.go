@@ -24,6 +24,15 @@ func (s *Site) Countries(r *http.Request, first string, more ...string) ([]Optio
 // Speak gives the messages in the visitor's language.
 func (s *Site) Speak(r *http.Request) *Messages { return s.speak[s.Language(r)].Messages }
 
+// In gives the messages in a language, those in the visitor's if there is no such
+// language: for a letter to somebody else.
+func (s *Site) In(lang string, r *http.Request) *Messages {
+	if t, ok := s.speak[lang]; ok {
+		return t.Messages
+	}
+	return s.Speak(r)
+}
+
 // choices builds options whose labels are the messages that begin with prefix:
 // values are texts, or lists of texts.
 func choices(m *Messages, prefix string, values []any) ([]Option, error) {

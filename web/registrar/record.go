@@ -43,7 +43,11 @@ func (h routes) actions(c echo.Context, s account.Session, r issuer.Record) ([]a
 
 // done gives the notice above a page to which a form led.
 func done(c echo.Context, r issuer.Record) *web.Notice {
-	if c.QueryParam("done") != "registered" {
+	switch c.QueryParam("done") {
+	case "withdrawn":
+		return &web.Notice{Text: "registrar.offer-withdrawn", Success: true}
+	case "registered":
+	default:
 		return nil
 	}
 	switch r.State {
@@ -155,10 +159,14 @@ func (h routes) guardianship(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
+	open, err := h.OpenOffers(ctx, caller(s), r.ID)
+	if err != nil {
+		return err
+	}
 	offer := r.State == issuer.StateIssued && r.Status == issuer.StatusValid && ward.State == issuer.StateIssued && ward.Status == issuer.StatusValid
 	return h.show(c, web.View{Page: "registrar/guardianship-record", Title: "registrar.record-guardianship", Notice: done(c, r), Scripts: scripts, Styles: officeStyles, Data: map[string]any{
 		"Record": r, "Name": nameOf(g.Guardian.Names), "Child": nameOf(b.Names), "Lines": h.guardianshipLines(c, &g), "State": stateOf(r), "Actions": actions, "Acts": acts,
-		"MayOffer": offer, "Key": newRef(), "Draft": h.draft(s), "Done": c.QueryParam("done") != "",
+		"MayOffer": offer, "Open": open, "Key": newRef(), "Draft": h.draft(s), "Done": c.QueryParam("done") != "",
 	}})
 }
 

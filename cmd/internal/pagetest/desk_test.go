@@ -107,6 +107,23 @@ func TestABirthIsRegisteredAndOffered(t *testing.T) {
 	if pin := webtest.Value[string](x, `document.querySelector('[data-pin]').textContent`); len(pin) != 7 {
 		t.Errorf("the PIN is %q", pin)
 	}
+
+	// A letter to take home, in the guardian's language; it can be withdrawn.
+	x.Press(`a.govuk-back-link`)
+	choose(x, "life", "letter")
+	choose(x, "lang", "ar")
+	x.Press(`form[action$="/offer"] button`)
+	if got := webtest.Value[string](x, `document.querySelector('[data-sheet=letter]').dir + document.querySelector('[data-sheet=letter] h2').textContent`); got != "rtlوثائق لولي" {
+		t.Errorf("the letter begins with %q", got)
+	}
+	x.Look("desk letter")
+	x.Press(`a.govuk-back-link`)
+	x.Look("desk guardian with open codes")
+	x.Press(`form[action$="/withdraw"] button`)
+	x.See(".govuk-notification-banner--success")
+	if webtest.Value[bool](x, `document.querySelector('form[action$="/withdraw"]') !== null`) {
+		t.Error("there are codes after they were withdrawn")
+	}
 }
 
 // lookDesk takes a picture of a page that must not be a refusal.
