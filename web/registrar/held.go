@@ -61,8 +61,8 @@ type pair struct {
 	Same     bool
 }
 
-// sideBySide puts the lines of two records beside each other, in the order of the
-// first.
+// sideBySide puts the lines of two records beside each other: what differs first,
+// otherwise in the order of the first record.
 func sideBySide(a, b []line) []pair {
 	var out []pair
 	taken := make([]bool, len(b))
@@ -82,6 +82,15 @@ func sideBySide(a, b []line) []pair {
 			out = append(out, pair{Label: y.Label, Old: y.Values})
 		}
 	}
+	slices.SortStableFunc(out, func(a, b pair) int {
+		switch {
+		case a.Same == b.Same:
+			return 0
+		case b.Same:
+			return -1
+		}
+		return 1
+	})
 	return out
 }
 
