@@ -83,13 +83,17 @@ expected.`,
 			if asJSON {
 				text = io.Discard
 			}
-			h.pause = pauseOfStories
+			h.watched = !once
 			d, err := h.startDemo(ctx, listen, newLog(c.ErrOrStderr(), level))
 			if err != nil {
 				return err
 			}
 			defer d.stop()
 			d.say(text)
+			if err := d.sample(ctx); err != nil {
+				return err
+			}
+			fmt.Fprintf(text, "Sample registrations: %d accepted, %d held.\n\n", d.loaded.Accepted, d.loaded.Held)
 			if err := d.settle(ctx); err != nil {
 				return err
 			}
@@ -181,10 +185,9 @@ type demo struct {
 	tokens   demoTokens
 	log      *slog.Logger
 	loaded   issuer.Summary
-	start    string        // address of the start page
-	secret   string        // of the start page's forms
-	pause    time.Duration // of the start page's stories after each scene
-	stopPage func()        // ends the start page; nil if it is not up
+	start    string // address of the start page
+	secret   string // of the start page's forms
+	stopPage func() // ends the start page; nil if it is not up
 
 	mu     sync.Mutex
 	people []neighbour
@@ -217,7 +220,7 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{home: h, log: log, start: address, secret: store.Random(24), people: slices.Clone(townspeople), pause: h.pause}
+	d := &demo{home: h, log: log, start: address, secret: store.Random(24), people: slices.Clone(townspeople)}
 	if err := d.open(ctx, host, first); err != nil {
 		l.Close()
 		d.stop()
@@ -228,13 +231,15 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 		d.stop()
 		return nil, err
 	}
+	return d, nil
+}
+
+// sample loads the sample registrations.
+func (d *demo) sample(ctx context.Context) error {
+	var err error
 	d.loaded, err = d.issuer.issuer.Import(ctx, issuer.ImportConfig{At: now().UTC(), Births: bytes.NewReader(sampleBirths),
 		Guardianships: bytes.NewReader(sampleGuardianships), Operator: "sample operator", Approver: "sample approver"})
-	if err != nil {
-		d.stop()
-		return nil, err
-	}
-	return d, nil
+	return err
 }
 
 // open starts the three services on consecutive ports and gives their people
@@ -245,6 +250,9 @@ func (d *demo) open(ctx context.Context, host string, first int) error {
 		port := strconv.Itoa(first + n)
 		o := options{listen: net.JoinHostPort(host, port), public: "http://localhost:" + port, development: d.development(roles[n]),
 			alg: keys.EdDSA, offices: everyOffice, loopback: true, log: d.log}
+		if d.home.watched {
+			o.bundles = 20 * time.Second
+		}
 		if *r, err = d.home.start(ctx, roles[n], o); err != nil {
 			return err
 		}
@@ -412,7 +420,6 @@ func (d *demo) say(w io.Writer) {
   border check       %s/app/
 
 `, d.start, d.issuer.base, d.wallet.base, d.verifier.base)
-	fmt.Fprintf(w, "Sample registrations: %d accepted, %d held.\n\n", d.loaded.Accepted, d.loaded.Held)
 }
 
 // tell says what one can do while it is up.

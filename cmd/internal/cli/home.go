@@ -30,7 +30,7 @@ type home struct {
 	dir      string
 	dbFile   string
 	passFile string
-	pause    time.Duration // of a demonstration's stories after each scene
+	watched  bool // somebody looks at this demonstration: stories take their time, border news come at once
 }
 
 func (h *home) path(name string) string { return filepath.Join(h.dir, name) }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -252,8 +253,9 @@ type options struct {
 	offices   []string // of an issuer: whose keys are made if they are missing
 	verbose   bool
 	policies  string
-	loopback  bool   // issuers on this machine may be called
-	signIn    string // file about an organisation's sign-in
+	loopback  bool          // issuers on this machine may be called
+	bundles   time.Duration // of a verifier: between two bundles; 0 means five minutes
+	signIn    string        // file about an organisation's sign-in
 	// The sign-in of a demonstration. Only a demonstration sets it.
 	development *account.Development
 	clock       func() time.Time
@@ -356,7 +358,7 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 		return nil, err
 	}
 	ctx, r.stop = context.WithCancel(ctx)
-	go r.background(ctx)
+	go r.background(ctx, cmp.Or(o.bundles, 5*time.Minute))
 	go r.accounts.Run(ctx)
 	go func() {
 		err := s.Serve(ctx, l)
@@ -428,14 +430,14 @@ func (h *home) build(r *running, s *serve.Server, pages *account.Pages, o option
 }
 
 // background is what a service does between requests.
-func (r *running) background(ctx context.Context) {
+func (r *running) background(ctx context.Context, bundles time.Duration) {
 	switch {
 	case r.issuer != nil:
 		r.issuer.Run(ctx)
 	case r.wallet != nil:
 		r.wallet.Run(ctx)
 	case r.verifier != nil:
-		r.verifier.Run(ctx, 5*time.Minute)
+		r.verifier.Run(ctx, bundles)
 	}
 }
 

@@ -46,6 +46,11 @@ type Service struct {
 func NewStand(ctx context.Context, dir string) (s *Stand, stop func(), err error) {
 	h := &home{dir: dir}
 	d, err := h.startDemo(ctx, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err == nil {
+		if err = d.sample(ctx); err != nil {
+			d.stop()
+		}
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -85,7 +85,10 @@ func (d *demo) serveStart(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	stage := &start.Stage{Site: site, Secret: d.secret, Services: d.services, Play: d.playFor, Pause: d.pause}
+	stage := &start.Stage{Site: site, Secret: d.secret, Services: d.services, Play: d.playFor}
+	if d.home.watched {
+		stage.Pause = pauseOfStories
+	}
 	for _, s := range playbill {
 		stage.Stories = append(stage.Stories, s.name)
 	}
@@ -111,6 +114,9 @@ func (d *demo) serveStart(ctx context.Context, l net.Listener) error {
 func (d *demo) services() []start.Service {
 	var out []start.Service
 	for _, r := range []*running{d.issuer, d.wallet, d.verifier} {
+		if r == nil { // it was stopped
+			continue
+		}
 		s := start.Service{Role: r.role, Base: r.base}
 		for _, n := range d.everybody() {
 			if n.at == r.role && !n.Hidden {
