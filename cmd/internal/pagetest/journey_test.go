@@ -49,6 +49,7 @@ func TestFromTheDeskToTheBorder(t *testing.T) {
 	desk.Press(`a[href$="/guardian"]`)
 	choose(desk, "who", "parent-0")
 	desk.Press(`main form button[type=submit]`)
+	choose(desk, "mode", "sole")
 	desk.Press(`main form button[type=submit]`)
 	desk.Press(`form[action$="/register"] button`)
 	record := desk.Path()
