@@ -50,7 +50,7 @@ func TestOfferToBorder(t *testing.T) {
 	for _, c := range []struct {
 		size webtest.Size
 		lang string
-	}{{webtest.Phone, "en"}, {webtest.Desktop, "en"}, {webtest.Phone, "ar"}} {
+	}{{webtest.Desktop, "en"}, {webtest.Phone, "ar"}, {webtest.Size{Name: "small", Width: 320, Height: 568, Mobile: true}, "hi"}} {
 		t.Run(c.size.Name+" "+c.lang, func(t *testing.T) {
 			offer, pin, err := s.Offer(t.Context())
 			if err != nil {

@@ -13,9 +13,9 @@ if ('serviceWorker' in navigator) {
 
 purge().catch(() => {})
 
-// Who signs out leaves nothing behind. Leaving quickly keeps what was prepared:
+// Who signs out or deletes everything leaves nothing behind. Leaving quickly keeps what was prepared:
 // it may be the papers of the way out.
-for (const form of document.querySelectorAll('form[action^="/app/sign-out"]')) {
+for (const form of document.querySelectorAll('form[action^="/app/sign-out"], form[action="/app/account/delete"]')) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault()
     await Promise.race([forgetAll().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 1500))])
