@@ -140,6 +140,7 @@ func (w *Wallet) Accept(ctx context.Context, g Guardian, text, pin string) (Acce
 		if err := w.redeem(ctx, v, gr, issuer); err != nil {
 			return Accepted{}, err
 		}
+		w.note(ctx, v, ActAccepted, gr.Child)
 	}
 	return w.result(ctx, v, gr)
 }

@@ -41,7 +41,7 @@ func (w *Wallet) PresentAhead(ctx context.Context, g Guardian, r Request, from, 
 	if r.Audience != "" || r.Nonce != "" || from.Before(now.Add(-maxAhead)) || !until.After(from) || until.Sub(from) > maxAhead || until.After(now.Add(maxEarly)) {
 		return nil, ErrAhead
 	}
-	at, err := w.presenter(ctx, g, r)
+	v, at, err := w.presenter(ctx, g, r)
 	if err != nil {
 		return nil, err
 	}
@@ -56,5 +56,6 @@ func (w *Wallet) PresentAhead(ctx context.Context, g Guardian, r Request, from, 
 		}
 		out = append(out, Ahead{t, p})
 	}
+	w.note(ctx, v, ActPrepared, r.Child)
 	return out, nil
 }

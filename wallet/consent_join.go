@@ -222,6 +222,7 @@ func (w *Wallet) JoinConsent(ctx context.Context, g Guardian, link string) (Cons
 	if c, err = w.keepConsent(ctx, v, k, find); err != nil {
 		return Consent{}, err
 	}
+	w.note(ctx, v, ActJoined, c.childID(v))
 	return w.shownConsent(ctx, v, c)
 }
 

@@ -92,6 +92,7 @@ func (w *Wallet) ShareConsent(ctx context.Context, g Guardian, id, key string) (
 	}); err != nil {
 		return Link{}, err
 	}
+	w.note(ctx, v, ActShared, c.childID(v))
 	return Link{Link: l.String(), ExpiresAt: expires}, nil
 }
 
@@ -199,6 +200,7 @@ func (w *Wallet) Redeem(ctx context.Context, g Guardian, link string) (Child, er
 	}
 	for _, kid := range kids {
 		if kid.ID == c.childID(v) {
+			w.note(ctx, v, ActReceived, kid.ID)
 			return kid, nil
 		}
 	}
@@ -338,6 +340,7 @@ func (w *Wallet) ConsentDossier(ctx context.Context, g Guardian, id string) (Dos
 			out.Guardianships, out.Consents = append(out.Guardianships, p.Guardianship), append(out.Consents, p.Consent)
 		}
 	}
+	w.note(ctx, v, ActDossier, c.childID(v))
 	return out, nil
 }
 
@@ -393,6 +396,7 @@ func (w *Wallet) KeepWitnessed(ctx context.Context, g Guardian, id, credential s
 	if err != nil {
 		return Consent{}, err
 	}
+	w.note(ctx, v, ActWitnessed, c.childID(v))
 	return w.shownConsent(ctx, v, w.synced(ctx, v, c, j))
 }
 

@@ -82,6 +82,7 @@ func (w *Wallet) SignConsent(ctx context.Context, g Guardian, id string, alone b
 		if c, err = w.sign(ctx, v, c); err != nil {
 			return Consent{}, err
 		}
+		w.note(ctx, v, ActSigned, c.childID(v))
 	}
 	return w.shownConsent(ctx, v, w.synced(ctx, v, c, j))
 }
@@ -285,11 +286,12 @@ func (w *Wallet) WithdrawConsent(ctx context.Context, g Guardian, id string) err
 	if err != nil {
 		return gone(err, ErrNoSuchConsent)
 	}
+	news := false
 	c, err := w.changeConsent(ctx, v, id, func(c *consentHeld) error {
 		if c.mine() < 0 {
 			return ErrNoSuchConsent
 		}
-		if c.Withdraw.IsZero() {
+		if news = c.Withdraw.IsZero(); news {
 			c.Withdraw = w.cfg.Now().UTC()
 		}
 		// The links that were not used yet lead nowhere from now on.
@@ -304,6 +306,9 @@ func (w *Wallet) WithdrawConsent(ctx context.Context, g Guardian, id string) err
 	})
 	if err != nil {
 		return err
+	}
+	if news {
+		w.note(ctx, v, ActWithdrawn, c.childID(v))
 	}
 	return w.passOn(ctx, v, c)
 }

@@ -79,10 +79,16 @@ func (w *Wallet) Disclose(ctx context.Context, g Guardian, r Choice) (Disclosure
 	if err != nil {
 		return Disclosure{}, err
 	}
+	disclose := c.discloseLDP
 	if c.format() == formatSDJWT {
-		return c.discloseSDJWT(h, r, now)
+		disclose = c.discloseSDJWT
 	}
-	return c.discloseLDP(h, r, now)
+	d, err := disclose(h, r, now)
+	if err != nil {
+		return Disclosure{}, err
+	}
+	w.note(ctx, v, ActDisclosed, c.Child)
+	return d, nil
 }
 
 // check holds a choice to its form.

@@ -59,29 +59,38 @@ func (p Presentation) LogValue() slog.Value { return slog.StringValue("presentat
 // not accept. What somebody else shared is shown with the consent that it was
 // shared with.
 func (w *Wallet) Present(ctx context.Context, g Guardian, r Request) (Presentation, error) {
-	at, err := w.presenter(ctx, g, r)
+	v, at, err := w.presenter(ctx, g, r)
 	if err != nil {
 		return Presentation{}, err
 	}
-	return at(w.cfg.Now())
+	p, err := at(w.cfg.Now())
+	if err != nil {
+		return Presentation{}, err
+	}
+	what := ActShown
+	if r.Audience != "" || r.Nonce != "" {
+		what = ActAnswered
+	}
+	w.note(ctx, v, what, r.Child)
+	return p, nil
 }
 
 // presenter opens what a request needs and gives what signs it for a time.
-func (w *Wallet) presenter(ctx context.Context, g Guardian, r Request) (func(time.Time) (Presentation, error), error) {
+func (w *Wallet) presenter(ctx context.Context, g Guardian, r Request) (*vault, func(time.Time) (Presentation, error), error) {
 	if err := checkTerms(r); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v, err := w.vault(ctx, g.ID)
 	if err != nil {
-		return nil, gone(err, ErrNoSuchChild)
+		return nil, nil, gone(err, ErrNoSuchChild)
 	}
 	all, err := w.credentials(ctx, v)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	agreed, err := w.consents(ctx, v)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i, c := range agreed {
 		if c.ID != r.Consent || c.state(w.cfg.Now()) != consentOpen {
@@ -89,15 +98,15 @@ func (w *Wallet) presenter(ctx context.Context, g Guardian, r Request) (func(tim
 		}
 		j, err := w.judge(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		agreed[i] = w.synced(ctx, v, c, j) // the others may have signed since
 	}
 	h, err := w.holderOf(ctx, v)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return func(now time.Time) (Presentation, error) { return h.show(v, all, agreed, r, now) }, nil
+	return v, func(now time.Time) (Presentation, error) { return h.show(v, all, agreed, r, now) }, nil
 }
 
 // show picks what a request asks for and signs it.
@@ -341,6 +350,9 @@ func (w *Wallet) PresentGroup(ctx context.Context, g Guardian, children []string
 			out.Missing = append(out.Missing, GroupMissing{Child: child, Code: f.Code, Detail: f.Detail, Hint: f.Hint})
 		}
 	}
+	if len(out.Presentations) > 0 {
+		w.note(ctx, v, ActShown, "")
+	}
 	return out, nil
 }
 
@@ -395,6 +407,7 @@ func (w *Wallet) ConsentPaper(ctx context.Context, g Guardian, id string) (Paper
 	case c.birth.state(now) != shownValid:
 		return Paper{}, ErrConsentEpoch
 	}
+	w.note(ctx, v, ActPrinted, c.childID(v))
 	both, err := paperCode([]string{vc.TypeBirth, vc.TypeConsent}, c.Birth, c.Witnessed)
 	if err == nil {
 		return Paper{Codes: []PaperCode{both}}, nil

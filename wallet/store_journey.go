@@ -106,3 +106,63 @@ func (w *Wallet) removeJourney(ctx context.Context, v *vault, id string) error {
 		return err
 	})
 }
+
+func scanAct(r row, v *vault) (id string, a Act, err error) {
+	var sealed []byte
+	if err := r.Scan(&id, &sealed); err != nil {
+		return "", Act{}, err
+	}
+	return id, a, v.open(tableAct, id, sealed, &a)
+}
+
+func (w *Wallet) acts(ctx context.Context, v *vault) ([]Act, error) {
+	rows, err := w.cfg.DB.QueryContext(ctx, `SELECT id, sealed FROM acts WHERE guardian = $1 AND done >= $2 ORDER BY done DESC, id`,
+		v.guardian, store.Micros(w.cfg.Now().Add(-actLife)))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Act
+	for rows.Next() {
+		_, a, err := scanAct(rows, v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, rows.Err()
+}
+
+// addAct stores an act, or counts it with the last one if that goes on. The
+// oldest make room.
+func (w *Wallet) addAct(ctx context.Context, v *vault, a Act) error {
+	return w.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
+		if err := lock(ctx, tx, v); err != nil {
+			return err
+		}
+		id, last, err := scanAct(tx.QueryRowContext(ctx, `SELECT id, sealed FROM acts WHERE guardian = $1 ORDER BY done DESC, id LIMIT 1`, v.guardian), v)
+		if err != nil && err != sql.ErrNoRows {
+			return err
+		}
+		goesOn := err == nil && last.What == a.What && last.Child == a.Child && a.At.Sub(last.Last) < actPause
+		if goesOn {
+			a.At, a.Times = last.At, last.Times+1
+		} else {
+			id = store.Random(12)
+		}
+		sealed, err := v.seal(tableAct, id, a)
+		if err != nil {
+			return err
+		}
+		if goesOn {
+			_, err = tx.ExecContext(ctx, `UPDATE acts SET sealed = $1, done = $2 WHERE id = $3 AND guardian = $4`, sealed, store.Micros(a.Last), id, v.guardian)
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO acts (id, guardian, sealed, done) VALUES ($1,$2,$3,$4)`, id, v.guardian, sealed, store.Micros(a.Last)); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM acts WHERE guardian = $1 AND (done < $2 OR id NOT IN
+			(SELECT id FROM acts WHERE guardian = $1 ORDER BY done DESC, id LIMIT $3))`, v.guardian, store.Micros(a.Last.Add(-actLife)), maxActs)
+		return err
+	})
+}

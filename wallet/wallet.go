@@ -189,10 +189,14 @@ func (w *Wallet) DeleteCredential(ctx context.Context, g Guardian, id string) er
 	if err != nil {
 		return gone(err, ErrNoSuchCredential)
 	}
-	if err := w.forget(ctx, v, id); err != ErrNoSuchCredential {
-		return err
+	err = w.forget(ctx, v, id)
+	if err == ErrNoSuchCredential {
+		err = w.forgetLegacy(ctx, v, id)
 	}
-	return w.forgetLegacy(ctx, v, id)
+	if err == nil {
+		w.note(ctx, v, ActDeleted, "")
+	}
+	return err
 }
 
 // Delete forgets the guardian: the data key is destroyed and every row is
