@@ -38,12 +38,14 @@ const (
 	consentsPerDay = 40
 	maxConsentJWS  = 4 << 10 // bytes
 	powerConsent   = "travelConsent"
+	powerAccompany = "travelAccompany"
 )
 
 // Acts of a request about the status of a consent.
 const (
 	actReserveConsent  = "reserve"
 	actWithdrawConsent = "withdraw"
+	actPaper           = "paper"
 )
 
 // members are all that a request of an act may say, and must: what else a
@@ -51,6 +53,7 @@ const (
 var consentMembers = map[string][]string{
 	actReserveConsent:  {"aud", "iat", "jti", "act", "guardianship"},
 	actWithdrawConsent: {"aud", "iat", "jti", "act", "list", "index"},
+	actPaper:           {"aud", "iat", "jti", "act", "guardianship"},
 }
 
 var (
@@ -78,7 +81,11 @@ func readConsentRequest(compact, act string) (consentRequest, error) {
 	if len(compact) > maxConsentJWS {
 		return consentRequest{}, ErrConsentRequest
 	}
-	payload, holder, err := signedByHolder(compact, vc.TypConsentStatus)
+	typ := vc.TypConsentStatus
+	if act == actPaper {
+		typ = vc.TypPaper
+	}
+	payload, holder, err := signedByHolder(compact, typ)
 	if err != nil {
 		return consentRequest{}, ErrConsentRequest.With(err)
 	}
@@ -104,7 +111,7 @@ func readConsentRequest(compact, act string) (consentRequest, error) {
 		return consentRequest{}, ErrConsentRequest.WithFields(fault.Field{Path: "/act", Rule: "must be " + act})
 	case !goodJTI.MatchString(r.ID):
 		return consentRequest{}, ErrConsentRequest.WithFields(fault.Field{Path: "/jti", Rule: "must be 22 to 128 characters of base64url"})
-	case act == actReserveConsent && !goodUUID.MatchString(r.Guardianship):
+	case act != actWithdrawConsent && !goodUUID.MatchString(r.Guardianship):
 		return consentRequest{}, ErrConsentRequest.WithFields(fault.Field{Path: "/guardianship", Rule: "must be the id of a credential, urn:uuid:…"})
 	}
 	return r, nil
@@ -182,7 +189,7 @@ func (i *Issuer) ReserveConsent(ctx context.Context, request string) (ConsentSta
 	// A place is taken only for one who may have it: a stranger must not use up
 	// the lists.
 	credential := strings.TrimPrefix(r.Guardianship, "urn:uuid:")
-	if _, err := i.store.consenting(ctx, i.db, credential, r.Holder); err != nil {
+	if _, err := i.store.holding(ctx, i.db, mandated{credential, r.Holder, powerConsent}); err != nil {
 		return ConsentStatus{}, err
 	}
 	var name listName
@@ -209,10 +216,36 @@ func consentList(t time.Time) (listName, time.Time) {
 	return listName{vc.TypeConsent, quarter(last)}, next
 }
 
-// mayConsent reports whether a holder may consent to travel by this copy of a
-// guardianship at t: it is the holder's and in force, as is the ward's birth, and
-// the guardian has the power.
-func mayConsent(c copied, g, ward row, t time.Time) (bool, error) {
+// PaperFor gives a guardian what Paper gives the office: the paper credentials
+// of a child, for the holder of a guardianship who may travel with the child.
+// request is a compact JWS by the holder key. What is not the holder's is
+// ErrNoSuchGuardianship.
+func (i *Issuer) PaperFor(ctx context.Context, request string) (birthJWT, guardianshipJWT string, err error) {
+	r, err := readConsentRequest(request, actPaper)
+	if err != nil {
+		return "", "", err
+	}
+	if err := i.consentNow(r); err != nil {
+		return "", "", err
+	}
+	record, err := i.store.holding(ctx, i.db, mandated{strings.TrimPrefix(r.Guardianship, "urn:uuid:"), r.Holder, powerAccompany})
+	if err != nil {
+		return "", "", err
+	}
+	g, err := i.store.record(ctx, i.db, KindGuardianship, record)
+	if err != nil {
+		return "", "", err
+	}
+	return i.printed(ctx, g)
+}
+
+// mandated is a holder who acts by a guardianship credential, and the power that
+// this takes.
+type mandated struct{ credential, holder, power string }
+
+// may reports whether a holder has a power by this copy of a guardianship at t:
+// it is in force, as is the ward's birth.
+func (m mandated) may(c copied, g, ward row, t time.Time) (bool, error) {
 	if c.Type != vc.TypeGuardianship || c.State != StatusValid || !t.Before(c.ValidUntil) || g.inForce() != nil || ward.inForce() != nil {
 		return false, nil
 	}
@@ -224,7 +257,7 @@ func mayConsent(c copied, g, ward row, t time.Time) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return NotIssuable(guardianship, birth, t) == "" && slices.Contains(guardianship.Powers, powerConsent), nil
+	return NotIssuable(guardianship, birth, t) == "" && slices.Contains(guardianship.Powers, m.power), nil
 }
 
 // WithdrawConsent revokes a consent at its place in the status lists, for good

@@ -359,7 +359,7 @@ func TestMayConsent(t *testing.T) {
 	} {
 		c, g, ward := good()
 		x.edit(&c, &g, &ward)
-		if got, err := mayConsent(c, g, ward, at); err != nil || got != x.want {
+		if got, err := (mandated{power: powerConsent}).may(c, g, ward, at); err != nil || got != x.want {
 			t.Errorf("%s: %v %v", name, got, err)
 		}
 	}

@@ -64,6 +64,7 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.GET("/offers/:id", h.readOffer, s.Limit(300, time.Minute))
 	e.POST("/consents", h.witnessConsent, s.Limit(60, time.Minute), staff)
 	e.POST("/consent-status", h.reserveConsent, s.Limit(300, time.Minute))
+	e.POST("/paper", h.paperFor, s.Limit(60, time.Minute))
 	e.POST("/consent-status/withdraw", h.withdrawConsent, s.Limit(300, time.Minute))
 	h.openid(s)
 	h.shelf(s)
@@ -394,6 +395,21 @@ func (h routes) reissue(c echo.Context) error {
 		return err
 	}
 	return serve.JSON(c, http.StatusOK, out)
+}
+
+// paperFor answers the wallet of a guardian, with the credentials as they are:
+// it checks them before it draws them.
+func (h routes) paperFor(c echo.Context) error {
+	request, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	birth, guardianship, err := h.PaperFor(c.Request().Context(), request)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return serve.JSON(c, http.StatusOK, map[string]string{"birth": birth, "guardianship": guardianship})
 }
 
 // readRequest reads the body {"request": JWS} of a guardian's wallet.

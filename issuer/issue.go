@@ -276,6 +276,11 @@ func (i *Issuer) Paper(ctx context.Context, c Caller, birth, guardianship string
 	if g.Birth != birth {
 		return "", "", ErrNoSuchGuardianship
 	}
+	return i.printed(ctx, g)
+}
+
+// printed gives the paper credentials of a guardianship and its ward's birth.
+func (i *Issuer) printed(ctx context.Context, g row) (birthJWT, guardianshipJWT string, err error) {
 	out, err := i.issue(ctx, g, []copyOf{{profile: ProfilePaper}})
 	if err != nil {
 		return "", "", err

@@ -16,11 +16,11 @@ const (
 	actWithdrawn = "withdrawn"
 )
 
-// consenting gives the id of the guardianship by which a holder may consent to
-// travel, or ErrNoSuchGuardianship: for a credential that is not there, not the
-// holder's, not in force or without the power, all in the same words.
-func (s *Store) consenting(ctx context.Context, q reader, credential, holder string) (string, error) {
-	cs, err := s.copies(ctx, q, `WHERE id = $1 AND holder = $2`, credential, holder)
+// holding gives the id of the guardianship by which a holder may act, or
+// ErrNoSuchGuardianship: for a credential that is not there, not the holder's,
+// not in force or without the power, all in the same words.
+func (s *Store) holding(ctx context.Context, q reader, m mandated) (string, error) {
+	cs, err := s.copies(ctx, q, `WHERE id = $1 AND holder = $2`, m.credential, m.holder)
 	if err != nil {
 		return "", err
 	}
@@ -35,7 +35,7 @@ func (s *Store) consenting(ctx context.Context, q reader, credential, holder str
 	if err != nil {
 		return "", err
 	}
-	switch may, err := mayConsent(cs[0], g, ward, s.now()); {
+	switch may, err := m.may(cs[0], g, ward, s.now()); {
 	case err != nil:
 		return "", err
 	case !may:
@@ -50,7 +50,7 @@ func (s *Store) consenting(ctx context.Context, q reader, credential, holder str
 // repeated gets the place that it got.
 func (s *Store) reserveConsent(ctx context.Context, credential string, want consentPlace) (got consentPlace, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
-		record, err := s.consenting(ctx, tx, credential, want.holder)
+		record, err := s.holding(ctx, tx, mandated{credential, want.holder, powerConsent})
 		if err != nil {
 			return err
 		}

@@ -232,7 +232,8 @@ func (l *statusLists) pair(entries []vc.StatusEntry) bool {
 	return entries[0].List != entries[1].List
 }
 
-// askStatus sends a signed request to the host of a status.
+// askStatus sends a signed request to the host of a status, which is the office
+// that registered the birth.
 func (w *Wallet) askStatus(ctx context.Context, host *vc.TrustIssuer, h holder, path string, r statusRequest) (answer, error) {
 	s, err := h.signer()
 	if err != nil {
@@ -243,7 +244,11 @@ func (w *Wallet) askStatus(ctx context.Context, host *vc.TrustIssuer, h holder, 
 	if err != nil {
 		return answer{}, err
 	}
-	signed, err := vc.SignJWS(s, vc.TypConsentStatus, "", claims)
+	typ := vc.TypConsentStatus
+	if r.Act == "paper" {
+		typ = vc.TypPaper
+	}
+	signed, err := vc.SignJWS(s, typ, "", claims)
 	if err != nil {
 		return answer{}, err
 	}

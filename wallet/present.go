@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"time"
 
@@ -361,6 +362,8 @@ func (w *Wallet) PresentGroup(ctx context.Context, g Guardian, children []string
 // too small, in one code each.
 type Paper struct {
 	Codes []PaperCode
+	// ValidUntil is when the first of what is on it ends.
+	ValidUntil time.Time
 }
 
 // PaperCode is one code for print.
@@ -374,6 +377,9 @@ type PaperCode struct {
 // LogValue keeps a person's data out of every log.
 func (p Paper) LogValue() slog.Value { return slog.StringValue("paper") }
 
+// SVG draws the code.
+func (p PaperCode) SVG() string { return p.image.SVG() }
+
 // LogValue keeps a person's data out of every log.
 func (p PaperCode) LogValue() slog.Value { return slog.StringValue("paper") }
 
@@ -382,6 +388,79 @@ func (p PaperCode) LogValue() slog.Value { return slog.StringValue("paper") }
 // bound to that guardian's key.
 var ErrConsentPaper = fault.New(fault.Conflict, "consent-not-for-paper", "only a witnessed consent can be printed for somebody without a wallet").
 	WithHint("have it witnessed by a notary, a consulate or a court, and ask the registry office for the paper pass of the child")
+
+// PaperPass packs what a guardian can print of a child: the paper credentials,
+// bound to no key, which the office that keeps the guardianship gives to who
+// holds it.
+func (w *Wallet) PaperPass(ctx context.Context, g Guardian, child string) (Paper, error) {
+	v, err := w.vault(ctx, g.ID)
+	if err != nil {
+		return Paper{}, gone(err, ErrNoSuchChild)
+	}
+	all, err := w.credentials(ctx, v)
+	if err != nil {
+		return Paper{}, err
+	}
+	if !slices.ContainsFunc(all, func(c held) bool { return c.Child == child }) {
+		return Paper{}, ErrNoSuchChild
+	}
+	now := w.cfg.Now()
+	_, guard, err := choose(all, child, now)
+	if err != nil {
+		return Paper{}, err
+	}
+	j, err := w.judge(ctx)
+	if err != nil {
+		return Paper{}, err
+	}
+	office := listed(j.trust, guard.vc.Issuer)
+	if office == nil {
+		return Paper{}, ErrIssuerUntrusted
+	}
+	h, err := w.holderOf(ctx, v)
+	if err != nil {
+		return Paper{}, err
+	}
+	a, err := w.askStatus(ctx, office, h, "/paper", statusRequest{ID: store.Random(16), Act: "paper", Guardianship: guard.vc.ID})
+	if err != nil {
+		return Paper{}, err
+	}
+	if a.status != http.StatusOK {
+		return Paper{}, ErrPaperRefused
+	}
+	var out struct {
+		Birth        string `json:"birth"`
+		Guardianship string `json:"guardianship"`
+	}
+	if err := vc.StrictJSON(a.body, &out, 2); err != nil {
+		return Paper{}, ErrIssuerAnswer.With(err)
+	}
+	birth, err := j.record(ctx, out.Birth)
+	if err != nil {
+		return Paper{}, ErrIssuerAnswer.With(err)
+	}
+	mandate, err := j.record(ctx, out.Guardianship)
+	if err != nil {
+		return Paper{}, ErrIssuerAnswer.With(err)
+	}
+	if birth.birth == nil || mandate.guardianship == nil || mandate.guardianship.ID != "" || birth.childRef() != mandate.childRef() || birth.childRef() != guard.childRef() {
+		return Paper{}, ErrIssuerAnswer
+	}
+	code, err := paperCode([]string{vc.TypeBirth, vc.TypeGuardianship}, out.Birth, out.Guardianship)
+	if err != nil {
+		return Paper{}, err
+	}
+	w.note(ctx, v, ActPrinted, child)
+	p := Paper{Codes: []PaperCode{code}, ValidUntil: birth.vc.ValidTo}
+	if mandate.vc.ValidTo.Before(p.ValidUntil) {
+		p.ValidUntil = mandate.vc.ValidTo
+	}
+	return p, nil
+}
+
+// ErrPaperRefused says that the office gives no paper pass.
+var ErrPaperRefused = fault.New(fault.Unprocessable, "paper-refused", "the office gives no paper pass for this child now").
+	WithHint("renew the credentials, or ask the registry office to print one")
 
 // ConsentPaper packs a consent for print.
 func (w *Wallet) ConsentPaper(ctx context.Context, g Guardian, id string) (Paper, error) {

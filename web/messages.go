@@ -31,6 +31,9 @@ var matcher = language.NewMatcher(func() (tags []language.Tag) {
 	return tags
 }())
 
+// LanguageName gives the name of a language as its speakers write it.
+func LanguageName(code string) string { return ownNames[code] }
+
 // Language is one choice of the language switch.
 type Language struct {
 	Code, Name, Dir string

@@ -276,6 +276,11 @@ func ours(n string) string {
 	return n
 }
 
+// Sessions lists where whoever is signed in is signed in.
+func (p *Pages) Sessions(ctx context.Context, s Session) ([]Session, error) {
+	return p.x.Sessions(ctx, s.Account)
+}
+
 // sessionsOf lists the sessions of an account as they are shown: which of them is
 // that of the request.
 func (p *Pages) sessionsOf(ctx context.Context, s Session) ([]shownSession, error) {

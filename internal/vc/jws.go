@@ -25,6 +25,8 @@ const (
 	// TypConsentStatus is a guardian's request to reserve or withdraw the status
 	// of a travel consent.
 	TypConsentStatus = "kinpass-consent-status+jwt"
+	// TypPaper is a guardian's request for the paper credentials of a child.
+	TypPaper = "kinpass-paper+jwt"
 )
 
 // Errors of verification. They never repeat what was verified.

@@ -42,6 +42,9 @@ func (h routes) papers(s *serve.Server, e *echo.Group) {
 	e.GET("/app/papers/:id/witness", only(h.witnessPage))
 	e.POST("/app/papers/:id/witness", only(h.witnessed), some)
 	e.GET("/app/papers/:id/file", only(h.dossier), some)
+	e.GET("/app/papers/:id/print", only(h.consentSheet), some)
+	e.GET("/app/documents/:child/print", only(h.pass), some)
+	e.GET("/app/log", only(h.log))
 
 	e.GET("/app/drafts/:id", only(h.summary))
 	e.POST("/app/drafts/:id", only(h.finish), some)
@@ -143,7 +146,12 @@ func (h routes) list(c echo.Context, s account.Session) error {
 		}
 		drafts = append(drafts, d)
 	}
-	v := web.View{Page: "guardian/papers", Title: "guardian.paper.title", Data: map[string]any{"Sheets": sheets, "Drafts": drafts}}
+	cards, err := h.cards(c, s)
+	if err != nil {
+		return err
+	}
+	cards = slices.DeleteFunc(cards, func(k card) bool { return k.Shared || !k.Ready })
+	v := web.View{Page: "guardian/papers", Title: "guardian.paper.title", Data: map[string]any{"Sheets": sheets, "Drafts": drafts, "Children": cards}}
 	switch c.QueryParam("done") {
 	case "dropped", "deleted":
 		v.Notice = &web.Notice{Text: "guardian.paper.deleted", Success: true}
@@ -291,10 +299,11 @@ func (h routes) delete(c echo.Context, s account.Session) error {
 
 // handed is a link that is shown once.
 type handed struct {
-	wallet.Link
-	ID   string
-	Name string // of the adult who gets it
-	QR   template.HTML
+	Address   string
+	ExpiresAt time.Time
+	ID        string
+	Name      string // of the adult who gets it
+	QR        template.HTML
 }
 
 func (h routes) share(c echo.Context, s account.Session) error {
@@ -311,7 +320,7 @@ func (h routes) share(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
-	out := handed{Link: l, ID: x.ID, Name: x.Given[at].Name}
+	out := handed{Address: l.Link, ExpiresAt: l.ExpiresAt, ID: x.ID, Name: x.Given[at].Name}
 	if out.QR, err = drawn(l.Link); err != nil {
 		return err
 	}

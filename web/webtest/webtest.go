@@ -410,21 +410,52 @@ func (x *Tab) Photo(selector string) []byte {
 	return png
 }
 
+// PDF prints the page on A4 as the browser does and gives the document, which it
+// saves beside the pictures.
+func (x *Tab) PDF(name string) []byte {
+	x.t.Helper()
+	ctx, cancel := context.WithTimeout(x.ctx, 30*time.Second)
+	defer cancel()
+	css := true
+	pdf, err := chromedp.Run(ctx, chromedp.Action[[]byte](func(ctx context.Context, to *chromedp.Target) ([]byte, error) {
+		out, err := cdp.Call(ctx, to, page.PrintToPDF, page.PrintToPDFParams{PaperWidth: 8.27, PaperHeight: 11.69, PreferCSSPageSize: &css})
+		return out.Data, err
+	}))
+	if err == nil {
+		_, err = x.save(name, ".pdf", pdf)
+	}
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return pdf
+}
+
+// Print takes a picture of the page as it goes to a printer that takes A4.
+func (x *Tab) Print(name string) {
+	x.t.Helper()
+	media := func(media string, size Size) chromedp.Action[chromedp.Void] {
+		return chromedp.Func(func(ctx context.Context, to *chromedp.Target) error {
+			_, err := cdp.Call(ctx, to, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media})
+			if err == nil {
+				_, err = cdp.Call(ctx, to, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: size.Width, Height: size.Height, DeviceScaleFactor: 2, Mobile: size.Mobile})
+			}
+			return err
+		})
+	}
+	x.Do(media("print", Size{Width: 703, Height: 1032}))
+	x.picture(name + " on paper")
+	x.Do(media("", x.size))
+}
+
 // picture saves how the page looks, as long as it is, and gives the file.
 func (x *Tab) picture(name string) string {
 	x.t.Helper()
-	dir := os.Getenv("KINPASS_SCREENSHOTS")
-	if dir == "" {
-		dir = filepath.Join(os.TempDir(), "kinpass-screenshots")
-	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.png", strings.NewReplacer("/", "-", " ", "-").Replace(name), x.size.Name, x.lang))
 	ctx, cancel := context.WithTimeout(x.ctx, 30*time.Second)
 	defer cancel()
+	var file string
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err == nil {
-		if err = os.MkdirAll(dir, 0o755); err == nil {
-			err = os.WriteFile(file, png, 0o644)
-		}
+		file, err = x.save(name, ".png", png)
 	}
 	if err != nil {
 		x.t.Log("no picture: ", err)
@@ -440,4 +471,17 @@ func (x *Tab) Offline(is bool) {
 		_, err := cdp.Call(ctx, to, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: is, DownloadThroughput: -1, UploadThroughput: -1})
 		return err
 	}))
+}
+
+// save writes a file into the folder of pictures and gives its name.
+func (x *Tab) save(name, ending string, data []byte) (string, error) {
+	dir := os.Getenv("KINPASS_SCREENSHOTS")
+	if dir == "" {
+		dir = filepath.Join(os.TempDir(), "kinpass-screenshots")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%s-%s%s", strings.NewReplacer("/", "-", " ", "-").Replace(name), x.size.Name, x.lang, ending))
+	return file, os.WriteFile(file, data, 0o644)
 }

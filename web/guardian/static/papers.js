@@ -63,3 +63,10 @@ if (page) {
   const timer = setInterval(ask, 5000)
   document.addEventListener('visibilitychange', ask)
 }
+
+const print = document.querySelector('[data-print]')
+if (print) {
+  print.hidden = false
+  print.addEventListener('click', () => window.print())
+}
+for (const choice of document.querySelectorAll('select[name="second"]')) choice.addEventListener('change', () => choice.form.submit())
