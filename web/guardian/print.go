@@ -5,12 +5,12 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/kinpass/kinpass/internal/account"
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/wallet"
 	"github.com/kinpass/kinpass/web"
 )
@@ -24,12 +24,12 @@ type printed struct {
 	// Second is the other language; Choices are those that there are.
 	Second  string
 	Choices []web.Option
-	Today   time.Time
 }
 
 type printedCode struct {
-	QR  template.HTML
-	KP1 string
+	QR template.HTML
+	// Holds is a message that says what is in it, where there are several.
+	Holds string
 }
 
 // printedText is what a sheet says in one language.
@@ -65,7 +65,7 @@ func (w words) second(asked string) string {
 
 // sheetOf makes a sheet of codes; texts says what stands on it in a language.
 func (w words) sheetOf(back, asked string, codes []printedCode, texts func(words) printedText) printed {
-	p := printed{Back: back, Codes: codes, Second: w.second(asked), Today: time.Now()}
+	p := printed{Back: back, Codes: codes, Second: w.second(asked)}
 	first := w.site.Language(w.r)
 	for _, lang := range web.Languages {
 		if lang != first {
@@ -86,7 +86,14 @@ func (w words) sheetOf(back, asked string, codes []printedCode, texts func(words
 func codesOf(p wallet.Paper) []printedCode {
 	var out []printedCode
 	for _, c := range p.Codes {
-		out = append(out, printedCode{template.HTML(c.SVG()), c.KP1}) // our own drawing
+		x := printedCode{QR: template.HTML(c.SVG())} // our own drawing
+		if len(p.Codes) > 1 {
+			x.Holds = "guardian.pass.birth"
+			if slices.Contains(c.Holds, vc.TypeConsent) {
+				x.Holds = "guardian.pass.consent"
+			}
+		}
+		out = append(out, x)
 	}
 	return out
 }
@@ -105,12 +112,23 @@ func (h routes) consentSheet(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
+	// The journey ends on a day; the signature holds until it is over everywhere.
+	last := func(w words) string {
+		if d := x.Terms.Trip.NotAfter; d != "" {
+			return w.date(d)
+		}
+		return w.day(x.ValidUntil)
+	}
+	scan := "guardian.pass.officer-1"
+	if len(p.Codes) > 1 {
+		scan = "guardian.pass.officer-all"
+	}
 	sheet := h.words(c.Request()).sheetOf("/app/papers/"+x.ID, c.QueryParam("second"), codesOf(p), func(w words) printedText {
 		return printedText{
 			Title: w.say("guardian.paper.heading"), Says: w.say("guardian.paper.says"), Lines: sentences(w.clauses(x.Terms, x.ValidUntil)),
-			Photo: w.say("guardian.pass.photo"), Code: w.say("guardian.pass.code"), Until: w.say("guardian.pass.until", "date", w.day(x.ValidUntil)),
+			Photo: w.say("guardian.pass.photo"), Code: w.say("guardian.pass.code"), Until: w.say("guardian.pass.until", "date", last(w)),
 			Carry: w.say("guardian.pass.carry"), Carries: []string{w.say("guardian.pass.carry-1"), w.say("guardian.pass.carry-2"), w.say("guardian.pass.carry-3"), w.say("guardian.pass.carry-4")},
-			Officer: w.say("guardian.pass.officer"), Officers: []string{w.say("guardian.pass.officer-1"), w.say("guardian.pass.officer-2"), w.say("guardian.pass.officer-3")},
+			Officer: w.say("guardian.pass.officer"), Officers: []string{w.say(scan), w.say("guardian.pass.officer-2"), w.say("guardian.pass.officer-3")},
 		}
 	})
 	return h.sheetPage(c, web.View{Page: "guardian/print", Title: "guardian.paper.title", Data: sheet})
