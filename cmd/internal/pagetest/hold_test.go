@@ -263,6 +263,15 @@ func TestShowing(t *testing.T) {
 	if len(names) != 2 {
 		t.Fatalf("%d cards", len(names))
 	}
+	// The page reads itself where there is a voice for its language, what is to be
+	// read and nothing twice.
+	webtest.Value[bool](x, `window.said = [], speechSynthesis.getVoices = () => [{ lang: 'en-GB' }], speechSynthesis.speak = (u) => said.push(u.text),
+		window.SpeechSynthesisUtterance = function (text) { this.text = text }, speechSynthesis.dispatchEvent(new Event('voiceschanged')), true`)
+	x.Click("[data-aloud]")
+	said := webtest.Value[[]string](x, `window.said`)
+	if len(said) < 8 || said[0] != "My children" || said[1] != names[0] || slices.Contains(said, "Read aloud") {
+		t.Errorf("it reads %q", said)
+	}
 	x.Press(".kp-child .kp-big")
 	first := x.Photo(".kp-show__code svg")
 	x.Press("[data-next]")
@@ -301,11 +310,11 @@ func TestShowing(t *testing.T) {
 	if got := x.Text("[data-shown]"); !strings.Contains(got, "18 or older") {
 		t.Errorf("it shows %q", got)
 	}
-	said := webtest.Value[string](x, `document.querySelector('#text').value`)
+	part := webtest.Value[string](x, `document.querySelector('#text').value`)
 	officer := &api.Client{Base: s.Verifier.Base, Token: s.Officer}
 	verify := func(domain string) error {
 		return officer.Do(t.Context(), "POST", "/presentations/verify", map[string]any{
-			"verifiablePresentation": map[string]any{"@context": "https://www.w3.org/ns/credentials/v2", "type": "EnvelopedVerifiablePresentation", "id": "data:application/dc+sd-jwt," + said},
+			"verifiablePresentation": map[string]any{"@context": "https://www.w3.org/ns/credentials/v2", "type": "EnvelopedVerifiablePresentation", "id": "data:application/dc+sd-jwt," + part},
 			"options":                map[string]string{"domain": domain, "challenge": "0123456789abcdefg"},
 		}, nil)
 	}
