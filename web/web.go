@@ -22,6 +22,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kinpass/kinpass/internal/fault"
 )
@@ -62,10 +63,11 @@ type Site struct {
 // start page of the demonstration.
 func (s *Site) Demonstrate(start string) { s.start = start }
 
-// tongue is one language: its messages and every page with them.
+// tongue is one language: its messages and every page with them, which are
+// parsed when somebody first asks for one.
 type tongue struct {
 	*Messages
-	pages map[string]*template.Template
+	pages func() (map[string]*template.Template, error)
 }
 
 // New reads what is embedded here and in apps. The role names the service
@@ -81,19 +83,26 @@ func New(role, base string, apps ...App) (*Site, error) {
 		return nil, err
 	}
 	for _, m := range all {
-		t := &tongue{Messages: m, pages: map[string]*template.Template{}}
-		parts, err := template.New("").Funcs(s.funcs(m)).ParseFS(embedded, "pages/parts/*.html")
-		if err != nil {
+		s.speak[m.Lang] = &tongue{m, sync.OnceValues(func() (map[string]*template.Template, error) { return s.readPages(m) })}
+	}
+	// The languages have the same templates: what is wrong with one is found now.
+	_, err = s.speak[Languages[0]].pages()
+	return s, err
+}
+
+// readPages reads every page in one language.
+func (s *Site) readPages(m *Messages) (map[string]*template.Template, error) {
+	pages := map[string]*template.Template{}
+	parts, err := template.New("").Funcs(s.funcs(m)).ParseFS(embedded, "pages/parts/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range s.apps {
+		if err := a.readPages(parts, pages); err != nil {
 			return nil, err
 		}
-		for _, a := range apps {
-			if err := a.readPages(parts, t.pages); err != nil {
-				return nil, err
-			}
-		}
-		s.speak[m.Lang] = t
 	}
-	return s, nil
+	return pages, nil
 }
 
 // readPages adds an app's pages to pages.
@@ -133,7 +142,11 @@ func (a App) readPages(parts *template.Template, pages map[string]*template.Temp
 // Pages lists the pages that there are.
 func (s *Site) Pages() []string {
 	var out []string
-	for name := range s.speak[Languages[0]].pages {
+	pages, err := s.speak[Languages[0]].pages()
+	if err != nil {
+		return nil // New has failed
+	}
+	for name := range pages {
 		out = append(out, name)
 	}
 	slices.Sort(out)
@@ -277,7 +290,11 @@ type shown struct {
 // each request.
 func (s *Site) Show(w http.ResponseWriter, r *http.Request, v View) error {
 	t := s.speak[s.Language(r)]
-	p, ok := t.pages[v.Page]
+	pages, err := t.pages()
+	if err != nil {
+		return err
+	}
+	p, ok := pages[v.Page]
 	if !ok {
 		return fmt.Errorf("there is no page %q", v.Page)
 	}
@@ -285,7 +302,7 @@ func (s *Site) Show(w http.ResponseWriter, r *http.Request, v View) error {
 		v.Status = http.StatusOK
 	}
 	var body bytes.Buffer
-	err := p.ExecuteTemplate(&body, "base", shown{View: v, Lang: t.Lang, Dir: t.Dir, Role: s.role, Path: r.URL.Path, Languages: languageList(t.Lang), Start: s.start})
+	err = p.ExecuteTemplate(&body, "base", shown{View: v, Lang: t.Lang, Dir: t.Dir, Role: s.role, Path: r.URL.Path, Languages: languageList(t.Lang), Start: s.start})
 	if err != nil {
 		return err
 	}

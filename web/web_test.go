@@ -35,7 +35,11 @@ func withParts(t *testing.T, base string) *Site {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tongue.pages["test/parts"] = p
+		pages, err := tongue.pages()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages["test/parts"] = p
 	}
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
@@ -29,14 +30,17 @@ var files embed.FS
 var App = web.App{Name: "reference", Files: files}
 
 // Routes adds the page of a role, /app/api, to its server.
-func Routes(s *serve.Server, p *account.Pages, role string) error {
-	d, err := Read(api.Spec, role)
-	if err != nil {
-		return err
-	}
+func Routes(s *serve.Server, p *account.Pages, role string) {
+	// Few ask for it, and reading the description takes longer than all else that a
+	// service does to start.
+	read := sync.OnceValues(func() (Description, error) { return Read(api.Spec, role) })
 	s.Echo.GET("/app/api", func(c echo.Context) error {
 		if p.Site().Switch(c.Response(), c.Request()) {
 			return nil
+		}
+		d, err := read()
+		if err != nil {
+			return err
 		}
 		query := c.QueryParam("q")
 		found := d.Find(query)
@@ -47,7 +51,6 @@ func Routes(s *serve.Server, p *account.Pages, role string) error {
 	s.Echo.GET("/app/api/openapi.yaml", func(c echo.Context) error {
 		return serve.Bytes(c, http.StatusOK, "application/yaml", api.Spec, "no-cache")
 	})
-	return nil
 }
 
 // Description is what one role offers.

@@ -348,9 +348,7 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 	s, err := serve.New(cfg)
 	if err == nil {
 		pages.Routes(s)
-		err = reference.Routes(s, pages, role)
-	}
-	if err == nil {
+		reference.Routes(s, pages, role)
 		err = h.build(r, s, pages, o)
 	}
 	if err != nil {

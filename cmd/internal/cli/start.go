@@ -79,6 +79,9 @@ func listenToStart(host string, port int) (net.Listener, string, error) {
 	return l, "http://localhost:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
+// noInterface is the description of a service that programs ask nothing of.
+var noInterface = []byte(`{"openapi": "3.0.3", "info": {"title": "start page", "version": "1"}, "paths": {}}`)
+
 // serveStart answers with the start page until ctx ends.
 func (d *demo) serveStart(ctx context.Context, l net.Listener) error {
 	site, err := web.New(start.Role, d.start, start.App)
@@ -92,7 +95,7 @@ func (d *demo) serveStart(ctx context.Context, l net.Listener) error {
 	for _, s := range playbill {
 		stage.Stories = append(stage.Stories, s.name)
 	}
-	srv, err := serve.New(serve.Config{Role: start.Role, Log: d.log, Now: now, Refuse: stage.Refuse,
+	srv, err := serve.New(serve.Config{Role: start.Role, Spec: noInterface, Log: d.log, Now: now, Refuse: stage.Refuse,
 		Token: func(context.Context, string) (serve.Caller, error) { return serve.Caller{}, serve.ErrNoToken }})
 	if err != nil {
 		return err
