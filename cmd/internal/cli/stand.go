@@ -83,6 +83,24 @@ func (s *Stand) Offer(ctx context.Context) (uri, pin string, err error) {
 	return offer.URI, offer.PIN, nil
 }
 
+// Ended registers another child with its guardian, whose wallet (that of the
+// token Guardian) takes the credentials, and then revokes the guardianship. The
+// wallet has not heard of it yet.
+func (s *Stand) Ended(ctx context.Context) error {
+	p := s.demo.player(io.Discard)
+	if err := p.register(ctx); err != nil {
+		return err
+	}
+	if err := p.accept(ctx); err != nil {
+		return err
+	}
+	var o issuer.Outcome
+	if err := p.registrar.Do(ctx, "POST", "/credentials/"+p.credential+"/revoke", map[string]string{"reason": "mandateEnded"}, &o); err != nil {
+		return fmt.Errorf("proposing the revocation: %w", err)
+	}
+	return p.colleague.Do(ctx, "POST", "/approvals/"+o.Approval, map[string]string{"decision": "approve"}, nil)
+}
+
 // CutWallet takes the wallet's service away, as a network that is gone does.
 func (s *Stand) CutWallet() {
 	s.demo.wallet.stop()

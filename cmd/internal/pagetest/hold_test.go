@@ -324,6 +324,26 @@ func TestShowing(t *testing.T) {
 	if verify("https://shop.example") == nil {
 		t.Error("another can, too")
 	}
+
+	// What an office took back is not shown any more, and the page says what to do.
+	if err := s.Ended(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.Go(s.Wallet.Base + "/app/")
+	x.Press("form[action='/app/renew'] button")
+	x.Look("wallet not usable")
+	const last = `document.querySelector('.kp-child:last-child')`
+	if got := webtest.Value[string](x, last+`.innerText`); !strings.Contains(got, "Cannot be shown now") || strings.Contains(got, "Ready") {
+		t.Errorf("the card says %q", got)
+	}
+	child := webtest.Value[string](x, last+`.dataset.child`)
+	x.Press(".kp-child:last-child .kp-child__more a")
+	x.Look("wallet child not usable")
+	x.Go(s.Wallet.Base + "/app/documents/" + child + "/show")
+	if got := x.Text("main"); !strings.Contains(got, "Ask the registry office") {
+		t.Errorf("instead of a code: %q", got)
+	}
+	x.Look("wallet no code")
 }
 
 // TestShell: what is there without network says nothing of anybody, and the

@@ -46,8 +46,9 @@ async function codes (from) {
     } catch (error) {
       if (error.final) throw error
     }
-    if (tries === 4) throw new Error(texts.failed)
-    await new Promise((resolve) => setTimeout(resolve, 3000))
+    // Others of the same network may be preparing, too.
+    if (tries === 9) throw new Error(texts.failed)
+    await new Promise((resolve) => setTimeout(resolve, 5000))
   }
 }
 
