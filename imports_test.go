@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"internal/serve/servetest": {"api", "internal/serve"},
 	"internal/vectest":         {},
 	"internal/store":           {"internal/fault", "migrations"},
-	"internal/store/storetest": {"internal/store"},
+	"internal/store/storetest": {"internal/store", "migrations"},
 	"api":                      {},
 	"migrations":               {},
 	"web":                      {"internal/fault", "internal/icao"},

@@ -190,6 +190,7 @@ func (broken) Read([]byte) (int, error) { return 0, errors.New("broken") }
 // TestImportResumes: an import that is cut off anywhere goes on, and in the end
 // everything is issued once.
 func TestImportResumes(t *testing.T) {
+	storetest.Volume(t)
 	t.Parallel()
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
@@ -236,6 +237,7 @@ func TestImportResumes(t *testing.T) {
 // TestImportKilled kills a process that imports, again and again, and then lets
 // it finish: nothing is lost and nothing is there twice.
 func TestImportKilled(t *testing.T) {
+	storetest.Volume(t)
 	t.Parallel()
 	dir := t.TempDir()
 	url := "sqlite:" + filepath.Join(dir, "issuer.db")
@@ -455,6 +457,7 @@ func dataFile(t testing.TB, path string) []byte {
 // TestImportSynthetic: the made records of the shared data are accepted or held
 // for a rule, all of them.
 func TestImportSynthetic(t *testing.T) {
+	storetest.Volume(t)
 	t.Parallel()
 	births, gs := dataFile(t, "synthetic/births.jsonl"), dataFile(t, "synthetic/guardianships.jsonl")
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {

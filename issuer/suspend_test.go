@@ -538,6 +538,7 @@ func TestOrganisationEndsNothingOfOthers(t *testing.T) {
 // and again: at every moment a record, its bit, the commitment and the audit
 // agree, and in the end each suspension has ended once.
 func TestExpiryKilled(t *testing.T) {
+	storetest.Volume(t)
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "issuer.db")
 	db := storetest.Reopen(t, url, "issuer")

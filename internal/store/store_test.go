@@ -150,7 +150,7 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 
 func TestSQLiteFileIsPrivate(t *testing.T) {
 	url := storetest.URL(t, store.SQLite, "issuer")
-	storetest.Reopen(t, url, "issuer")
+	storetest.Reopen(t, url, "issuer") // which makes the file
 	fi, err := os.Stat(strings.TrimPrefix(url, "sqlite:"))
 	if err != nil || fi.Mode().Perm() != 0o600 {
 		t.Fatalf("mode %v, %v", fi.Mode(), err)

@@ -50,6 +50,14 @@ var (
 	Desktop = Size{"desktop", 1280, 900, false}
 )
 
+// dots says how many dots of the screen make one of the page.
+func (s Size) dots() float64 {
+	if s.Mobile {
+		return 2
+	}
+	return 1
+}
+
 // find gives the browser's program, or skips the test.
 func find(t testing.TB) string {
 	t.Helper()
@@ -117,7 +125,7 @@ func (b *Browser) Tab(t testing.TB, size Size, lang string) *Tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(cancel)
 	x := &Tab{t: t, ctx: ctx, size: size, lang: lang}
 	if err := chromedp.Listen(ctx, x.hear); err != nil {
@@ -132,7 +140,7 @@ func (b *Browser) Tab(t testing.TB, size Size, lang string) *Tab {
 			_, err = cdp.Call(ctx, to, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": lang}})
 		}
 		if err == nil {
-			_, err = cdp.Call(ctx, to, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: size.Width, Height: size.Height, DeviceScaleFactor: 2, Mobile: size.Mobile})
+			_, err = cdp.Call(ctx, to, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: size.Width, Height: size.Height, DeviceScaleFactor: size.dots(), Mobile: size.Mobile})
 		}
 		if err == nil {
 			_, err = cdp.Call(ctx, to, webauthn.Enable, webauthn.EnableParams{})

@@ -27,27 +27,35 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.stop)
-	for _, c := range []struct {
-		at   *running
+	type way struct {
 		role string
 		size webtest.Size
 		lang string
+	}
+	// The services know nothing of one another, so that they are gone through at
+	// the same time.
+	for _, c := range []struct {
+		at   *running
+		ways []way
 	}{
-		{d.issuer, "registrar", webtest.Desktop, "en"},
-		{d.issuer, "registrar", webtest.Phone, "hi"},
-		{d.wallet, "guardian", webtest.Phone, "ar"},
-		{d.wallet, "guardian", webtest.Desktop, "ar"},
-		{d.verifier, "officer", webtest.Phone, "fr"},
+		{d.issuer, []way{{"registrar", webtest.Desktop, "en"}, {"registrar", webtest.Phone, "hi"}}},
+		{d.wallet, []way{{"guardian", webtest.Phone, "ar"}, {"guardian", webtest.Desktop, "ar"}}},
+		{d.verifier, []way{{"officer", webtest.Phone, "fr"}}},
 	} {
-		t.Run(c.at.role+" "+c.size.Name+" "+c.lang, func(t *testing.T) {
-			v := &visit{t: t, ctx: ctx, at: c.at, role: c.role, name: c.role + " " + c.size.Name + " " + c.lang,
-				open: func() *webtest.Tab { return chromium.Tab(t, c.size, c.lang) }}
-			v.signIn()
-			admin := v.administrator()
-			person, link := v.invite(admin)
-			v.join(person, link)
-			v.account(person)
-			v.close(admin)
+		t.Run(c.at.role, func(t *testing.T) {
+			t.Parallel()
+			for _, w := range c.ways {
+				name := w.role + " " + w.size.Name + " " + w.lang
+				t.Run(w.size.Name+" "+w.lang, func(t *testing.T) {
+					v := &visit{t: t, ctx: ctx, at: c.at, role: w.role, name: name, open: func() *webtest.Tab { return chromium.Tab(t, w.size, w.lang) }}
+					v.signIn()
+					admin := v.administrator()
+					person, link := v.invite(admin)
+					v.join(person, link)
+					v.account(person)
+					v.close(admin)
+				})
+			}
 		})
 	}
 }
