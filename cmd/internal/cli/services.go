@@ -275,6 +275,7 @@ type running struct {
 	verifier *verifier.Verifier
 	accounts *account.Accounts
 	db       *store.DB
+	server   *serve.Server
 }
 
 // start brings a role up on its address. It answers when start returns, and
@@ -355,6 +356,7 @@ func (h *home) startOn(ctx context.Context, role string, l net.Listener, o optio
 		db.Close()
 		return nil, err
 	}
+	r.server = s
 	ctx, r.stop = context.WithCancel(ctx)
 	go r.background(ctx, cmp.Or(o.bundles, 5*time.Minute))
 	go r.accounts.Run(ctx)

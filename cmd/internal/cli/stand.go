@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/serve"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/issuer"
 	"github.com/kinpass/kinpass/verifier"
@@ -39,6 +40,7 @@ type Service struct {
 	Base     string // address
 	Accounts *account.Accounts
 	DB       *store.DB
+	Server   *serve.Server // what answers at Base
 }
 
 // NewStand starts a demonstration on free ports with its data in dir. It runs
@@ -54,7 +56,7 @@ func NewStand(ctx context.Context, dir string) (s *Stand, stop func(), err error
 	if err != nil {
 		return nil, nil, err
 	}
-	of := func(r *running) Service { return Service{r.role, r.base, r.accounts, r.db} }
+	of := func(r *running) Service { return Service{r.role, r.base, r.accounts, r.db, r.server} }
 	return &Stand{Start: d.start, Issuer: of(d.issuer), Wallet: of(d.wallet), Verifier: of(d.verifier),
 		Registry: d.issuer.issuer, Holder: d.wallet.wallet, Check: d.verifier.verifier,
 		Registrar: d.tokens.Registrar, Colleague: d.tokens.Colleague, Guardian: d.tokens.Guardian, Officer: d.tokens.Officer,
