@@ -161,7 +161,7 @@ func (h routes) list(c echo.Context, s account.Session) error {
 
 // sheetPage answers with a page of papers.
 func (h routes) sheetPage(c echo.Context, v web.View) error {
-	v.Styles, v.Scripts = append(v.Styles, "guardian/papers.css"), append(v.Scripts, "guardian/papers.js")
+	v.Styles, v.Scripts = append(v.Styles, "guardian/papers.css"), append([]string{"guardian/papers.js"}, v.Scripts...)
 	return h.answer(c, v)
 }
 

@@ -622,6 +622,7 @@ func (h routes) showAdult(c echo.Context, w written, i int, f web.Form) error {
 	v := web.View{Page: "guardian/journey-adult", Title: "guardian.paper.title", Form: f,
 		Data: map[string]any{"ID": w.ID, "N": i, "Answers": w.answers, "Step": n + 1, "Steps": len(steps), "Back": back, "Relations": relation, "Documents": kinds,
 			"Guardian": w.Mode == vc.ModeOneGuardian, "Group": w.Mode == vc.ModeGroup, "MaySkip": w.Mode == vc.ModeOneGuardian && len(w.Adults) == 0}}
+	scanning(&v)
 	if !f.Good() {
 		v.Status = http.StatusUnprocessableEntity
 	}

@@ -28,10 +28,19 @@ func (h routes) showLink(c echo.Context, f web.Form) error {
 		signedIn = s.Account.Role == wallet.RoleGuardian
 	}
 	v := web.View{Page: "guardian/link", Title: "guardian.paper.title", Form: f, Data: map[string]any{"SignedIn": signedIn}}
+	if signedIn {
+		scanning(&v)
+	}
 	if !f.Good() {
 		v.Status = http.StatusUnprocessableEntity
 	}
 	return h.sheetPage(c, v)
+}
+
+// scanning lets a page take what its form asks for from a QR code.
+func scanning(v *web.View) {
+	v.Scripts, v.Styles = append(v.Scripts, "guardian/add.js"), append(v.Styles, "scan/scan.css")
+	v.Camera, v.Wasm = true, true
 }
 
 // linkForm finds a link in what was pasted: a message has words around it.

@@ -1,6 +1,8 @@
 package guardian
 
 import (
+	"time"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/kinpass/kinpass/internal/account"
@@ -13,6 +15,7 @@ type done struct {
 	wallet.Act
 	Text string
 	Name string // of the child, "" if it was about none or none that is still here
+	Long bool   // it went on for a while
 }
 
 // log shows what the wallet did, and where its owner is signed in.
@@ -34,7 +37,7 @@ func (h routes) log(c echo.Context, s account.Session) error {
 	}
 	var list []done
 	for _, a := range acts {
-		list = append(list, done{a, w.known("guardian.log.did.", a.What), names[a.Child]})
+		list = append(list, done{a, w.known("guardian.log.did.", a.What), names[a.Child], a.Last.Sub(a.At) >= time.Minute})
 	}
 	sessions, err := h.pages.Sessions(ctx, s)
 	if err != nil {

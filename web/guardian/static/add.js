@@ -4,8 +4,10 @@ import { ScanError, scanCamera, scanImage } from '../scan/scan.js'
 
 const refusals = JSON.parse(document.getElementById('kp-texts').textContent)
 const form = document.querySelector('[data-add]')
-const offer = form.querySelector('textarea')
-const after = form.querySelector('input:not([type=hidden])') // what is asked next
+const offer = form.querySelector('[data-text] textarea, [data-text] input')
+// What is asked next, or is pressed then.
+const after = [...form.querySelectorAll('input:not([type=hidden]):not([type=file]), button[type=submit]')]
+  .find((e) => e !== offer && offer.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING)
 const find = (name) => document.querySelector(`[data-${name}]`)
 const video = document.querySelector('[data-window] video')
 
