@@ -2,9 +2,11 @@ package pagetest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,7 +34,7 @@ func TestPagesAreLight(t *testing.T) {
 	}
 	var table bytes.Buffer
 	out := tabwriter.NewWriter(&table, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "document\twhole page\tpictures\tWASM\tfiles\tfirst paint\tready\t  page")
+	fmt.Fprintln(out, "document\twhole page\tpictures\tfiles\tfirst paint\tready\t  page")
 	pages := 0
 	for _, c := range []struct {
 		at    cli.Service
@@ -59,7 +61,7 @@ func TestPagesAreLight(t *testing.T) {
 		n := 0
 		for _, p := range crawl(x, c.at.Base, append([]string{"/app/"}, c.seeds...)) {
 			w := p.weight
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%.0f ms\t%.0f ms\t  %s\n", kB(w.Page), kB(w.Whole), kB(w.Pictures), kB(w.Wasm), w.Files, w.Paint, w.Ready, strings.TrimSpace(c.at.Role+" "+c.guest.Role+" "+p.pattern))
+			fmt.Fprintf(out, "%s\t%s\t%s\t%d\t%.0f ms\t%.0f ms\t  %s\n", kB(w.Page), kB(w.Whole), kB(w.Pictures), w.Files, w.Paint, w.Ready, strings.TrimSpace(c.at.Role+" "+c.guest.Role+" "+p.pattern))
 			if w.Whole > webtest.Budget {
 				t.Errorf("%s %s weighs %d bytes", c.at.Role, p.pattern, w.Whole)
 			}
@@ -77,6 +79,29 @@ func TestPagesAreLight(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(&table, "\n%d pages; at most %s each without pictures and WebAssembly.\n", pages, kB(webtest.Budget))
+	// Workers load WebAssembly, unseen by the page.
+	wasm, err := filepath.Glob("../../../web/*/static/*.wasm*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob("../../../web/*/static/*/*.wasm*")
+	if wasm = append(wasm, more...); err != nil || len(wasm) < 2 {
+		t.Fatalf("only %v was found (%v)", wasm, err)
+	}
+	for _, name := range wasm {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Ext(name) != ".gz" {
+			var z bytes.Buffer
+			w := gzip.NewWriter(&z)
+			w.Write(b)
+			w.Close()
+			b = z.Bytes()
+		}
+		fmt.Fprintf(&table, "%s compressed: %s\n", filepath.Base(name), kB(len(b)))
+	}
 	t.Logf("sizes as they travel (compressed), times on this machine:\n\n%s", &table)
 	if file := os.Getenv("KINPASS_PAGES"); file != "" {
 		if err := os.WriteFile(file, table.Bytes(), 0o644); err != nil {
