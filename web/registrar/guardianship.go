@@ -232,9 +232,14 @@ func (h routes) checkGuardianship(c echo.Context, s account.Session) error {
 	if !f.Good() {
 		return h.guardianshipForm(c, s, f, http.StatusUnprocessableEntity)
 	}
-	second := issuer.GuardianshipNeedsApproval(g, b) || !slices.Contains(vc.RolesFor(g.LegalBasis.Type), s.Account.Role)
+	var offices []string
+	if may := vc.RolesFor(g.LegalBasis.Type); !slices.Contains(may, s.Account.Role) {
+		for _, role := range may {
+			offices = append(offices, h.text(c, "role."+role))
+		}
+	}
 	return h.show(c, web.View{Page: "registrar/guardianship-check", Title: "registrar.check-title", Scripts: scripts, Data: map[string]any{
-		"Birth": c.Param("id"), "Child": nameOf(b.Names), "Lines": h.guardianshipLines(c, g), "Sent": carried(f.Values), "Second": second,
+		"Birth": c.Param("id"), "Child": nameOf(b.Names), "Lines": h.guardianshipLines(c, g), "Sent": carried(f.Values), "Second": issuer.GuardianshipNeedsApproval(g, b), "Offices": strings.Join(offices, ", "),
 		"Draft": h.draft(s), "Key": f.Values.Get("key"),
 	}})
 }
