@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -27,6 +28,9 @@ var births = part{
 		e.POST("/app/births/new", h.pages.For(h.editBirth, issuer.RoleRegistrar))
 		e.POST("/app/births/check", h.pages.For(h.checkBirth, issuer.RoleRegistrar))
 		e.POST("/app/births", h.pages.For(h.registerBirth, issuer.RoleRegistrar))
+		// Whoever changes the language of a page that a form led to comes here.
+		e.GET("/app/births/check", h.pages.For(back("/app/births/new"), issuer.RoleRegistrar))
+		e.GET("/app/births", h.pages.For(back("/app/births/new"), issuer.RoleRegistrar))
 		e.GET("/app/alive", h.pages.ForAll(h.alive))
 	},
 	nav: func(role string) []web.NavItem {
@@ -41,6 +45,14 @@ var births = part{
 		}
 		return []card{{Title: "registrar.birth-new", Text: "registrar.birth-new-text", Href: "/app/births/new"}}, nil
 	},
+}
+
+// back sends a visitor to the page where the form of this one began. Its ":id" is
+// that of the request.
+func back(to string) account.Handler {
+	return func(c echo.Context, _ account.Session) error {
+		return c.Redirect(http.StatusSeeOther, strings.Replace(to, ":id", url.PathEscape(c.Param("id")), 1))
+	}
 }
 
 // situations are the kinds of registration that the first question offers. Each
@@ -113,7 +125,7 @@ func (h routes) newBirth(c echo.Context, s account.Session) error {
 	situation := c.QueryParam("case")
 	if !slices.Contains(situations, situation) {
 		var f web.Form
-		if c.QueryParams().Has("case") {
+		if c.QueryParams().Has("asked") {
 			f.Wrong("case", "registrar.wrong.case")
 		}
 		return h.show(c, web.View{Page: "registrar/birth-case", Title: "registrar.birth-new", Form: f, Scripts: scripts, Data: map[string]any{"Cases": situations, "Draft": h.draft(s)}})

@@ -22,6 +22,8 @@ import (
 var guardianships = part{
 	routes: func(h routes, e *echo.Group) {
 		e.GET("/app/births/:id/guardian", h.pages.For(h.newGuardianship, readers...))
+		e.GET("/app/births/:id/guardian/check", h.pages.For(back("/app/births/:id/guardian"), readers...))
+		e.GET("/app/births/:id/guardian/register", h.pages.For(back("/app/births/:id/guardian"), readers...))
 		e.POST("/app/births/:id/guardian", h.pages.For(h.editGuardianship, readers...))
 		e.POST("/app/births/:id/guardian/check", h.pages.For(h.checkGuardianship, readers...))
 		e.POST("/app/births/:id/guardian/register", h.pages.For(h.registerGuardianship, readers...))
@@ -119,7 +121,7 @@ func (h routes) newGuardianship(c echo.Context, s account.Session) error {
 	p, basis, ok := whose(b, c.QueryParam("who"))
 	if !ok {
 		var f web.Form
-		if c.QueryParams().Has("who") {
+		if c.QueryParams().Has("asked") {
 			f.Wrong("who", "registrar.wrong.who")
 		}
 		return h.show(c, web.View{Page: "registrar/guardianship-who", Title: "registrar.guardian-title", Form: f, Scripts: scripts,

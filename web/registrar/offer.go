@@ -18,6 +18,7 @@ import (
 var offers = part{
 	routes: func(h routes, e *echo.Group) {
 		e.POST("/app/guardianships/:id/offer", h.pages.For(h.offer, readers...))
+		e.GET("/app/guardianships/:id/offer", h.pages.For(back("/app/guardianships/:id"), readers...))
 		e.POST("/app/guardianships/:id/withdraw", h.pages.For(h.withdraw, readers...))
 	},
 }

@@ -1,6 +1,7 @@
 package pagetest
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -126,15 +127,6 @@ func TestABirthIsRegisteredAndOffered(t *testing.T) {
 	}
 }
 
-// lookDesk takes a picture of a page that must not be a refusal.
-func lookDesk(t *testing.T, x *webtest.Tab, name string) {
-	t.Helper()
-	if webtest.Value[bool](x, `document.querySelector('[data-problem-code]') !== null`) {
-		t.Fatalf("%s: %s", name, x.Text("main"))
-	}
-	x.Look(name)
-}
-
 // TestADraftSurvivesALostConnection: what was typed stays on the device, encrypted,
 // while there is no connection, is taken up again, and is registered once.
 func TestADraftSurvivesALostConnection(t *testing.T) {
@@ -156,7 +148,7 @@ func TestADraftSurvivesALostConnection(t *testing.T) {
 	x.Await(`document.querySelector('.desk-kept--offline') !== null`)
 	x.Click(`main form button[type=submit]`)
 	x.Await(`!document.querySelector('[data-offline]').hidden`)
-	lookDesk(t, x, "desk birth form offline")
+	look(t, x, "desk birth form offline")
 	if x.Path() != "/app/births/new" {
 		t.Fatalf("at %s", x.Path())
 	}
@@ -172,15 +164,15 @@ func TestADraftSurvivesALostConnection(t *testing.T) {
 
 	enter(t, x, s.Issuer, rosa)
 	x.See(`[data-drafts] a`)
-	lookDesk(t, x, "desk home with a draft")
+	look(t, x, "desk home with a draft")
 	x.Press(`[data-drafts] a`)
 	x.Await(`document.querySelector('[name=child-given]').value === 'Awa'`)
 	if got := webtest.Value[string](x, `document.querySelector('[name=office]').value + document.querySelector('[name=p2-born-year]').value + document.querySelector('[name=sex]:checked').value`); got != "Saint-Louis19952" {
 		t.Errorf("the draft has %q", got)
 	}
-	lookDesk(t, x, "desk birth form taken up again")
+	look(t, x, "desk birth form taken up again")
 	x.Press(`main form button[type=submit]`)
-	lookDesk(t, x, "desk birth check")
+	look(t, x, "desk birth check")
 
 	// The answer of the register is lost; the same form again is the same record.
 	sent := webtest.Value[string](x, `(async () => {
@@ -269,4 +261,64 @@ func TestTwinsAndDuplicates(t *testing.T) {
 	x.Look("desk compare proposed")
 	x.Go(s.Issuer.Base + "/app/held")
 	x.Look("desk held")
+}
+
+// TestAFoundChildNeedsTwo: a foundling waits for a colleague; the State becomes
+// its guardian, which the authority for the protection of children decides.
+func TestAFoundChildNeedsTwo(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	rosa, sam := chromium.Tab(t, webtest.Desktop, "fr"), chromium.Tab(t, webtest.Phone, "en")
+	enter(t, rosa, s.Issuer, account.Guest{Role: "registrar", Name: "Rosa Registrar"})
+	enter(t, sam, s.Issuer, account.Guest{Role: "registrar", Name: "Sam Registrar"})
+	rosa.Go(s.Issuer.Base + "/app/births/new?case=foundling")
+	look(t, rosa, "desk foundling form")
+	write(rosa, "child-given", "Marie")
+	choose(rosa, "sex", "2")
+	date(rosa, "born-earliest", "1", "10", "2026")
+	date(rosa, "born-latest", "20", "10", "2026")
+	choose(rosa, "place-country", "SEN")
+	write(rosa, "place-town", "Thiès")
+	write(rosa, "number", "T-2026-7")
+	rosa.Press(`main form button[type=submit]`)
+	look(t, rosa, "desk foundling check")
+	rosa.Press(`form[action="/app/births"] button`)
+	look(t, rosa, "desk foundling pending")
+	record := rosa.Path()
+
+	sam.Go(s.Issuer.Base + "/app/approvals")
+	sam.Press(`.kp-card a`)
+	look(t, sam, "desk foundling to approve")
+	sam.Click(`input[value=approve]`)
+	sam.Press(`main form button[type=submit]`)
+
+	rosa.Go(s.Issuer.Base + record)
+	if got := rosa.Text(".govuk-tag"); got != "En vigueur" {
+		t.Fatalf("the foundling is %q", got)
+	}
+	rosa.Go(s.Issuer.Base + record + "/guardian")
+	look(t, rosa, "desk guardian kinds")
+	rosa.Press(`main form button[type=submit]`)
+	rosa.See(`.govuk-error-summary a[href="#who"]`)
+	choose(rosa, "who", "publicAuthority")
+	rosa.Press(`main form button[type=submit]`)
+	look(t, rosa, "desk state guardian form")
+	rosa.Press(`main form button[type=submit]`)
+	for _, field := range []string{"g-name", "authority", "reference", "decided", "from", "until"} {
+		if n := webtest.Value[int](rosa, `document.querySelectorAll('.govuk-error-summary a[href="#`+field+`"]').length`); n != 1 {
+			t.Errorf("%d errors lead to %s", n, field)
+		}
+	}
+	look(t, rosa, "desk state guardian form with errors")
+	write(rosa, "g-name", "Aide sociale à l'enfance")
+	write(rosa, "authority", "Autorité de protection")
+	write(rosa, "reference", "2026/44")
+	date(rosa, "decided", "1", "11", "2026")
+	date(rosa, "from", "1", "11", "2026")
+	year := now().AddDate(0, 0, 20)
+	date(rosa, "until", strconv.Itoa(year.Day()), strconv.Itoa(int(year.Month())), strconv.Itoa(year.Year()))
+	rosa.Press(`main form button[type=submit]`)
+	look(t, rosa, "desk state guardian check")
+	if got := rosa.Text("main"); !strings.Contains(got, "protection de l’enfance") && !strings.Contains(got, "protection de l'enfance") {
+		t.Errorf("who must agree is not said: %s", got)
+	}
 }
