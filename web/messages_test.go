@@ -60,15 +60,17 @@ func TestMessagesAreComplete(t *testing.T) {
 	if len(en.Keys()) < 100 {
 		t.Fatalf("only %d messages", len(en.Keys()))
 	}
+	english := en.Keys()
 	for _, lang := range Languages {
 		x := m[lang]
-		for _, k := range en.Keys() {
-			if !slices.Contains(x.Keys(), k) {
+		keys := x.Keys()
+		for _, k := range english {
+			if _, ok := slices.BinarySearch(keys, k); !ok {
 				t.Errorf("%s lacks %s", lang, k)
 			}
 		}
-		for _, k := range x.Keys() {
-			if !slices.Contains(en.Keys(), k) {
+		for _, k := range keys {
+			if _, ok := slices.BinarySearch(english, k); !ok {
 				t.Errorf("%s has %s, which English lacks", lang, k)
 			}
 		}
