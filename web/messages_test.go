@@ -125,6 +125,9 @@ func TestMessagesAreTranslated(t *testing.T) {
 	same := map[string]bool{"error.prefix": true, "nav.menu": true, "notice.important": true, "date": true, "people.actions": true}
 	for _, lang := range Languages[1:] {
 		for k, text := range m[lang].text {
+			if !strings.ContainsFunc(placeholder.ReplaceAllString(text, ""), unicode.IsLetter) {
+				continue // it holds no words
+			}
 			if text == m["en"].text[k] && !same[k] {
 				t.Errorf("%s %s is the English text", lang, k)
 			}

@@ -175,6 +175,7 @@ func (h routes) birthForm(c echo.Context, s account.Session, f web.Form, status 
 			f.Values.Set(name, newRef())
 		}
 	}
+	h.nameFields(c, &f)
 	data, err := h.birthData(c, f)
 	if err != nil {
 		return err

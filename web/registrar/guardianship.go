@@ -170,6 +170,7 @@ func (h routes) guardianshipForm(c echo.Context, s account.Session, f web.Form, 
 	if len(f.Values.Get("key")) != 22 {
 		f.Values.Set("key", newRef())
 	}
+	h.nameFields(c, &f)
 	data, err := h.guardianshipData(c, f, p != nil)
 	if err != nil {
 		return err

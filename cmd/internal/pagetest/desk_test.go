@@ -308,6 +308,9 @@ func TestAFoundChildNeedsTwo(t *testing.T) {
 			t.Errorf("%d errors lead to %s", n, field)
 		}
 	}
+	if got := rosa.Text(".govuk-error-summary"); !strings.Contains(got, "Qui a décidé") {
+		t.Errorf("the errors do not name their fields: %s", got)
+	}
 	look(t, rosa, "desk state guardian form with errors")
 	write(rosa, "g-name", "Aide sociale à l'enfance")
 	write(rosa, "authority", "Autorité de protection")
