@@ -200,7 +200,7 @@ func TestForgedFormsOfEveryPage(t *testing.T) {
 // TestPagesAreForWhoIsSignedIn: nobody else sees anything but the ways in.
 func TestPagesAreForWhoIsSignedIn(t *testing.T) {
 	s := stand(t)
-	open := []string{"/app/sign-in", "/app/join", "/app/deleted", "/app/organisation", "/app/organisation/return", "/app/anchor"}
+	open := []string{"/app/sign-in", "/app/join", "/app/deleted", "/app/organisation", "/app/organisation/return", "/app/anchor", "/app/kept"}
 	// Pages without anything of anybody's, which a device keeps for when there is no
 	// network, and the page that a link from another guardian opens.
 	shell := regexp.MustCompile(`^/app/(link|offline|manifest|icon|sw|worker|service-worker|shell|check|scan|api|openapi|later)`)
