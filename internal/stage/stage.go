@@ -144,31 +144,38 @@ func (s *Stage) twisted(kind string, doc []byte) []byte {
 }
 
 // publish signs the status lists, on which nothing is revoked.
-func (s *Stage) publish() error {
+func (s *Stage) publish() (err error) {
+	s.lists, err = s.Lists(built)
+	return err
+}
+
+// Lists gives the status lists as their issuers sign them at a time.
+func (s *Stage) Lists(at time.Time) ([]string, error) {
 	l, err := status.New(status.MinSize)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	encoded, err := l.Encode()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var out []string
 	for role := range roles {
 		for _, purpose := range []string{vc.PurposeRevocation, vc.PurposeSuspension} {
-			at := listAddress(role, purpose)
-			subject, err := json.Marshal(map[string]any{"id": at + "#list", "type": "BitstringStatusList", "statusPurpose": purpose, "encodedList": encoded, "ttl": 300000})
+			list := listAddress(role, purpose)
+			subject, err := json.Marshal(map[string]any{"id": list + "#list", "type": "BitstringStatusList", "statusPurpose": purpose, "encodedList": encoded, "ttl": 300000})
 			if err != nil {
-				return err
+				return nil, err
 			}
-			jwt, err := s.signed(s.office[role], vc.TypCredential, "vc", vc.Credential{Context: []string{vc.ContextV2}, ID: at,
-				Type: []string{vc.TypeCredential, vc.TypeStatusList}, Issuer: office(role), ValidFrom: built, ValidTo: built.AddDate(0, 0, 7), Subject: subject})
+			jwt, err := s.signed(s.office[role], vc.TypCredential, "vc", vc.Credential{Context: []string{vc.ContextV2}, ID: list,
+				Type: []string{vc.TypeCredential, vc.TypeStatusList}, Issuer: office(role), ValidFrom: at, ValidTo: at.AddDate(0, 0, 7), Subject: subject})
 			if err != nil {
-				return err
+				return nil, err
 			}
-			s.lists = append(s.lists, jwt)
+			out = append(out, jwt)
 		}
 	}
-	return nil
+	return out, nil
 }
 
 // neutral is the policy of the country on the other side: it asks for nothing
