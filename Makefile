@@ -1,5 +1,5 @@
 # Each target only calls ./test.sh or go; start there.
-.PHONY: help demo build test check interop long bench fuzz
+.PHONY: help demo build wasm test check interop long bench fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -9,6 +9,9 @@ demo: ## all three services on this machine, and a story played on them
 
 build: ## bin/kinpass, static
 	CGO_ENABLED=0 go build -trimpath -o bin/kinpass ./cmd/kinpass
+
+wasm: ## the check that the officer's browser runs, from the source
+	go test -count=1 ./cmd/internal/wasmtest -run '^TestBuilt$$' -update
 
 test: ## all tests (starts its own PostgreSQL)
 	./test.sh

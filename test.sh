@@ -150,6 +150,7 @@ Type: gofmt -w ."
 	say "gofmt: ok"
 	go vet ./...
 	go vet -tags interop ./...
+	GOOS=js GOARCH=wasm go vet ./web/border/wasm
 	say "go vet: ok"
 }
 
@@ -172,9 +173,9 @@ run_tests() {
 		status=0
 		if [ "$mode" = all ]; then
 			# The tests of the command line start hundreds of processes, those of the
-			# pages wait for a browser, and some write very much: all of it takes minutes
-			# more under the race detector. "long" has them with it.
-			plain='/cmd/internal/cli$|/cmd/internal/pagetest$'
+			# pages wait for a browser, ten thousand checks are made natively and in one,
+			# and some write very much: all of it takes minutes more under the race detector. "long" has them with it.
+			plain='/cmd/internal/cli$|/cmd/internal/pagetest$|/cmd/internal/wasmtest$'
 			# shellcheck disable=SC2046 # one word for each package
 			go test -race "$unraced" -shuffle=on -timeout 15m $(go list ./... | grep -Ev "$plain") || status=$?
 			# shellcheck disable=SC2046

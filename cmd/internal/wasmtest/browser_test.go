@@ -14,8 +14,8 @@ import (
 //go:embed run.js
 var script []byte
 
-// browser is a page that has the committed check and nothing else.
-func browser(t *testing.T) *webtest.Tab {
+// open gives what opens pages that have the committed check and nothing else.
+func open(t *testing.T) func() *webtest.Tab {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -38,10 +38,13 @@ func browser(t *testing.T) *webtest.Tab {
 	}
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
-	x := webtest.Open(t).Tab(t, webtest.Desktop, "en")
-	x.Go(s.URL)
-	if !webtest.Value[bool](x, `window.loaded.then(() => true)`) {
-		t.Fatal("the check does not load")
+	chromium := webtest.Open(t)
+	return func() *webtest.Tab {
+		x := chromium.Tab(t, webtest.Desktop, "en")
+		x.Go(s.URL)
+		if !webtest.Value[bool](x, `window.loaded.then(() => true)`) {
+			t.Fatal("the check does not load")
+		}
+		return x
 	}
-	return x
 }

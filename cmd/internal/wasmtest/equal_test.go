@@ -33,6 +33,7 @@ type answered struct {
 // both asks the same natively and in the browser.
 type both struct {
 	t       *testing.T
+	page    func() *webtest.Tab
 	x       *webtest.Tab
 	native  *post.Post
 	colours map[string]int
@@ -43,7 +44,7 @@ type both struct {
 }
 
 func newBoth(t *testing.T) *both {
-	return &both{t: t, x: browser(t), colours: map[string]int{}, codes: map[string]int{}, texts: map[string]bool{}}
+	return &both{t: t, page: open(t), colours: map[string]int{}, codes: map[string]int{}, texts: map[string]bool{}}
 }
 
 // world makes both believe an anchor and take a bundle in.
@@ -168,6 +169,7 @@ func TestStories(t *testing.T) {
 	if err := json.Unmarshal(read("story.json"), &steps); err != nil || len(steps) < 20 {
 		t.Fatal(len(steps), err)
 	}
+	b.x = b.page()
 	for _, s := range steps {
 		b.world(read("anchor.json"), read(s.Bundle), s.At)
 		a := encounter(t, read(s.File))

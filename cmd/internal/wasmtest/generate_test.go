@@ -197,6 +197,7 @@ func (g *generator) run(twist func(string, map[string]any), p *policy.Policy, n 
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	g.x = g.page() // a page has its time
 	g.world(anchor, first.Bundle, first.At)
 	var met []*stage.Encounter
 	var batch []asked
