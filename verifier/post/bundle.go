@@ -68,8 +68,14 @@ func (p *Post) Take(data []byte, now time.Time) (i Info, known []byte, err error
 	if err != nil {
 		return Info{}, nil, err
 	}
-	if p.bundle != nil && o.digest == p.known.Digest {
-		return o.info, nil, nil
+	if o.digest == p.known.Digest {
+		if p.bundle != nil {
+			return o.info, nil, nil
+		}
+		// What was kept of it could not be read.
+		known, err = json.Marshal(p.known)
+		p.bundle, o.info.New = o.Bundle, true
+		return o.info, known, err
 	}
 	k, err := p.known.after(o, now)
 	if err != nil {
@@ -85,12 +91,14 @@ func (p *Post) Take(data []byte, now time.Time) (i Info, known []byte, err error
 
 // Restore puts the bundle in force that the embedding program kept, with what
 // Take gave beside it. Both were out of sight: the bundle is verified again, and
-// must be the one that was known last.
+// must be the one that was known last. If it is not, known still keeps older ones
+// out.
 func (p *Post) Restore(data, known []byte) (Info, error) {
 	var k Known
-	if err := json.Unmarshal(known, &k); err != nil {
+	if err := json.Unmarshal(known, &k); err != nil || k.Digest == "" {
 		return Info{}, ErrKnown.With(err)
 	}
+	p.known = k
 	o, err := p.open(data)
 	if err != nil {
 		return Info{}, err
@@ -98,7 +106,7 @@ func (p *Post) Restore(data, known []byte) (Info, error) {
 	if o.digest != k.Digest {
 		return Info{}, ErrRollback
 	}
-	p.bundle, p.known = o.Bundle, k
+	p.bundle = o.Bundle
 	return o.info, nil
 }
 

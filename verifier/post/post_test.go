@@ -215,7 +215,7 @@ func TestWhatWasKeptIsVerifiedAgain(t *testing.T) {
 		{"a changed bundle", changed(e.Bundle), known, check.ErrBundle},
 		{"nothing known", e.Bundle, nil, post.ErrKnown},
 		{"no JSON", e.Bundle, []byte("{"), post.ErrKnown},
-		{"an empty object", e.Bundle, []byte("{}"), post.ErrRollback},
+		{"an empty object", e.Bundle, []byte("{}"), post.ErrKnown},
 	} {
 		p := w.post()
 		if _, err := p.Restore(c.bundle, c.known); !errors.Is(err, c.want) {
@@ -224,6 +224,19 @@ func TestWhatWasKeptIsVerifiedAgain(t *testing.T) {
 		if a, _ := p.Check(request(t, e, e.At)); !strings.Contains(string(a), `"code":"bundle-missing"`) {
 			t.Errorf("%s: decides all the same: %s", c.name, a)
 		}
+		if i, _, err := p.Take(e.Bundle, e.At); err != nil || i.ID == "" {
+			t.Errorf("%s: the bundle that was in force, from the network: %v", c.name, err)
+		}
+		if a, _ := p.Check(request(t, e, e.At)); !strings.Contains(string(a), `"colour":"green"`) {
+			t.Errorf("%s: does not decide then: %s", c.name, a)
+		}
+	}
+	q := w.post()
+	if _, err := q.Restore(changed(e.Bundle), known); err == nil {
+		t.Error("restored")
+	}
+	if _, _, err := q.Take(w.meet(signed(1, -time.Hour)).Bundle, e.At); !errors.Is(err, post.ErrRollback) {
+		t.Errorf("an older one where the kept one is damaged: %v", err)
 	}
 	p := newWorld(t, nil).post()
 	if _, err := p.Restore(e.Bundle, known); !errors.Is(err, check.ErrBundle) {

@@ -88,6 +88,16 @@ func TestEngineDecides(t *testing.T) {
 	if d := decide(t, x, code, `{exit: 'Nepal'}`); d["code"] != "facts-invalid" {
 		t.Errorf("a country of five letters: %v", d)
 	}
+	// Bundles from a file: the one in force, and what is none.
+	if again := webtest.Value[bool](x, `fetch('/bundle').then((r) => r.arrayBuffer()).then(engine.loadBundle).then((i) => i.new === false)`); !again {
+		t.Error("the bundle in force is taken for a new one")
+	}
+	if code := webtest.Value[string](x, `engine.loadBundle(new Blob(['no bundle'])).then(() => '', (e) => e.code)`); code != "bundle-invalid" {
+		t.Errorf("what is no bundle: %q", code)
+	}
+	if !webtest.Value[bool](x, `engine.status().ready && engine.anchorInfo().fingerprints.length === 1 && engine.anchorInfo().changed === false`) {
+		t.Error("not ready, or no anchor")
+	}
 	// A record has no name.
 	type record struct {
 		Key          int

@@ -113,9 +113,10 @@ const changedAfter = (value) => {
 }
 
 // anchorInfo says whom this device believes: { fingerprints: [text…], since,
-// changed }. changed: the service names another anchor now; acceptAnchor
-// believes that one, from which a new bundle is needed.
-export const anchorInfo = () => state.anchors === null ? null : { changed: false, ...state.anchors, since: new Date(state.anchors.since) }
+// changed, offered }. changed: the service names another anchor now, whose
+// fingerprints are offered; acceptAnchor believes that one, and then a new bundle
+// is needed.
+export const anchorInfo = () => state.anchors === null ? null : { ...state.anchors, since: new Date(state.anchors.since) }
 export const acceptAnchor = () => call('acceptAnchor')
 
 // forgetHistory makes the post remember nothing: codes shown before, crossings

@@ -7,6 +7,7 @@ importScripts('wasm_exec.js')
 const NAME = 'kinpass-border'
 const STATE = 'state' // one value a key: anchor, bundle, history, key, clock, versions
 const RECORDS = 'records' // what was decided, sealed, in order
+const keepRecords = 30 * 24 * 3600 * 1000 // milliseconds, as the service keeps its own
 
 let kp // what Go gave
 let db
@@ -26,6 +27,8 @@ class Refusal extends Error {
 }
 
 const refuse = (code, detail, hint) => { throw new Refusal({ code, detail, hint }) }
+
+const bytes = (text) => new TextEncoder().encode(text)
 
 // ask calls Go and gives what it gives; a fault is thrown.
 const ask = (name, ...args) => {
@@ -70,19 +73,23 @@ const put = async (values) => {
 const alone = (f) => navigator.locks.request(NAME, f)
 
 // pen gives the key that seals what this post remembers. It never leaves the
-// browser.
-const pen = async () => {
-  let key = await get('key')
-  if (!key) {
-    key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
-    await put({ key })
-  }
-  return key
+// browser. There is one, whoever asks first.
+let penKey
+const pen = () => {
+  penKey = penKey || navigator.locks.request(NAME + '-key', async () => {
+    let key = await get('key')
+    if (!key) {
+      key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
+      await put({ key })
+    }
+    return key
+  })
+  return penKey
 }
 
 const seal = async (text) => {
   const iv = crypto.getRandomValues(new Uint8Array(12))
-  const body = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await pen(), new TextEncoder().encode(text))
+  const body = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await pen(), bytes(text))
   return { iv, body }
 }
 
@@ -93,13 +100,15 @@ const unseal = async ({ iv, body }) => new TextDecoder().decode(await crypto.sub
 
 let trusted = null // { at, since, wall }
 
+const patience = 20000 // milliseconds; a network that does not answer is none
+
 // request asks the service for something that is the same for everybody.
-const request = async (address) => {
+const request = async (address, cache) => {
   try {
-    const response = await fetch(address, { cache: 'no-store', credentials: 'omit' })
+    const response = await fetch(address, { cache, credentials: 'omit', signal: AbortSignal.timeout(patience) })
+    const body = await response.arrayBuffer()
     reached = true
-    await heard(response)
-    return response
+    return { response, body }
   } catch (e) {
     reached = false
     tell()
@@ -147,15 +156,23 @@ const latest = async () => {
   const versions = await get('versions') || {}
   if (versions.anchor && versions.anchor !== loaded.anchor) {
     const kept = await get('anchor')
-    anchors = { ...anchors, fingerprints: JSON.parse(ask('anchor', new TextEncoder().encode(kept.file)).value), since: kept.since }
+    anchors = { fingerprints: JSON.parse(ask('anchor', bytes(kept.file)).value), since: kept.since, changed: false, offered: [] }
     loaded = { anchor: versions.anchor, bundle: 0, history: 0 }
     info = null
   }
   if (!loaded.anchor) return
   if (versions.bundle && versions.bundle !== loaded.bundle) {
     const kept = await get('bundle')
-    info = JSON.parse(ask('restore', new Uint8Array(kept.data), kept.known).value)
     loaded.bundle = versions.bundle
+    // One that cannot be read any more is replaced by the next; what was known
+    // of it counts until then.
+    try {
+      info = JSON.parse(ask('restore', new Uint8Array(kept.data), kept.known).value)
+      problem = null
+    } catch (e) {
+      info = null
+      problem = faultOf(e)
+    }
   }
   if ((versions.history || 0) !== loaded.history) {
     const kept = await get('history')
@@ -176,36 +193,35 @@ const kept = async (what, values) => {
   loaded[what] = versions[what]
 }
 
-// anchor asks for the trust anchor where this app comes from. The first is kept;
-// another one later is only told of, for somebody to compare.
+// askAnchor asks for the trust anchor where this app comes from, and for the
+// time. The first anchor is kept; another one later is only told of, for somebody
+// to compare, until accept says that it was.
 const askAnchor = async (accept) => {
-  let file
-  try {
-    const response = await request('/app/anchor')
-    if (!response.ok) return
-    file = await response.text()
-  } catch (e) {
-    return // no network
-  }
-  const have = await get('anchor')
-  if (have && have.file === file) {
-    anchors.changed = false
-    return
-  }
-  if (have && !accept) {
-    anchors.changed = true
-    return
-  }
-  ask('anchor', new TextEncoder().encode(file))
-  const versions = await get('versions') || {}
-  await put({ anchor: { file, since: Date.now() }, bundle: null, versions: { ...versions, anchor: (versions.anchor || 0) + 1, bundle: 0 } })
-  anchors = { ...anchors, changed: false }
-  await latest()
+  const { response, body } = await request('/app/anchor', 'no-store')
+  if (!response.ok) return
+  const file = new TextDecoder().decode(body)
+  await alone(async () => {
+    await heard(response)
+    await latest()
+    const have = await get('anchor')
+    if (have && have.file === file) {
+      anchors = { ...anchors, changed: false, offered: [] }
+      return
+    }
+    const offered = JSON.parse(ask('fingerprints', new Uint8Array(body)).value)
+    if (have && !accept) {
+      anchors = { ...anchors, changed: true, offered }
+      return
+    }
+    const versions = await get('versions') || {}
+    await put({ anchor: { file, since: Date.now() }, bundle: null, versions: { ...versions, anchor: (versions.anchor || 0) + 1, bundle: 0 } })
+    await latest()
+  })
+  tell()
 }
 
-const take = async (data) => {
+const take = (data) => alone(async () => {
   await latest()
-  if (!loaded.anchor) await askAnchor(false)
   if (!loaded.anchor) refuse('anchor-missing', 'this device has no trust anchor yet', 'connect to the network once')
   const out = ask('take', data, Date.now())
   const got = JSON.parse(out.value)
@@ -214,32 +230,44 @@ const take = async (data) => {
   problem = null
   tell()
   return got
+})
+
+// refresh asks for the anchor, the time and the newest bundle.
+const refresh = async () => {
+  await askAnchor(false)
+  const { response, body } = await request('/bundle', 'no-cache')
+  if (!response.ok) refuse('bundle-unavailable', 'the service has no bundle now', 'try again later')
+  return take(new Uint8Array(body))
 }
 
-const refresh = async (answer) => {
-  const response = await request('/bundle')
-  if (!response.ok) refuse('bundle-unavailable', 'the service has no bundle now', 'try again later')
-  const data = new Uint8Array(await response.arrayBuffer())
-  return alone(() => take(data))
+// forgetRecords deletes the records whose time is over.
+const forgetRecords = async () => {
+  const tx = db.transaction(RECORDS, 'readwrite')
+  const store = tx.objectStore(RECORDS)
+  for (const key of await asked(store.getAllKeys())) {
+    const { at } = await asked(store.get(key))
+    if (at > Date.now() - keepRecords) break // they are in order
+    store.delete(key)
+  }
+  await finished(tx)
 }
 
 const calls = {
   start: async () => {
     try {
       await Promise.all([loadCheck(), openStore()])
-      await alone(async () => {
-        try { await latest() } catch (e) { problem = faultOf(e) }
-        if (!loaded.anchor) await askAnchor(false)
-      })
+      try { await alone(latest) } catch (e) { problem = faultOf(e) }
     } catch (e) {
       problem = faultOf(e)
       throw e
     }
-    if (info === null && (!problem || problem.code !== 'history-unreadable')) {
-      try { await refresh() } catch (e) { problem = faultOf(e) }
+    // What is on the device decides; the network is asked beside that.
+    if (info !== null) {
+      refresh().catch(() => {})
     } else {
-      alone(() => askAnchor(false)).then(tell, () => {})
+      try { await refresh() } catch (e) { problem = problem || faultOf(e) }
     }
+    forgetRecords().catch(() => {})
     return state()
   },
   state: async () => state(),
@@ -256,13 +284,14 @@ const calls = {
     return answer.group || answer.result
   }),
   updateBundle: refresh,
-  loadBundle: (data) => alone(() => take(new Uint8Array(data))),
-  acceptAnchor: () => alone(async () => {
+  loadBundle: async (data) => {
+    if (!loaded.anchor) await askAnchor(false).catch(() => {})
+    return take(new Uint8Array(data))
+  },
+  acceptAnchor: async () => {
     await askAnchor(true)
-    info = loaded.bundle ? info : null
-    tell()
     return anchors
-  }),
+  },
   forgetHistory: () => alone(async () => {
     await kept('history', { history: null })
     ask('remember', '')
@@ -270,7 +299,7 @@ const calls = {
     tell()
   }),
   saveRecord: async (record) => {
-    const sealed = await seal(JSON.stringify(record))
+    const sealed = { ...await seal(JSON.stringify(record)), at: Date.now() }
     const tx = db.transaction(RECORDS, 'readwrite')
     const key = await asked(tx.objectStore(RECORDS).add(sealed))
     await finished(tx)
@@ -279,7 +308,8 @@ const calls = {
   changeRecord: async ({ key, record }) => {
     const sealed = await seal(JSON.stringify(record))
     const tx = db.transaction(RECORDS, 'readwrite')
-    tx.objectStore(RECORDS).put(sealed, key)
+    const before = await asked(tx.objectStore(RECORDS).get(key))
+    if (before) tx.objectStore(RECORDS).put({ ...sealed, at: before.at }, key)
     await finished(tx)
   },
   records: async () => {

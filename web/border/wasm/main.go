@@ -35,6 +35,15 @@ func main() {
 			return value(prints)
 		}),
 
+		// fingerprints(file): those of an anchor that is not believed yet.
+		"fingerprints": function(func(args []js.Value) (map[string]any, error) {
+			prints, err := post.Fingerprints(data(args[0]))
+			if err != nil {
+				return nil, err
+			}
+			return value(prints)
+		}),
+
 		// take(bundle, now): gives the bundle's info as JSON, and known to keep.
 		"take": function(func(args []js.Value) (map[string]any, error) {
 			i, known, err := p.Take(data(args[0]), time.UnixMilli(int64(args[1].Float())))
