@@ -73,6 +73,9 @@ type Stage struct {
 	// Play plays a story to its end. Tell takes each scene as it happens.
 	Play  func(ctx context.Context, story string, tell func(Scene)) error
 	Pause time.Duration // after each scene, so that one can follow
+	// Words gives what decisions say in a visitor's language; nil leaves them in
+	// English.
+	Words func(r *http.Request) map[string]check.Words
 
 	mu    sync.Mutex
 	plays []*play
@@ -225,6 +228,15 @@ func (s *Stage) story(c echo.Context) error {
 	p, err := s.find(c.Param("id"))
 	if err != nil {
 		return err
+	}
+	if s.Words != nil {
+		words := s.Words(c.Request())
+		for i, x := range p.Scenes {
+			if x.Decision != nil {
+				d := x.Decision.In(words)
+				p.Scenes[i].Decision = &d
+			}
+		}
 	}
 	return s.show(c, web.View{Page: "demo/story", Title: "demo.story." + p.Story, Scripts: []string{"demo/story.js"}, Data: p})
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,6 +18,10 @@ import (
 	"testing"
 
 	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/verifier/check"
+	"github.com/kinpass/kinpass/web"
+	"github.com/kinpass/kinpass/web/border"
+	start "github.com/kinpass/kinpass/web/demo"
 )
 
 // TestServeHasNoDevelopmentSignIn: a service that is run for real, even on
@@ -141,6 +146,26 @@ func TestOnlyTheDemonstrationSetsItUp(t *testing.T) {
 	if r, err := (&home{dir: t.TempDir()}).start(t.Context(), issuerRole, o); err == nil {
 		r.stop()
 		t.Error("a demonstration listens to other machines")
+	}
+}
+
+// TestStoriesSpeakTheVisitorsLanguage: every reason and every next step of the
+// check is said in the language of who watches a story.
+func TestStoriesSpeakTheVisitorsLanguage(t *testing.T) {
+	site, err := web.New(start.Role, "http://localhost:8083", start.App, border.App)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := wordsOf(site)
+	for _, lang := range web.Languages {
+		r := httptest.NewRequest("GET", "/app/", nil)
+		r.Header.Set("Accept-Language", lang)
+		for code, w := range words(r) {
+			english := check.Texts()[code]
+			if same := w == english; same != (lang == "en") && !strings.Contains(code, ".") || lang != "en" && english.Next != "" && w.Next == english.Next {
+				t.Errorf("%s says %s as %v", lang, code, w)
+			}
+		}
 	}
 }
 

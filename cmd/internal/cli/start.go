@@ -5,13 +5,17 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/api"
 	"github.com/kinpass/kinpass/internal/serve"
+	"github.com/kinpass/kinpass/verifier/check"
 	"github.com/kinpass/kinpass/wallet"
 	"github.com/kinpass/kinpass/web"
+	"github.com/kinpass/kinpass/web/border"
 	start "github.com/kinpass/kinpass/web/demo"
 )
 
@@ -84,11 +88,11 @@ var noInterface = []byte(`{"openapi": "3.0.3", "info": {"title": "start page", "
 
 // serveStart answers with the start page until ctx ends.
 func (d *demo) serveStart(ctx context.Context, l net.Listener) error {
-	site, err := web.New(start.Role, d.start, start.App)
+	site, err := web.New(start.Role, d.start, start.App, border.App)
 	if err != nil {
 		return err
 	}
-	stage := &start.Stage{Site: site, Secret: d.secret, Services: d.services, Play: d.playFor}
+	stage := &start.Stage{Site: site, Secret: d.secret, Services: d.services, Play: d.playFor, Words: wordsOf(site)}
 	if d.home.watched {
 		stage.Pause = pauseOfStories
 	}
@@ -111,6 +115,35 @@ func (d *demo) serveStart(ctx context.Context, l net.Listener) error {
 		}
 	}()
 	return nil
+}
+
+// wordsOf gives what decisions say in a visitor's language, as the officer's page
+// says it. A next step is found by its English words.
+func wordsOf(site *web.Site) func(*http.Request) map[string]check.Words {
+	const code, next = "border.js.code.", "border.js.next."
+	return func(r *http.Request) map[string]check.Words {
+		english, theirs := site.In("en", r), site.Speak(r)
+		steps := map[string]string{}
+		for _, key := range english.Keys() {
+			if strings.HasPrefix(key, next) {
+				text, err := english.Text(key)
+				if mine, merr := theirs.Text(key); err == nil && merr == nil {
+					steps[text] = mine
+				}
+			}
+		}
+		words := check.Texts()
+		for c, w := range words {
+			if text, err := theirs.Text(code + c); err == nil {
+				w.Text = text
+			}
+			if step, ok := steps[w.Next]; ok {
+				w.Next = step
+			}
+			words[c] = w
+		}
+		return words
+	}
 }
 
 // services gives the services with those who can come in, for the start page.
