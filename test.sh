@@ -173,14 +173,17 @@ run_tests() {
 		status=0
 		if [ "$mode" = all ]; then
 			# The tests of the command line start hundreds of processes, those of the
-			# pages wait for a browser, ten thousand checks are made natively and in one,
-			# and some write very much: all of it takes minutes more under the race detector. "long" has them with it.
-			plain='/cmd/internal/cli$|/cmd/internal/pagetest$|/cmd/internal/wasmtest$'
+			# pages wait for a browser, those of internal/rdf try hundreds of thousands of
+			# documents one after the other, ten thousand checks are made natively and in a
+			# browser, and some write very much: all of it takes minutes more under the race
+			# detector. "long" has them with it.
+			plain='/cmd/internal/cli$|/cmd/internal/pagetest$|/cmd/internal/wasmtest$|/internal/rdf$'
 			# shellcheck disable=SC2046 # one word for each package
 			go test -race "$unraced" -shuffle=on -timeout 15m $(go list ./... | grep -Ev "$plain") || status=$?
 			# shellcheck disable=SC2046
 			go test -shuffle=on -timeout 15m $(go list ./... | grep -E "$plain") || status=$?
 			go test -shuffle=on -timeout 15m -run 'Import|Killed' ./issuer || status=$?
+			go test -race "$unraced" -shuffle=on -timeout 15m -run AtOnce ./internal/rdf || status=$?
 		else
 			go test -race "$unraced" -shuffle=on "$@" || status=$?
 		fi
