@@ -29,7 +29,9 @@ func TestSearch(t *testing.T) {
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		d := openDesk(t, db)
 		amina := newBirth(named(latin("Amina", "Müller-Öztürk"), vc.Name{Kind: "legal", Script: "Arab", Lang: "ar", Given: []string{"أمينة"}, Family: []string{"مولر"}}),
-			func(b *vc.Birth) { b.Registration.Number, b.BirthDate.Value, b.Registration.Date = "AM/2019-0007", "2019-04-30", "2019-05-04" })
+			func(b *vc.Birth) {
+				b.Registration.Number, b.BirthDate.Value, b.Registration.Date = "AM/2019-0007", "2019-04-30", "2019-05-04"
+			})
 		ivan := newBirth(named(vc.Name{Kind: "legal", Script: "Cyrl", Lang: "ru", Given: []string{"Иван"}, Family: []string{"Щукин"}}),
 			func(b *vc.Birth) {
 				b.BirthDate = vc.UncertainDate{Value: "2017", Precision: "year", Basis: "informant"}

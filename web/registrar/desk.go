@@ -41,7 +41,7 @@ type card struct {
 }
 
 // parts is the work of the desk, in the order of navigation and first page.
-var parts = []part{births, guardianships, held, records, offers, searching, approving, acting, correcting}
+var parts = []part{births, guardianships, held, records, offers, searching, approving, acting, correcting, running, importing, overriding, witnessing}
 
 // Routes adds the pages to a server.
 func Routes(s *serve.Server, p *account.Pages, i *issuer.Issuer) {
