@@ -314,3 +314,52 @@ func TestStatusOfWhatHasNoCopies(t *testing.T) {
 		wantFault(t, err, ErrRecordState)
 	})
 }
+
+// TestWeeks: what an office did is counted in its week, guardianships and copies
+// with the birth's office, and nobody is named.
+func TestWeeks(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		b := newBirth()
+		o := d.birth(StateIssued, b)
+		d.guardianship(StateIssued, newGuardianship(b))
+		d.pass(8 * 24 * time.Hour)
+		d.birth(StateIssued, newBirth(func(b *vc.Birth) { b.Registration.Office = "Another" }))
+		p, err := d.ChangeStatus(ctx, rita, StatusChange{Act: ActRevoke, Kind: KindBirth, Record: o.ID, Reason: "fraud"})
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		d.approve(p)
+		for _, c := range []struct {
+			weeks int
+			want  string
+		}{
+			{12, "Another 1 1 0, ZAF-1 2 2 0, ZAF-1 0 0 2"},
+			{1, "Another 1 1 0, ZAF-1 0 0 2"},
+		} {
+			weeks, err := d.Weeks(ctx, anna, c.weeks)
+			if err != nil {
+				t.Fatal(explain(err))
+			}
+			var got []string
+			for _, w := range weeks {
+				if w.From.Weekday() != time.Monday || w.From.Hour() != 0 {
+					t.Errorf("a week from %v", w.From)
+				}
+				got = append(got, fmt.Sprint(w.Office, " ", w.Registrations, " ", w.Issuances, " ", w.Revocations))
+			}
+			if strings.Join(got, ", ") != c.want {
+				t.Errorf("%d weeks: %v, want %s", c.weeks, got, c.want)
+			}
+		}
+		_, err = d.Weeks(ctx, Caller{ID: "x", Name: "X", Role: RoleNotary}, 12)
+		wantFault(t, err, ErrNotAllowed)
+		keys, _, err := d.KeyStates(ctx, anna)
+		if err != nil || len(keys) == 0 || !keys[0].Current || keys[0].Listed {
+			t.Errorf("%+v %v", keys, err)
+		}
+		_, _, err = d.KeyStates(ctx, Caller{})
+		wantFault(t, err, ErrNotAllowed)
+	})
+}

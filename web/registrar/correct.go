@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/icao"
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/issuer"
 	"github.com/kinpass/kinpass/web"
@@ -257,8 +258,8 @@ func keep(now, said, old any) {
 	}
 }
 
-// newNames drops the machine-readable form of a name that was changed where it
-// was left as it was: the register writes it anew.
+// newNames writes the machine-readable form of a name that was changed anew where
+// it was left as it was; without one where the standard has none.
 func newNames(b, said, old *vc.Birth) {
 	if len(b.Names) == 0 || len(said.Names) == 0 || b.Names[0].MRZ == nil || said.Names[0].MRZ == nil {
 		return
@@ -266,6 +267,10 @@ func newNames(b, said, old *vc.Birth) {
 	a, z := b.Names[0], said.Names[0]
 	if *a.MRZ == *z.MRZ && (plainName(a) != plainName(z)) {
 		b.Names[0].MRZ = nil
+		primary, secondary, err := icao.Name{Family: a.Family, Given: a.Given, Full: a.Full, Script: a.Script, Lang: old.Names[0].Lang}.Identifiers()
+		if err == nil {
+			b.Names[0].MRZ = &vc.MRZ{Primary: primary, Secondary: secondary, Source: "issuerTransliterated"}
+		}
 	}
 }
 

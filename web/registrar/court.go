@@ -95,10 +95,10 @@ func (h routes) addOverride(c echo.Context, s account.Session) error {
 	case !mendable(err):
 		return err
 	case x.Is(issuer.ErrOverride):
-		fields := map[string]string{"/statusListIndex": "index", "/statusListCredential": "list", "/reason": "reason", "/statusPurpose": "purpose"}
-		for _, b := range x.Fields {
-			name := fields[b.Path]
-			f.Wrong(name, h.known("registrar.override.wrong-", name))
+		for _, at := range [][2]string{{"/statusPurpose", "purpose"}, {"/statusListCredential", "list"}, {"/statusListIndex", "index"}, {"/reason", "reason"}} {
+			if slices.ContainsFunc(x.Fields, func(b fault.Field) bool { return b.Path == at[0] }) {
+				f.Wrong(at[1], h.known("registrar.override.wrong-", at[1]))
+			}
 		}
 	default:
 		h.blameAct(c, &f, err, "")

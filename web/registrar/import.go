@@ -303,9 +303,12 @@ func sorted(raw []byte) (births, guardianships io.Reader) {
 		to := &b
 		if json.Unmarshal(l, &is) == nil {
 			if is.Fields != nil && is.Registration != nil {
-				l = is.Registration
+				l = bytes.Clone(is.Registration) // which has a member of that name itself
 				is.Ward = nil
-				_ = json.Unmarshal(l, &is)
+				var mended struct{ Ward json.RawMessage }
+				if json.Unmarshal(l, &mended) == nil {
+					is.Ward = mended.Ward
+				}
 			}
 			if is.Ward != nil || is.File == "guardianships" {
 				to = &g
