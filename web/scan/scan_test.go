@@ -195,7 +195,7 @@ func TestKeys(t *testing.T) {
 				to.dispatchEvent(new KeyboardEvent('keyup', { key, bubbles: true, cancelable: true, composed: true }))
 				if (`+jsNumber(ms)+`) await new Promise((go) => setTimeout(go, `+jsNumber(ms)+`))
 			}
-			await new Promise((go) => setTimeout(go, 300))
+			await new Promise((go) => setTimeout(go, 600))
 			return true
 		})()`)
 	}

@@ -5,6 +5,7 @@ import (
 	"image"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kinpass/kinpass/api"
 	"github.com/kinpass/kinpass/cmd/internal/cli"
@@ -156,4 +157,178 @@ func quoted(t *testing.T, s string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// turns waits until the screen says a colour, and gives the codes.
+func turns(t *testing.T, x *webtest.Tab, colour string) (codes string) {
+	t.Helper()
+	x.Await(`!document.querySelector('[data-view="decision"]').hidden && document.querySelector('[data-verdict]').dataset.colour === '` + colour + `'`)
+	_, codes = decided(t, x)
+	return codes
+}
+
+// TestCounterHelps: paper is compared and confirmed, a document is typed, a
+// forgery goes to second line, and two people may decide otherwise.
+func TestCounterHelps(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	if err := s.Family(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	paper, err := s.Paper(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := chromium.Tab(t, webtest.Phone, "en")
+	counter(t, x, s)
+
+	// A paper pass proves nothing about who carries it, until the officer has compared.
+	types(t, x, paper)
+	if codes := turns(t, x, "amber"); !strings.Contains(codes, "PAPER_BEARER") {
+		t.Errorf("paper: %s", codes)
+	}
+	x.Look("border amber")
+	x.Click(`[data-answer="portrait"] [data-say="yes"]`)
+	x.Await(`document.querySelector('[data-answer="portrait"] [data-say="yes"]').ariaPressed === 'true'`)
+	x.Click(`[data-answer="document"] [data-say="yes"]`)
+	turns(t, x, "green")
+	// What was confirmed can be taken back.
+	x.Click(`[data-answer="portrait"] [data-say="yes"]`)
+	turns(t, x, "amber")
+	// A document that does not read is said to be so, beside it.
+	x.Type("#document", "P<XBADOE<<JANE")
+	x.Click("[data-take-document]")
+	x.See("[data-document-list] .govuk-error-message")
+	if codes := turns(t, x, "amber"); !strings.Contains(codes, "DOC_UNREADABLE") {
+		t.Errorf("a document that does not read: %s", codes)
+	}
+	x.Look("border document")
+	x.Click("[data-forget]")
+	x.Await(`!document.querySelector('[data-reasons]').textContent.includes('DOC_UNREADABLE')`)
+	// One that is somebody else's, and nobody confirmed it.
+	x.Click(`[data-answer="document"] [data-say="yes"]`)
+	x.Await(`document.querySelector('[data-answer="document"] [data-say="yes"]').ariaPressed === 'false'`)
+	types(t, x, "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10")
+	if codes := turns(t, x, "red"); !strings.Contains(codes, "MISMATCH") {
+		t.Errorf("somebody else's document: %s", codes)
+	}
+	x.Click("[data-done]")
+	x.See("[data-view=scan]")
+	if n := webtest.Value[int](x, `document.querySelectorAll('[data-document-list] li').length`); n != 0 {
+		t.Error("a document stays for the next travellers")
+	}
+
+	// What is no code is no refusal.
+	types(t, x, "https://example.org/an/address/of/something")
+	if codes := turns(t, x, "amber"); codes != "SCAN_UNREADABLE" {
+		t.Errorf("no code: %s", codes)
+	}
+	x.Click("[data-again]")
+
+	types(t, x, forged(shown(t, s, 0)))
+	if codes := turns(t, x, "red"); !strings.Contains(codes, "SIG_INVALID") {
+		t.Errorf("forged: %s", codes)
+	}
+	// A person decides otherwise, with a reason and, as it is red, with another.
+	x.Click("[data-override]")
+	x.See("[data-view=override]")
+	x.Click("#act")
+	x.Type("#reason", "too short")
+	x.Click("[data-override-form] [type=submit]")
+	x.See("[data-override-problem]")
+	if text := x.Text("[data-override-problem]"); !strings.Contains(text, "10") || !strings.Contains(text, "second person") {
+		t.Errorf("refused with %q", text)
+	}
+	x.Look("border override")
+	x.Type("#reason", ", but the registry confirmed it by telephone")
+	x.Type("#second", "4711")
+	x.Click("[data-override-form] [type=submit]")
+	x.See("[data-overridden]")
+	if codes := turns(t, x, "red"); !strings.Contains(codes, "SIG_INVALID") {
+		t.Errorf("overridden: %s", codes) // the machine's word stays
+	}
+	x.Look("border overridden")
+	x.Click("[data-done]")
+	x.See("[data-view=scan]")
+
+	// It reaches the service. The officer cannot answer for it, a supervisor can.
+	for end := now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if list, err := s.Check.Overrides(t.Context(), true); err != nil {
+			t.Fatal(err)
+		} else if len(list) == 1 {
+			break
+		}
+		if now().After(end) {
+			t.Fatal("the override did not reach the service")
+		}
+	}
+	x.Go(s.Verifier.Base + "/app/overrides")
+	if text := x.Text("main"); !strings.Contains(text, "the registry confirmed it") || strings.Contains(text, "I agreed") {
+		t.Errorf("the officer's own: %s", text)
+	}
+	y := chromium.Tab(t, webtest.Desktop, "en")
+	enter(t, y, s.Verifier, account.Guest{Role: "supervisor", Name: "Sofia Supervisor"})
+	y.Look("border checks")
+	y.Go(s.Verifier.Base + "/app/overrides")
+	y.Look("border second person")
+	y.Press(`button[value="confirmed"]`)
+	if text := y.Text("main"); !strings.Contains(text, "Confirmed by Sofia Supervisor") {
+		t.Errorf("confirmed: %s", text)
+	}
+	// Nothing about a person went there.
+	list, err := s.Check.Records(t.Context(), "", 100)
+	if err != nil || len(list) < 4 {
+		t.Fatalf("%d records, %v", len(list), err)
+	}
+	for _, b := range append(x.Broken(), y.Broken()...) {
+		t.Error(b)
+	}
+}
+
+// TestCounterTakesGroups: several children are one visit, each with a decision of
+// their own.
+func TestCounterTakesGroups(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	for range 3 {
+		if err := s.Family(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x := chromium.Tab(t, webtest.Phone, "ar")
+	counter(t, x, s)
+	x.Look("border scan")
+	first := shown(t, s, 0)
+	types(t, x, first)
+	turns(t, x, "green")
+	x.Look("border green")
+	x.Click("[data-add]")
+	x.See("[data-added]")
+	// The same code again is no further child, what is no code is none either.
+	types(t, x, first)
+	x.See("[data-problem]")
+	types(t, x, "https://example.org/an/address/of/something")
+	x.Click("#many")
+	types(t, x, shown(t, s, 1))
+	x.Await(`document.querySelectorAll('[data-added-list] li').length === 2`)
+	types(t, x, forged(shown(t, s, 2)))
+	x.Await(`document.querySelectorAll('[data-added-list] li').length === 3`)
+	x.Look("border group")
+	x.Click("[data-show]")
+	x.Await(`document.querySelectorAll('[data-people] [data-person]').length === 3 && document.querySelector('[data-people]').checkVisibility()`)
+	colours := webtest.Value[string](x, `[...document.querySelectorAll('[data-people] li')].map((l) => l.dataset.colour).join(' ')`)
+	if colours != "green green red" {
+		t.Errorf("decided %s", colours)
+	}
+	// What is denied of one child is said of that child alone.
+	x.Click(`[data-person="1"]`)
+	turns(t, x, "green")
+	x.Click(`[data-answer="portrait"] [data-say="no"]`)
+	turns(t, x, "red")
+	colours = webtest.Value[string](x, `[...document.querySelectorAll('[data-people] li')].map((l) => l.dataset.colour).join(' ')`)
+	if colours != "green red red" {
+		t.Errorf("decided %s", colours)
+	}
+	x.Look("border class")
+	for _, b := range x.Broken() {
+		t.Error(b)
+	}
 }

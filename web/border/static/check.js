@@ -55,7 +55,7 @@ const where = () => {
   const parts = []
   if (post.post) parts.push(post.post)
   if (post.direction) parts.push(t('direction.' + post.direction))
-  if (post.exit || post.entry) parts.push((post.exit ? country(post.exit) : '?') + ' → ' + (post.entry ? country(post.entry) : '?'))
+  if (post.exit || post.entry) parts.push((post.exit ? country(post.exit) : '?') + (document.documentElement.dir === 'rtl' ? ' ← ' : ' → ') + (post.entry ? country(post.entry) : '?'))
   $('[data-where]').textContent = parts.length ? parts.join(' · ') : t('post.unset')
 }
 

@@ -236,7 +236,8 @@ export async function scanImage(blob) {
 
 // How a scanner types: far faster than people, and much at once.
 const gap = 60 // ms between two keys, at most
-const rest = 150 // ms after which it has typed everything
+const pause = 400 // ms that a busy computer may hold up what is surely a scanner
+const rest = 400 // ms after which it has typed everything
 const least = 16 // characters, fewer than any code or document line has
 
 // scanKeys calls onText with what a hardware scanner types while no field has
@@ -259,19 +260,20 @@ export function scanKeys(target, onText) {
     if (to instanceof Element && to.matches('input:not([type=button], [type=submit], [type=checkbox], [type=radio]), textarea, select, [contenteditable]')) return
     const end = event.key === 'Enter' || event.key === 'Tab'
     if (!end && event.key.length !== 1) return
-    const now = performance.now()
-    if (now - at > gap && !(text.includes('\n') && now - at < rest)) text = ''
+    const now = event.timeStamp
+    if (now - at > (text.length < 8 ? gap : pause)) text = ''
     at = now
     if (end && !quick()) return
     // The keys of a scanner must not press what happens to have the focus.
     if (quick()) event.preventDefault()
     text += end ? '\n' : event.key
     clearTimeout(timer)
-    if (end && /^.{0,8}kp1:/i.test(text)) finish() // a code is one line
+    // Only a travel document has a further line.
+    if (end && !/^[A-Z0-9<]{28,46}(\n[A-Z0-9<]{28,46})?\n$/i.test(text)) finish()
     else timer = setTimeout(finish, rest)
   }
   const released = (event) => {
-    if (quick() && performance.now() - at < rest) event.preventDefault()
+    if (quick() && event.timeStamp - at < rest) event.preventDefault()
   }
   target.addEventListener('keydown', typed, true)
   target.addEventListener('keyup', released, true)
