@@ -25,6 +25,7 @@ newVisit()
 
 let camera = null
 let busy = false
+let gone = { codes: [], until: 0 } // what the travellers before may still hold before the camera
 let view = ''
 
 const child = () => visit.children[visit.at]
@@ -239,8 +240,6 @@ const decision = (focus = true) => {
   panel.dataset.colour = d.colour
   $('[data-symbol] use').setAttribute('href', '#post-' + d.colour)
   $('[data-word]').textContent = t('word.' + d.colour)
-  $('[data-bar-word]').dataset.colour = d.colour
-  $('[data-bar-word]').replaceChildren(icon(d.colour), t('word.' + d.colour))
   $('[data-sub]').textContent = t('sub.' + d.colour)
   $('[data-lines]').replaceChildren(...words.lines.map((text) => el('li', { text })))
   $('[data-next]').textContent = words.next
@@ -364,6 +363,7 @@ const mayTakeDocument = async () => {
 const finish = async (same = false) => {
   const closing = visit.children
   const { session, documents: had, facts } = visit
+  gone = { codes: closing.flatMap((c) => c.shown), until: performance.now() + 1500 }
   newVisit()
   if (same) Object.assign(visit, { session, documents: had, facts })
   for (const section of ['[data-child-name]', '[data-adult-list]', '[data-people]', '[data-added-list]', '[data-document-list]', '[data-lines]', '[data-reasons]']) $(section).replaceChildren()
@@ -375,6 +375,7 @@ const finish = async (same = false) => {
   documents()
   show('scan', $('[data-scan-title]'))
   camera?.again()
+  setTimeout(() => { gone = { codes: [], until: 0 } }, 1500)
   for (const c of closing) {
     if (c.key === undefined) continue
     const record = (await engine.records()).find((r) => r.key === c.key)
@@ -451,7 +452,10 @@ let awake = null
 const startCamera = async () => {
   problem('')
   try {
-    camera = await scanCamera($('[data-video]'), (text, info) => { if (view === 'scan') take(tidy(text), info) }, (error) => {
+    camera = await scanCamera($('[data-video]'), (text, info) => {
+      const held = performance.now() < gone.until && gone.codes.includes(tidy(text))
+      if (view === 'scan' && !held) take(tidy(text), info)
+    }, (error) => {
       camera = null
       dark(true)
       problem(scanTexts[error.code] ?? scanTexts.broken)
