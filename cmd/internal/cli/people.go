@@ -32,7 +32,7 @@ var townspeople = []neighbour{
 	lives(walletRole, "father", "kofi", "Kofi Mensah", wallet.RoleGuardian),
 	lives(walletRole, "aunt", "comfort", "Comfort Mensah", wallet.RoleGuardian),
 	lives(verifierRole, "officer", "omar", "Omar Tetteh", "officer"),
-	lives(verifierRole, "supervisor", "sena", "Sena Agbeko", "officer"),
+	lives(verifierRole, "supervisor", "sena", "Sena Agbeko", "supervisor"),
 	lives(verifierRole, "auditor", "yaa", "Yaa Darko", "auditor"),
 	lives(verifierRole, "administrator", "abena", "Abena Osei", account.RoleAdministrator),
 }
