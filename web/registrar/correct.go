@@ -260,7 +260,24 @@ func keep(now, said, old any) {
 
 // newNames writes the machine-readable form of a name that was changed anew where
 // it was left as it was; without one where the standard has none.
+//
+// The form knows three names and calls them legal: each keeps its kind and
+// language, and those that it does not show stay.
 func newNames(b, said, old *vc.Birth) {
+	if reflect.DeepEqual(b.Names, said.Names) {
+		return // which keep puts back
+	}
+	for n := range b.Names {
+		if n >= len(old.Names) || b.Names[n].Script != old.Names[n].Script {
+			continue
+		}
+		if n < len(said.Names) && reflect.DeepEqual(b.Names[n], said.Names[n]) && n > 0 {
+			b.Names[n] = old.Names[n]
+			continue
+		}
+		b.Names[n].Kind, b.Names[n].Lang = old.Names[n].Kind, old.Names[n].Lang
+	}
+	b.Names = append(b.Names, old.Names[min(len(old.Names), 3):]...)
 	if len(b.Names) == 0 || len(said.Names) == 0 || b.Names[0].MRZ == nil || said.Names[0].MRZ == nil {
 		return
 	}

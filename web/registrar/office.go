@@ -236,15 +236,15 @@ func (h routes) paper(c echo.Context, s account.Session) error {
 	}
 	return h.show(c, web.View{Page: "registrar/paper", Title: "registrar.paper.title", Styles: officeStyles, Scripts: []string{"registrar/office.js"},
 		// The drawing is made of numbers.
-		Data: map[string]any{"About": about, "QR": template.HTML(image.SVG()), "Until": until, "Second": second, "Other": h.pages.Site().In(second, c.Request()), "Languages": h.others(c), "Sex": b.Sex, "Latin": latinNames(b.Names)}})
+		Data: map[string]any{"About": about, "QR": template.HTML(image.SVG()), "Until": until, "Second": second, "Other": h.pages.Site().In(second, c.Request()), "Languages": h.others(c, second), "Sex": b.Sex, "Latin": latinNames(b.Names)}})
 }
 
 // others are the languages that a pass can have beside the visitor's.
-func (h routes) others(c echo.Context) []web.Option {
+func (h routes) others(c echo.Context, second string) []web.Option {
 	var out []web.Option
 	for _, l := range web.Languages {
 		if l != h.pages.Site().Language(c.Request()) {
-			out = append(out, web.Option{Value: l, Label: web.LanguageName(l)})
+			out = append(out, web.Option{Value: l, Label: web.LanguageName(l), Checked: l == second})
 		}
 	}
 	return out
