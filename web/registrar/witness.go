@@ -125,6 +125,7 @@ func (h routes) dossierLines(c echo.Context, d issuer.Dossier) []line {
 	r := h.reader(c)
 	var b vc.Birth
 	if claimed(d.Birth, &b) {
+		b.Names = spelled(b.Names)
 		r.names(r.say("registrar.witness.child"), b.Names)
 		r.add(r.say("registrar.born"), r.uncertain(b.BirthDate))
 	}
@@ -132,7 +133,7 @@ func (h routes) dossierLines(c echo.Context, d issuer.Dossier) []line {
 	for _, x := range d.Guardianships {
 		var g vc.Guardianship
 		if claimed(x, &g) {
-			guardians = append(guardians, nameOf(issuer.WithParentNames(&g, &b).Guardian.Names)+" – "+r.choice("registrar.role-", g.Role))
+			guardians = append(guardians, nameOf(spelled(issuer.WithParentNames(&g, &b).Guardian.Names))+" – "+r.choice("registrar.role-", g.Role))
 		}
 	}
 	r.add(r.say("registrar.witness.guardians"), guardians...)
@@ -142,7 +143,7 @@ func (h routes) dossierLines(c echo.Context, d issuer.Dossier) []line {
 	}
 	var with []string
 	for _, x := range t.Accompanying {
-		with = append(with, nameOf(x.Names))
+		with = append(with, nameOf(spelled(x.Names)))
 	}
 	r.add(r.say("registrar.witness.companions"), with...)
 	var to []string
@@ -160,6 +161,18 @@ func (h routes) dossierLines(c echo.Context, d issuer.Dossier) []line {
 	}
 	r.add(r.say("registrar.witness.purpose"), t.Trip.Purpose)
 	return r.lines
+}
+
+// spelled writes out names that a credential has as machines read them alone: what
+// goes to a border is kept small.
+func spelled(names []vc.Name) []vc.Name {
+	out := slices.Clone(names)
+	for i, n := range out {
+		if n.MRZ != nil && plainName(n) == "" {
+			out[i].Full = strings.Join(strings.FieldsFunc(n.MRZ.Secondary+" "+n.MRZ.Primary, func(r rune) bool { return r == ' ' || r == '<' }), " ")
+		}
+	}
+	return out
 }
 
 // claimed reads the subject of a credential without believing it.
