@@ -84,7 +84,12 @@ func types(t *testing.T, x *webtest.Tab, text string) {
 	}
 	webtest.Value[bool](x, `(() => {
 		document.activeElement?.blur()
-		for (const c of `+string(b)+` + '\n') document.body.dispatchEvent(new KeyboardEvent('keydown', { key: c === '\n' ? 'Enter' : c, bubbles: true, cancelable: true, composed: true }))
+		let at = performance.now()
+		for (const c of `+string(b)+` + '\n') {
+			const key = new KeyboardEvent('keydown', { key: c === '\n' ? 'Enter' : c, bubbles: true, cancelable: true, composed: true })
+			Object.defineProperty(key, 'timeStamp', { value: at++ }) // a scanner keeps its pace on a busy machine
+			document.body.dispatchEvent(key)
+		}
 		return true
 	})()`)
 }

@@ -11,6 +11,7 @@ const rows = (list, pairs) => list.replaceChildren(...pairs.map(([key, value, va
 const bundle = (s) => {
   const b = s.bundle
   $('[data-anchor-changed]').hidden = !engine.anchorInfo()?.changed
+  $('[data-anchor-offered]').textContent = (engine.anchorInfo()?.offered ?? []).join(' ')
   if (b === null) return rows($('[data-bundle-facts]'), [['age', t('strip.none')]])
   rows($('[data-bundle-facts]'), [
     ['age', t('device.age-' + freshness(b), { age: age(b.ageSeconds) })],
@@ -24,7 +25,7 @@ const bundle = (s) => {
 const program = (s) => rows($('[data-program]'), [
   ['wasm', ms(s.wasmMs)],
   ['go', s.go],
-  ['packed', kilobytes(packed)],
+  ...(packed ? [['packed', kilobytes(packed)]] : []),
   ['kept', t(s.persisted ? 'device.kept-yes' : 'device.kept-no')]
 ])
 
@@ -65,6 +66,8 @@ const attempt = async (bring) => {
 }
 
 $('[data-update]').addEventListener('click', () => attempt(engine.updateBundle))
+// Another anchor makes the data in hand worthless: new data comes with it.
+$('[data-anchor-accept]').addEventListener('click', () => attempt(() => engine.acceptAnchor().then(engine.updateBundle)))
 $('[data-bundle-file]').addEventListener('change', async ({ target }) => {
   if (target.files.length) await attempt(() => engine.loadBundle(target.files[0]))
   target.value = ''
