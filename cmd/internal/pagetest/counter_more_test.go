@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kinpass/kinpass/internal/account"
 	"github.com/kinpass/kinpass/web/webtest"
 )
 
@@ -24,91 +23,47 @@ func chosen(t *testing.T, x *webtest.Tab, selector, name string, data []byte) {
 	})()`)
 }
 
-// TestCounterWithoutACamera: codes come from a scanner that types, from a picture
-// and as text; the adult's document by its lines; several children stand at the
-// counter at once; a person decides otherwise with a second one, who confirms it.
-func TestCounterWithoutACamera(t *testing.T) {
+// TestCounterKeepsThePost: what an officer set up is there after a reload, a code
+// comes from a picture and as text, and nothing that names anybody stays on the
+// device in the clear.
+func TestCounterKeepsThePost(t *testing.T) {
 	chromium, s := webtest.Open(t), stand(t)
-	for range 2 { // two children
-		if err := s.Family(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if err := s.Family(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	x := chromium.Tab(t, webtest.Desktop, "ar")
-	x.WithoutWorkers() // pages are weighed as they travel
+	x := chromium.Tab(t, webtest.Desktop, "en")
 	counter(t, x, s)
-	// The post is remembered, as it was set up.
 	x.Go(s.Verifier.Base + "/app/")
 	ready(t, x)
 	x.See("[data-view=scan]")
-	if where := x.Text("[data-where]"); !strings.Contains(where, "Gate 4") {
+	if where := x.Text("[data-where]"); !strings.Contains(where, "Gate 4") || !strings.Contains(where, "Nepal") {
 		t.Errorf("the post after a reload: %q", where)
 	}
-
-	// The adult's document first, by a reader that types; one digit is wrong.
-	const lines = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10"
-	types(t, x, strings.Replace(lines, "740812", "740813", 1))
-	x.Wait(`document.querySelectorAll('[data-document-list] li').length === 1`)
-
-	// A code by a scanner that types.
-	types(t, x, shown(t, s, 0))
-	decided(t, x)
-	x.Wait(`document.querySelector('[data-document-list] .govuk-error-message') !== null`)
-	x.Look("border document misread")
-	x.Click("[data-forget]")
-	x.Wait(`document.querySelectorAll('[data-document-list] li').length === 0`)
-	x.Type("#document", lines)
-	x.Click("[data-take-document]")
-	x.Wait(`document.querySelectorAll('[data-document-list] li').length === 1 && !document.querySelector('[data-document-list] .govuk-error-message') && document.querySelector('[data-changed]').textContent !== ''`)
-	if colour, codes := decided(t, x); colour == "green" {
-		t.Errorf("somebody else's document: %s %s", colour, codes)
-	}
-	if n := webtest.Value[int](x, `document.querySelectorAll('[data-lines] li').length`); n < 1 || n > 3 {
-		t.Errorf("%d lines", n)
-	}
-	x.Look("border document of another")
-	x.Click("[data-forget]")
-	x.Wait(`document.querySelector('[data-verdict]').dataset.colour === 'green'`)
-
-	// A second child by a picture, and a forged code as text.
-	x.Click("[data-add]")
-	x.See("[data-view=scan]")
 	var picture bytes.Buffer
-	if err := png.Encode(&picture, drawn(t, shown(t, s, 1))); err != nil {
+	if err := png.Encode(&picture, drawn(t, shown(t, s, 0))); err != nil {
 		t.Fatal(err)
 	}
 	chosen(t, x, "[data-picture]", "code.png", picture.Bytes())
-	x.Wait(`document.querySelectorAll('[data-people] li').length === 2 && !document.querySelector('[data-view="decision"]').hidden`)
-	x.Click("[data-add]")
-	x.See("[data-view=scan]")
-	x.Click("[data-view=scan] .post-scan__other details summary")
-	x.Type("#text", forged(shown(t, s, 1)))
-	x.Click("[data-typed] [type=submit]")
-	x.Wait(`[...document.querySelectorAll('[data-people] li')].map((e) => e.dataset.colour).join(' ') === 'green green red'`)
-	x.Look("border group")
-
-	// A person decides otherwise, which takes a reason and, for red, a second one.
+	turns(t, x, "green")
+	name := strings.Fields(x.Text("[data-child-name]"))[0]
+	types(t, x, "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10")
+	turns(t, x, "red")
 	x.Click("[data-override]")
 	x.See("[data-view=override]")
-	x.Click("#act")
-	x.Click("[data-override-form] [type=submit]")
-	x.See("[data-override-problem]")
-	if n := webtest.Value[int](x, `document.querySelectorAll('[data-override-errors] li').length`); n != 2 {
-		t.Errorf("%d errors without a reason and a second person", n)
-	}
-	x.Look("border override with errors")
-	x.Type("#reason", "The desk confirmed the papers by telephone.")
-	x.Type("#second", "4711")
+	x.Click("#act-2")
+	x.Type("#reason", "The lines of the passport are scratched.")
+	x.Cut(true) // it stays on the device until there is a network
 	x.Click("[data-override-form] [type=submit]")
 	x.See("[data-overridden]")
-	if said := x.Text("[data-overridden]"); !strings.Contains(said, "4711") || webtest.Value[string](x, `document.querySelector('[data-verdict]').dataset.colour`) != "red" {
-		t.Errorf("decided otherwise: %q", said)
-	}
-	x.Look("border overridden")
-	name := x.Text("[data-people]")
 	x.Click("[data-done]")
 	x.See("[data-view=scan]")
-	x.Wait(`document.querySelectorAll('[data-people] li, [data-added-list] li').length === 0`)
+
+	x.Click("[data-view=scan] .post-scan__other details summary")
+	x.Type("#text", "KP1:NOTHING")
+	x.Click("[data-typed] [type=submit]")
+	turns(t, x, "amber")
+	x.Click("[data-done]")
+	x.See("[data-view=scan]")
 
 	// Nothing that names anybody stays on the device in the clear.
 	if left := webtest.Value[string](x, `(async () => {
@@ -122,23 +77,8 @@ func TestCounterWithoutACamera(t *testing.T) {
 			db.close()
 		}
 		return all
-	})()`); strings.Contains(left, "telephone") || strings.Contains(left, strings.Fields(name)[0]) || strings.Contains(left, "ERIKSSON") {
+	})()`); strings.Contains(left, "scratched") || strings.Contains(left, strings.Trim(name, ",")) || strings.Contains(left, "ERIKSSON") {
 		t.Error("something of the travellers stays readable on the device")
-	}
-
-	// The second person says so with a sign-in of their own.
-	x.Wait(`fetch('/app/overrides').then((r) => r.text()).then((page) => { window.overrides = page }) && (window.overrides ?? '').includes('4711')`)
-	if strings.Contains(webtest.Value[string](x, `window.overrides`), `value="confirmed"`) {
-		t.Error("an officer may confirm what they decided themselves")
-	}
-	y := chromium.Tab(t, webtest.Phone, "en")
-	enter(t, y, s.Verifier, account.Guest{Role: "supervisor", Name: "Sela Supervisor"})
-	y.Look("border supervisor")
-	y.Go(s.Verifier.Base + "/app/overrides")
-	y.Look("border second person")
-	y.Press(`[name="answer"][value="confirmed"]`)
-	if webtest.Value[bool](y, `document.querySelector('[name="answer"]') !== null`) {
-		t.Error("it waits still")
 	}
 }
 
