@@ -6,7 +6,9 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/verifier/check"
+	"github.com/kinpass/kinpass/verifier/post"
 )
 
 // TestWordsAreThoseOfTheCheck: the page says every code of the check, in English
@@ -44,6 +46,33 @@ func TestWordsAreThoseOfTheCheck(t *testing.T) {
 	for code, w := range check.Texts() {
 		if fact, ok := cutFact(code); ok && all["border.js.fact."+fact] != w.Text {
 			t.Errorf("the fact %s is %q, the check says %q", fact, all["border.js.fact."+fact], w.Text)
+		}
+	}
+}
+
+// TestFaultsAreSaid: what the check refuses while it gets newer data is said in
+// words, not by its code.
+func TestFaultsAreSaid(t *testing.T) {
+	b, err := os.ReadFile("messages/en.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{check.ErrBundle, check.ErrNoBundle, check.ErrClock, post.ErrRollback} {
+		if code := fault.As(err).Code; all["border.js.fault."+code] == nil {
+			t.Errorf("no words for %s", code)
+		}
+	}
+	worker, err := os.ReadFile("static/worker.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`refuse\('([a-z-]+)'`).FindAllStringSubmatch(string(worker), -1) {
+		if all["border.js.fault."+m[1]] == nil && m[1] != "check-missing" { // as any that stops the page from working
+			t.Errorf("no words for %s", m[1])
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -82,7 +83,8 @@ func (h routes) correctPage(kind string) account.Handler {
 		if err != nil {
 			return err
 		}
-		if _, ok := standing.May(issuer.ActCorrect); !ok {
+		waits := slices.ContainsFunc(standing.Waiting, func(a issuer.Approval) bool { return strings.HasPrefix(a.Kind, issuer.ActCorrect) })
+		if _, ok := standing.May(issuer.ActCorrect); !ok || waits {
 			return h.show(c, web.View{Page: "registrar/no-act", Title: "registrar.act.none", Styles: officeStyles, Status: http.StatusConflict,
 				Data: map[string]any{"About": x.about, "Actions": standing}})
 		}

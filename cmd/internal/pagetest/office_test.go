@@ -160,6 +160,62 @@ func TestCorrectionIsSeenBefore(t *testing.T) {
 	}
 }
 
+// TestCorrectionOfAGuardianshipTakesTwo: a registrar proposes that a guardian may
+// take the child to one country alone; the record stays as it was until a
+// colleague, who sees what changes, approves.
+func TestCorrectionOfAGuardianshipTakesTwo(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	rosa, rex := chromium.Tab(t, webtest.Phone, "en"), chromium.Tab(t, webtest.Desktop, "en")
+	at := s.Issuer.Base
+	enter(t, rosa, s.Issuer, account.Guest{Role: "registrar", Name: "Rosa Registrar"})
+	enter(t, rex, s.Issuer, account.Guest{Role: "registrar", Name: "Rex Registrar"})
+	rosa.Go(at + find(t, rosa, at, "Tamang"))
+	record := webtest.Value[string](rosa, `document.querySelector('.kp-card a[href^="/app/guardianships/"]').getAttribute('href')`)
+	rosa.Go(at + record)
+	before := rosa.Text("main .govuk-summary-list")
+	rosa.Go(at + record + "/correct")
+	look(t, rosa, "correct guardianship")
+	rosa.Press("main form button[type=submit]")
+	rosa.See(".govuk-error-summary") // nothing would change
+	choose(rosa, "allowed-1", "IND")
+	webtest.Value[bool](rosa, `(document.querySelector('[name=conditions]').value = 'Not without a word to the other guardian', true)`)
+	rosa.Press("main form button[type=submit]")
+	if n := webtest.Value[int](rosa, `document.querySelectorAll('.desk-differs').length`); n != 2 {
+		t.Errorf("%d lines would change:\n%s", n, rosa.Text("main"))
+	}
+	look(t, rosa, "correct guardianship check")
+	rosa.Press("main form button")
+	look(t, rosa, "correction waits")
+	rosa.Go(at + record)
+	if now := rosa.Text("main .govuk-summary-list"); now != before {
+		t.Errorf("it changed before anybody approved:\n%s", now)
+	}
+	if rosa.Go(at + record + "/correct"); webtest.Value[bool](rosa, `document.querySelector('main form') !== null`) {
+		t.Error("it can be corrected again while a correction waits")
+	}
+
+	rex.Go(at + "/app/approvals")
+	rex.Press(".kp-card a")
+	look(t, rex, "approval of a correction")
+	for _, want := range []string{"Rosa Registrar", "India", "Not without a word"} {
+		if !strings.Contains(rex.Text("main"), want) {
+			t.Errorf("the colleague does not read %q:\n%s", want, rex.Text("main"))
+		}
+	}
+	rex.Click("input[value=approve]")
+	rex.Press("main form button")
+	rex.See(".govuk-notification-banner--success")
+	rex.Go(at + record)
+	look(t, rex, "guardianship corrected")
+	if text := rex.Text("main .govuk-summary-list"); !strings.Contains(text, "India") || !strings.Contains(text, "Not without a word") {
+		t.Errorf("the record does not have the correction:\n%s", text)
+	}
+	rex.Go(at + record + "/history")
+	if text := rex.Text("main"); !strings.Contains(text, "Correction in force") || !strings.Contains(text, "Approved: Change a guardianship") {
+		t.Errorf("the history does not have the correction:\n%s", text)
+	}
+}
+
 // TestImportTakesTwo: one registrar brings a file, a colleague lets it in; refused
 // rows come back with the reason, are mended and brought again.
 func TestImportTakesTwo(t *testing.T) {
@@ -283,5 +339,83 @@ func TestCourtOverrides(t *testing.T) {
 	x.Press("main form button")
 	if webtest.Value[bool](x, `document.querySelector('.kp-card') !== null`) {
 		t.Error("the order is still there")
+	}
+}
+
+// TestOverrideTakesTwoToLast: what one judge orders over another office's list
+// ends by itself, and lasts when another judge confirms it, until it is lifted.
+func TestOverrideTakesTwoToLast(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	carla, cyrus := chromium.Tab(t, webtest.Phone, "en"), chromium.Tab(t, webtest.Desktop, "en")
+	at := s.Issuer.Base
+	enter(t, carla, s.Issuer, account.Guest{Role: "court", Name: "Carla Court"})
+	enter(t, cyrus, s.Issuer, account.Guest{Role: "court", Name: "Cyrus Court"})
+	order := func(purpose, index, reason string) {
+		t.Helper()
+		carla.Go(at + "/app/overrides")
+		carla.Click("input[value=" + purpose + "]")
+		carla.Type("#list", "https://elsewhere.example/status/"+purpose+"/1")
+		carla.Type("#index", index)
+		carla.Click("input[value=" + reason + "]")
+		carla.Press("main form button")
+	}
+	order("suspension", "4711", "safety")
+	carla.See(".govuk-notification-banner--success")
+	if text := carla.Text(".kp-card"); !strings.Contains(text, "ends by itself") {
+		t.Errorf("an order of one person has no end:\n%s", text)
+	}
+	// The judge who ordered is not the second person.
+	carla.Press(".kp-card a[href$=confirm]")
+	carla.Press("main form button")
+	carla.See("#reason-error")
+	carla.Click("input[value=upheld]")
+	carla.Press("main form button")
+	look(t, carla, "confirm of ones own")
+	if text := carla.Text(".govuk-error-summary"); !strings.Contains(text, "Another person") {
+		t.Errorf("why not is said as: %s", text)
+	}
+
+	cyrus.Go(at + "/app/overrides")
+	cyrus.Press(".kp-card a[href$=confirm]")
+	look(t, cyrus, "confirm override")
+	cyrus.Click("input[value=upheld]")
+	cyrus.Press("main form button")
+	look(t, cyrus, "override confirmed")
+	if text := cyrus.Text(".kp-card"); strings.Contains(text, "ends by itself") || webtest.Value[bool](cyrus, `document.querySelector('.kp-card a[href$=confirm]') !== null`) {
+		t.Errorf("a confirmed order still ends:\n%s", text)
+	}
+	cyrus.Press(".kp-card a[href$=lift]")
+	cyrus.Click("input[value=resolved]")
+	cyrus.Press("main form button")
+	if webtest.Value[bool](cyrus, `document.querySelector('.kp-card') !== null`) {
+		t.Errorf("the order is still there:\n%s", cyrus.Text("main"))
+	}
+
+	// To revoke takes two from the start, and so does taking that back.
+	order("revocation", "815", "mandateEnded")
+	look(t, carla, "override waits")
+	if text := carla.Text(".kp-card"); strings.Contains(text, "in force") || webtest.Value[bool](carla, `document.querySelector('.kp-card a') !== null`) {
+		t.Errorf("one judge revoked:\n%s", text)
+	}
+	approve := func(name string) {
+		t.Helper()
+		cyrus.Go(at + "/app/approvals")
+		cyrus.Press(".kp-card a")
+		look(t, cyrus, name)
+		cyrus.Click("input[value=approve]")
+		cyrus.Press("main form button")
+		cyrus.See(".govuk-notification-banner--success")
+	}
+	approve("approval of an override")
+	carla.Go(at + "/app/overrides")
+	carla.Press(".kp-card a[href$=lift]")
+	carla.Click("input[value=resolved]")
+	carla.Press("main form button")
+	carla.See(".govuk-notification-banner")
+	carla.See(".kp-card")
+	approve("approval of lifting")
+	carla.Go(at + "/app/overrides")
+	if webtest.Value[bool](carla, `document.querySelector('.kp-card') !== null`) {
+		t.Errorf("the order is still there:\n%s", carla.Text("main"))
 	}
 }
