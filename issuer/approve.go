@@ -85,6 +85,9 @@ type Approval struct {
 
 	Own   bool   `json:"-"` // the caller proposed it, so another person decides
 	Birth string `json:"-"` // of a guardianship: id of the ward's birth
+	// Needs are the roles one of which has to approve it because the proposer has
+	// none of them; nil where the caller may. Whoever else finds it may refuse it.
+	Needs []string `json:"-"`
 	// Of the record.
 	State  string `json:"-"`
 	Status string `json:"-"`
@@ -148,8 +151,47 @@ func (i *Issuer) told(ctx context.Context, c Caller, a approval) (Approval, erro
 			return Approval{}, ErrNoSuchApproval
 		}
 		x.Current, x.Birth, x.State, x.Status = r.Record, r.Birth, r.State, r.Status
+		if x.Needs, err = needs(c, a, r); err != nil {
+			return Approval{}, err
+		}
 	}
 	return x, nil
+}
+
+// needs gives the roles one of which has to approve an act on a mandate where
+// neither the proposer's nor the caller's decides on it, as approving will ask.
+func needs(c Caller, a approval, r row) ([]string, error) {
+	if r.Kind != KindGuardianship {
+		return nil, nil
+	}
+	records, by := [][]byte{r.Record}, []string{a.Caller.Role, c.Role}
+	switch a.Kind {
+	case actRevoke:
+		roles, err := r.entitled()
+		if err != nil || slices.ContainsFunc(by, func(role string) bool { return slices.Contains(roles, role) }) {
+			return nil, err
+		}
+		return roles, nil
+	case actCorrectGuardianship:
+		records = append(records, a.Payload)
+	case actRegisterGuardianship, actReleaseGuardianship:
+		if r.SignedAs != "" {
+			return nil, nil
+		}
+		by = append(by, r.Proposer.Role)
+	default:
+		return nil, nil
+	}
+	for _, record := range records {
+		var g vc.Guardianship
+		if err := json.Unmarshal(record, &g); err != nil {
+			return nil, err
+		}
+		if decidedBy(g.LegalBasis.Type, by...) == "" {
+			return vc.RolesFor(g.LegalBasis.Type), nil
+		}
+	}
+	return nil, nil
 }
 
 // concerns reports whether an act on a record is the caller's business. A

@@ -138,11 +138,13 @@ func TestBasisTable(t *testing.T) {
 				} else if o.State == StatePending {
 					// A colleague of the same office does not make it that office's to
 					// decide; one of the office that decides does.
+					d.needs(c[1], o.Approval, vc.RolesFor(kind)...)
 					_, err := d.Approve(ctx, c[1], o.Approval, true)
 					if !errors.Is(err, ErrBasisDecision) || fault.As(err).Fields[0].Path != "/legalBasis/type" {
 						t.Errorf("%s by two of %s: %v", kind, role, err)
 					}
 					signer = vc.RolesFor(kind)[0]
+					d.needs(callers[signer][1], o.Approval)
 					o = d.approveAs(callers[signer][1], o)
 				} else if !byRecord(newGuardianship(b, onBasis(kind))) || !decides(role, kind) {
 					t.Errorf("%s by %s alone: %+v", kind, role, o)
@@ -362,6 +364,9 @@ func TestCorrectionKeepsToTheBasis(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, explain(err))
 			}
+			if a, err := d.Approval(ctx, c.by[1], p.Approval); err != nil || a.Needs == nil {
+				t.Errorf("%s: nobody is said to be needed, %v", name, err)
+			}
 			if _, err := d.Approve(ctx, c.by[1], p.Approval, true); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -378,6 +383,7 @@ func TestCorrectionKeepsToTheBasis(t *testing.T) {
 			if err != nil {
 				t.Fatal(explain(err))
 			}
+			d.needs(c.by[1], p.Approval)
 			d.approveAs(c.by[1], p)
 			_, text, err := d.Paper(ctx, rita, d.birthOf(o.ID), o.ID)
 			if err != nil || kidOf(t, ProfilePaper, text) != c.signed {
@@ -385,6 +391,15 @@ func TestCorrectionKeepsToTheBasis(t *testing.T) {
 			}
 		}
 	})
+}
+
+// needs looks whom somebody is told that a proposal needs beside them.
+func (d *desk) needs(c Caller, id string, roles ...string) {
+	d.t.Helper()
+	a, err := d.Approval(ctx, c, id)
+	if err != nil || !slices.Equal(a.Needs, roles) {
+		d.t.Errorf("%s is told that %s needs %v, want %v; %v", c.Name, a.Kind, a.Needs, roles, err)
+	}
 }
 
 // TestCountersignatureIsAStates: an organisation does not give itself what only

@@ -148,6 +148,12 @@ func (i *Issuer) History(ctx context.Context, c Caller, kind, id string) ([]Even
 	if err != nil {
 		return nil, err
 	}
+	for n := range out {
+		// One person's correction left no proposal: the record says whose it is.
+		if e := &out[n]; e.What == EventVersion && e.Version == r.Version && e.By == "" {
+			e.By, e.Role, e.Second = r.Proposer.Name, r.Proposer.Role, r.Approver
+		}
+	}
 	first := Event{At: r.Created, What: EventRegistered}
 	if r.Version == 1 {
 		first.By, first.Role, first.Second = r.Proposer.Name, r.Proposer.Role, r.Approver

@@ -3,6 +3,8 @@ package issuer
 import (
 	"context"
 	"time"
+
+	"github.com/kinpass/kinpass/internal/keys"
 )
 
 // Week counts what one office did in one week.
@@ -43,6 +45,8 @@ func monday(t time.Time) time.Time {
 type KeyState struct {
 	Name    string
 	Use     string // credentials, or the role that it signs for
+	Role    string // that it signs for; "" for the ledger
+	Parts   bool   // it signs what is shown in parts
 	Alg     string
 	From    time.Time
 	Until   time.Time // zero: no end
@@ -69,10 +73,21 @@ func (i *Issuer) KeyStates(ctx context.Context, c Caller) (keys []KeyState, list
 	}
 	for _, k := range i.cfg.Ring.Keys {
 		s := KeyState{Name: k.Name, Use: k.Use, Alg: k.Alg, From: k.NotBefore, Until: k.NotAfter, Listed: inForce[i.did+"#"+k.Name]}
+		s.Role, s.Parts = signsFor(k.Use)
 		if is, err := i.cfg.Ring.Current(k.Use, now); err == nil {
 			s.Current = is.Name == k.Name
 		}
 		keys = append(keys, s)
 	}
 	return keys, listed, nil
+}
+
+// signsFor gives the role that keys of a use sign for, "" for the ledger's, and
+// whether it is what is shown in parts.
+func signsFor(use string) (role string, parts bool) {
+	switch use {
+	case keys.UseCredentials, keys.UseSelective:
+		return RoleRegistrar, use == keys.UseSelective
+	}
+	return keys.RoleOf(use), keys.Selective(use)
 }

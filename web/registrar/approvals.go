@@ -38,7 +38,7 @@ var approving = part{
 		list, err := h.Approvals(c.Request().Context(), caller(s))
 		n := 0
 		for _, a := range list {
-			if !a.Own {
+			if !a.Own && a.Needs == nil {
 				n++
 			}
 		}
@@ -54,6 +54,10 @@ type waiting struct {
 	Lines  []line // what the record says
 	Pairs  []pair // of a correction: what it would say, beside what it says
 	Over   *issuer.OverrideRequest
+
+	Choices []web.Option // what the caller may decide
+
+	Compare bool // it is about possible duplicates, which the caller may compare
 }
 
 // approvalsAbout tells of each proposal what it is about. Nothing is read twice.
@@ -108,19 +112,22 @@ func (h routes) approvals(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
-	var mine, others []waiting
+	var mine, others, elsewhere []waiting
 	for _, a := range list {
 		w, err := h.waiting(c, s, a)
 		if err != nil {
 			return err
 		}
-		if a.Own {
+		switch {
+		case a.Own:
 			mine = append(mine, w)
-		} else {
+		case a.Needs != nil:
+			elsewhere = append(elsewhere, w)
+		default:
 			others = append(others, w)
 		}
 	}
-	v := web.View{Page: "registrar/approvals", Title: "registrar.approvals.title", Styles: officeStyles, Data: map[string]any{"Mine": mine, "Others": others}}
+	v := web.View{Page: "registrar/approvals", Title: "registrar.approvals.title", Styles: officeStyles, Data: map[string]any{"Mine": mine, "Others": others, "Elsewhere": elsewhere}}
 	switch c.QueryParam("done") {
 	case "approved":
 		v.Notice = &web.Notice{Text: "registrar.approvals.approved", Success: true}
@@ -148,6 +155,11 @@ func (h routes) approvalForm(c echo.Context, s account.Session, f web.Form) erro
 			return err
 		}
 	}
+	if a.Needs == nil {
+		w.Choices = append(w.Choices, web.Option{Value: "approve", Label: h.text(c, "registrar.approval.approve")})
+	}
+	w.Choices = append(w.Choices, web.Option{Value: "deny", Label: h.text(c, "registrar.approval.deny")})
+	w.Compare = a.RecordKind == issuer.KindBirth && a.State == issuer.StateHeld && s.Account.Role == issuer.RoleRegistrar
 	status := http.StatusOK
 	if !f.Good() {
 		status = http.StatusUnprocessableEntity

@@ -130,7 +130,7 @@ func (x *imports) take(s account.Session, id string, body io.Reader) (*importJob
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if j == nil {
-		if len(x.jobs) >= maxImports {
+		if !x.room() {
 			return nil, errImportBusy
 		}
 		j = &importJob{ID: newRef(), By: s.Account.Name, byID: s.Account.ID, State: importWaits, At: time.Now()}
@@ -148,6 +148,22 @@ func (x *imports) take(s account.Session, id string, body io.Reader) (*importJob
 		}
 	}
 	return j, nil
+}
+
+// room makes room for another import: the oldest that is over goes. It reports
+// false where all of them wait or run.
+func (x *imports) room() bool {
+	if len(x.jobs) < maxImports {
+		return true
+	}
+	oldest := ""
+	for id, j := range x.jobs {
+		if j.State != importWaits && j.State != importRuns && (oldest == "" || j.At.Before(x.jobs[oldest].At)) {
+			oldest = id
+		}
+	}
+	delete(x.jobs, oldest)
+	return oldest != ""
 }
 
 func (x *imports) page(c echo.Context, s account.Session) error {
@@ -177,7 +193,7 @@ func (x *imports) upload(c echo.Context, s account.Session) error {
 		f.Wrong("file", "registrar.import.choose")
 		return x.form(c, s, f)
 	}
-	id := ""
+	id, rows := "", 0
 	for _, h := range files.File["file"] {
 		r, err := h.Open()
 		if err != nil {
@@ -189,6 +205,14 @@ func (x *imports) upload(c echo.Context, s account.Session) error {
 			return err
 		}
 		id = j.ID
+		rows = j.Lines
+	}
+	if rows == 0 {
+		x.mu.Lock()
+		delete(x.jobs, id)
+		x.mu.Unlock()
+		f.Wrong("file", "registrar.import.empty")
+		return x.form(c, s, f)
 	}
 	return c.Redirect(http.StatusSeeOther, "/app/import/"+id)
 }

@@ -155,6 +155,9 @@ func (r *reader) names(label string, names []vc.Name) {
 
 func (r *reader) name(n vc.Name) string {
 	s := plainName(n)
+	if n.Kind == "former" && s != "" {
+		s += " – " + r.say("registrar.name-former")
+	}
 	switch n.Status {
 	case "unnamed":
 		if s == "" {

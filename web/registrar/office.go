@@ -77,6 +77,7 @@ type keyRow struct {
 	issuer.KeyState
 	State string // end of a key of a message
 	Ends  bool   // it ends within thirty days
+	For   string // whose signatures it makes
 }
 
 func (h routes) keys(c echo.Context, s account.Session) error {
@@ -87,7 +88,13 @@ func (h routes) keys(c echo.Context, s account.Session) error {
 	now := time.Now()
 	var out []keyRow
 	for _, k := range list {
-		row := keyRow{KeyState: k, Ends: !k.Until.IsZero() && k.Until.Before(now.AddDate(0, 0, 30))}
+		row := keyRow{KeyState: k, Ends: !k.Until.IsZero() && k.Until.Before(now.AddDate(0, 0, 30)), For: h.text(c, "registrar.keys.use-ledger")}
+		if k.Role != "" {
+			row.For = h.text(c, "role."+k.Role)
+		}
+		if k.Parts {
+			row.For += " – " + h.text(c, "registrar.keys.use-parts")
+		}
 		switch {
 		case !k.Until.IsZero() && !now.Before(k.Until):
 			row.State = "over"

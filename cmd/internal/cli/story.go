@@ -486,7 +486,7 @@ func (p *player) paper(ctx context.Context) error {
 		return fmt.Errorf("the paper pass with a confirmed portrait is %s (%s)", d.Colour, strings.Join(d.Codes(), " "))
 	}
 	p.line("        The officer confirms the portrait: %s", strings.ToUpper(d.Colour.String()))
-	return p.happened("paper-confirmed", step{Expected: check.Green, Colour: d.Colour, Codes: d.Codes(), code: check.CodePaperBearer, At: t, kp1: pass.KP1, medium: qr.Paper}, d)
+	return p.happened("paper-confirmed", step{Expected: check.Green, Colour: d.Colour, Codes: d.Codes(), code: check.CodeOK, At: t, kp1: pass.KP1, medium: qr.Paper}, d)
 }
 
 // revoke ends the guardianship; it takes two registrars.

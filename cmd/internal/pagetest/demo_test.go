@@ -68,6 +68,9 @@ func TestStartPage(t *testing.T) {
 	phone.Look("demonstration start")
 	phone.Press(`button[value="papers"]`)
 	phone.See(`[data-state="over"] button`)
+	if n := webtest.Value[int](phone, `document.querySelectorAll('.demo-decision').length`); n != 10 || !strings.Contains(phone.Text("[data-state]"), "كل القرارات كانت كما هو متوقع") {
+		t.Errorf("of %d decisions not every one was as it had to be: %s", n, phone.Text("[data-state]"))
+	}
 	phone.Look("demonstration story")
 }
 

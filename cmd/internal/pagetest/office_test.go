@@ -243,6 +243,9 @@ func TestImportTakesTwo(t *testing.T) {
 	}
 	rosa.Go(at + "/app/import")
 	look(t, rosa, "import")
+	if bring(""); !strings.Contains(rosa.Text(".govuk-error-summary"), "This file has no rows") {
+		t.Error("an empty file is not explained")
+	}
 	job := bring(birth("AAAAAAAAAAAAAAAAAAAAA1", "Goodone", "IMP-1", "2021-03-10") + "\n\n" + birth("AAAAAAAAAAAAAAAAAAAAA2", "Badone", "IMP-2", "2031-03-10") + "\nnot json")
 	look(t, rosa, "import waits")
 	if webtest.Value[bool](rosa, `document.querySelector('main form') !== null`) {

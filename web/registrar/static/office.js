@@ -31,7 +31,7 @@ const form = document.querySelector('form[data-parts]')
 if (form) {
   form.addEventListener('submit', async (event) => {
     const files = [...form.querySelector('input[type=file]').files]
-    if (files.length === 0) return
+    if (files.every((f) => f.size === 0)) return // the page says what is wrong
     event.preventDefault()
     const button = form.querySelector('button[type=submit]')
     const state = form.querySelector('[data-sending]')
