@@ -57,7 +57,7 @@ func Routes(s *serve.Server, p *account.Pages, w *wallet.Wallet) {
 
 // nav gives what people of a role find in the navigation.
 func nav(role string) []web.NavItem {
-	return []web.NavItem{{Href: "/app/add", Label: "guardian.nav.add"}, {Href: "/app/papers", Label: "guardian.paper.nav"}, {Href: keptAddress, Label: "guardian.nav.kept"}}
+	return []web.NavItem{{Href: "/app/add", Label: "guardian.nav.add"}, {Href: "/app/papers", Label: "guardian.paper.nav"}, {Href: keptAddress, Label: "guardian.nav.kept"}, {Href: "/app/log", Label: "guardian.log.title"}}
 }
 
 // deleteAll forgets everything that the wallet keeps for a guardian.

@@ -85,5 +85,8 @@ func TestEverybodyHasAHome(t *testing.T) {
 		x := chromium.Tab(t, c.size, "en")
 		join(t, x, c.at, c.guest)
 		x.Look(c.name + " first page")
+		if c.name == "guardian" && !webtest.Value[bool](x, `document.querySelector('nav a[href="/app/log"]') !== null`) {
+			t.Error("what the wallet did is not in the menu")
+		}
 	}
 }
