@@ -23,6 +23,7 @@ type about struct {
 	State          state
 	Child          []string // names, one a script
 	Unnamed        bool     // the child has no name yet
+	Hidden         bool     // whoever reads this does not read the register: nothing of the child is told
 	Born           string
 	Number         string   // of the registration
 	Guardian       []string // of a guardianship

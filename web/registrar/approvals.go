@@ -99,6 +99,7 @@ func (h routes) waiting(c echo.Context, s account.Session, a issuer.Approval) (w
 	}
 	x := h.about(c, &b, g)
 	x.ID, x.Href, x.State = a.Record, placeOf(a.RecordKind, a.Record), stateOf(issuer.Record{State: a.State, Status: a.Status})
+	x.Hidden = record == nil
 	w.About = &x
 	var p struct{ Reason, Decision string }
 	if len(a.Proposal) > 0 && json.Unmarshal(a.Proposal, &p) == nil {

@@ -60,6 +60,7 @@ func (h routes) witness(c echo.Context, s account.Session) error {
 	}
 	f := web.Form{Values: v}
 	text := v.Get("dossier")
+	pasted := text != "" && len(text) <= maxDossier
 	if file, err := c.FormFile("file"); err == nil && text == "" {
 		r, err := file.Open()
 		if err != nil {
@@ -80,7 +81,9 @@ func (h routes) witness(c echo.Context, s account.Session) error {
 		f.Wrong("file", "registrar.witness.wrong-file")
 	}
 	if !f.Good() {
-		v.Del("dossier")
+		if !pasted {
+			v.Del("dossier")
+		}
 		return h.witnessForm(c, f, http.StatusUnprocessableEntity)
 	}
 	if ref := strings.TrimSpace(v.Get("reference")); ref != "" {

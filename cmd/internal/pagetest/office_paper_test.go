@@ -31,6 +31,9 @@ func TestPaperAndWitness(t *testing.T) {
 	look(t, x, "witness")
 	x.Type("#dossier", `{"birth":1}`)
 	x.Press("main form button")
+	if got := webtest.Value[string](x, `document.querySelector('#dossier').value`); got != `{"birth":1}` {
+		t.Errorf("what was pasted is %q now", got)
+	}
 	x.See(".govuk-error-summary")
 	look(t, x, "witness wrong file")
 }
