@@ -201,6 +201,29 @@ func TestLeaving(t *testing.T) {
 	if n := webtest.Value[int](x, count); n != 0 {
 		t.Errorf("signing out left %d hours", n)
 	}
+
+	// Nothing goes before somebody says that they are sure; then everything goes.
+	x = chromium.Tab(t, webtest.Phone, "ar")
+	join(t, x, s.Wallet, account.Guest{Role: "guardian"})
+	webtest.Value[bool](x, keep)
+	x.Go(s.Wallet.Base + "/app/papers/new") // without a child there is a way on
+	x.Press(`main a[href="/app/add"]`)
+	x.Go(s.Wallet.Base + "/app/account/delete")
+	x.Press(`form[action="/app/account/delete"] button`)
+	x.See(".govuk-error-summary")
+	x.Look("wallet delete not sure")
+	if n := webtest.Value[int](x, count); n != 1 {
+		t.Errorf("who was not sure has %d hours left, want 1", n)
+	}
+	x.Click("[name=sure]")
+	x.Press(`form[action="/app/account/delete"] button`)
+	if p := x.Path(); p != "/app/deleted" {
+		t.Errorf("after deleting at %s", p)
+	}
+	x.Look("wallet deleted")
+	if left := webtest.Value[int](x, `indexedDB.databases().then((all) => all.filter((d) => d.name === 'documents').length)`); left != 0 {
+		t.Error("deleting everything left codes on the phone")
+	}
 }
 
 // TestOfferByCamera: a guardian holds the phone over the letter.

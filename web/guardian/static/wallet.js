@@ -17,6 +17,7 @@ purge().catch(() => {})
 // it may be the papers of the way out.
 for (const form of document.querySelectorAll('form[action^="/app/sign-out"], form[action="/app/account/delete"]')) {
   form.addEventListener('submit', async (event) => {
+    if (form.elements.sure?.checked === false) return // it is asked again, and nothing is deleted
     event.preventDefault()
     await Promise.race([forgetAll().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 1500))])
     form.submit()
