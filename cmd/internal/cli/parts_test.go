@@ -351,8 +351,8 @@ func TestThirdPartyReadsDerived(t *testing.T) {
 
 func text(v any) string { s, _ := v.(string); return s }
 
-// TestOldDataDirectory: an issuer from before there was a second kind of key
-// gets one when it starts, keeps the first, and gets no other later. What
+// TestOldDataDirectory: an issuer from before there were keys for selective
+// disclosure and for the ledger gets them when it starts, keeps the first, and gets no other later. What
 // repairs or inspects makes none.
 func TestOldDataDirectory(t *testing.T) {
 	h := &home{dir: t.TempDir()}
@@ -374,7 +374,7 @@ func TestOldDataDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 		k := r.Of(keys.UseSelective)
-		if len(r.Keys) != 2 || len(k) != 1 || k[0].Alg != keys.ES256 || k[0].Name != "selective-1" || !first.Equal(r.Of(keys.UseCredentials)[0].Public()) {
+		if len(r.Keys) != 3 || len(r.Of(keys.UseLedger)) != 1 || len(k) != 1 || k[0].Alg != keys.ES256 || k[0].Name != "selective-1" || !first.Equal(r.Of(keys.UseCredentials)[0].Public()) {
 			t.Fatalf("%d keys", len(r.Keys))
 		}
 		if made == nil {
