@@ -100,6 +100,8 @@ func (h routes) keys(c echo.Context, s account.Session) error {
 			row.State = "over"
 		case now.Before(k.From):
 			row.State = "later"
+		case k.Current && k.Role == "": // the ledger's stands on no trust list
+			row.State = "used"
 		case k.Current && k.Listed:
 			row.State = "signs"
 		case k.Current:
