@@ -274,11 +274,7 @@ func TestCompanionAndWitness(t *testing.T) {
 	ana.Print("print")
 	held := 0
 	for i := range webtest.Value[int](ana, `document.querySelectorAll('.kp-sheet__code').length`) {
-		text, err := qr.ReadImage(ana.Photo(".kp-sheet__code:nth-child(" + strconv.Itoa(i+1) + ")"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := qr.Unpack(text)
+		p, err := qr.Unpack(codeIn(t, ana, ".kp-sheet__code:nth-child("+strconv.Itoa(i+1)+")"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,10 +293,7 @@ func TestCompanionAndWitness(t *testing.T) {
 		t.Errorf("%d pages of paper", n)
 	}
 	father1.Print("pass")
-	text, err := qr.ReadImage(father1.Photo(".kp-sheet__code"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := codeIn(t, father1, ".kp-sheet__code")
 	// The father alone: the sheet is good, and the mother has not agreed.
 	if d, err := s.Check.Check(t.Context(), []string{text}, check.Facts{Confirm: []string{check.Portrait}}); err != nil || d.Colour != check.Amber || !slices.Contains(d.Codes(), check.CodeConsentMissingCo) || len(d.Codes()) > 2 {
 		t.Errorf("%s %v %v", d.Colour, d.Codes(), err)

@@ -30,10 +30,7 @@ func colour(t *testing.T, s *cli.Stand, x *webtest.Tab, selector string) string 
 	if err := officer.Do(t.Context(), "POST", "/verifier/bundles", nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	text, err := qr.ReadImage(x.Photo(selector))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := codeIn(t, x, selector)
 	var d struct {
 		Colour string `json:"colour"`
 	}

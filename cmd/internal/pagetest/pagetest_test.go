@@ -4,10 +4,12 @@ package pagetest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/kinpass/kinpass/cmd/internal/cli"
 	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/web/webtest"
 )
 
@@ -89,4 +91,21 @@ func TestEverybodyHasAHome(t *testing.T) {
 			t.Error("what the wallet did is not in the menu")
 		}
 	}
+}
+
+// codeIn reads the QR code that a page shows. Where the pixels of the screen and
+// the modules of the code meet badly, the reader of the tests misses one now and
+// then: it gets another picture, somewhat larger.
+func codeIn(t *testing.T, x *webtest.Tab, selector string) string {
+	t.Helper()
+	var err error
+	for width := 320; width <= 380; width += 20 {
+		var text string
+		if text, err = qr.ReadImage(x.Photo(selector)); err == nil {
+			return text
+		}
+		webtest.Value[bool](x, fmt.Sprintf(`(document.querySelector(%q).style.width = '%dpx') !== ''`, selector, width))
+	}
+	t.Fatal(err)
+	return ""
 }

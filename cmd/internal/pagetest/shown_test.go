@@ -9,7 +9,6 @@ import (
 
 	"github.com/kinpass/kinpass/api"
 	"github.com/kinpass/kinpass/internal/account"
-	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/verifier"
 	"github.com/kinpass/kinpass/verifier/check"
 	wallets "github.com/kinpass/kinpass/wallet"
@@ -56,10 +55,7 @@ func TestCodeWithAConsent(t *testing.T) {
 	}
 	decide := func(x *webtest.Tab, confirm ...string) verifier.Result {
 		t.Helper()
-		text, err := qr.ReadImage(x.Photo(".kp-show__code svg"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := codeIn(t, x, ".kp-show__code svg")
 		d, err := s.Check.Check(t.Context(), []string{text}, check.Facts{Exit: "GHA", Entry: "TGO", Confirm: confirm})
 		if err != nil {
 			t.Fatal(err)
