@@ -350,7 +350,7 @@ func (x *Tab) Findings() []string {
 	}
 	Value[int](x, axe+`; 0`)
 	found := Value[looks](x, `(async () => {
-		const r = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+		const r = await axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
 		return {
 			findings: r.violations.map((v) => ({ id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.map((n) => ({ html: n.html })) })),
 			wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
