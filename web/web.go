@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -212,12 +213,59 @@ func (s *Site) Asset(name string) (string, error) {
 // Files lists the static files by name.
 func (s *Site) Files() []string { return slices.Sorted(maps.Keys(s.files)) }
 
-// Version names the whole of the static files by their content.
-func (s *Site) Version() string { return s.tree }
+// Manifest answers with what lets an app be installed (Web Application Manifest),
+// under the name of the service. Its icons are icon.svg, icon-192.png and
+// icon-512.png of the app's static files.
+func (s *Site) Manifest(w http.ResponseWriter, r *http.Request, app string) error {
+	var icons []map[string]string
+	for _, i := range []struct{ file, size, purpose string }{
+		{"icon.svg", "any", "any"}, {"icon-192.png", "192x192", "any"}, {"icon-512.png", "512x512", "any"}, {"icon-512.png", "512x512", "maskable"},
+	} {
+		address, err := s.Asset(app + "/" + i.file)
+		if err != nil {
+			return err
+		}
+		icons = append(icons, map[string]string{"src": address, "sizes": i.size, "purpose": i.purpose})
+	}
+	lang := s.Language(r)
+	name := s.Text(r, "site."+s.role)
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Vary", "Accept-Language, Cookie")
+	h.Set("Content-Type", "application/manifest+json")
+	return json.NewEncoder(w).Encode(map[string]any{
+		"id": Root, "name": name, "short_name": name, "lang": lang, "dir": direction(lang), "start_url": Root, "scope": Root,
+		"display": "standalone", "background_color": "#ffffff", "theme_color": "#14505c", "icons": icons,
+	})
+}
 
-// File gives what is in a static file, nil if there is none: for one that must be
-// served at an address of its own, such as a service worker.
-func (s *Site) File(name string) []byte { return s.files[name].body }
+// Worker answers with a service worker: the static file, after "const kept" with
+// what it keeps: the version, the addresses of these static files, and the pages.
+// As they are part of it, a browser that finds others takes the new ones.
+func (s *Site) Worker(w http.ResponseWriter, script string, files, pages []string) error {
+	kept := struct {
+		Version string   `json:"version"`
+		Files   []string `json:"files"`
+		Pages   []string `json:"pages"`
+	}{Version: s.tree, Pages: pages}
+	for _, name := range files {
+		address, err := s.Asset(name)
+		if err != nil {
+			return err
+		}
+		kept.Files = append(kept.Files, address)
+	}
+	head, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'")
+	h.Set("Content-Type", "text/javascript; charset=utf-8")
+	_, err = fmt.Fprintf(w, "const kept = %s\n%s", head, s.files[script].body)
+	return err
+}
 
 // Static answers with a static file; its address names the content, so it may
 // be kept for ever. False: there is none of that name and version.

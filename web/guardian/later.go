@@ -1,7 +1,6 @@
 package guardian
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"time"
@@ -104,26 +103,9 @@ func (h routes) usableConsents(c echo.Context, s account.Session, child string) 
 var offline = []string{"govuk.css", "govuk.js", "kinpass.css", "mark.svg", "page.js",
 	"guardian/wallet.css", "guardian/show.css", "guardian/wallet.js", "guardian/keep.js", "guardian/kept.js", "guardian/code.js", "guardian/icon.svg"}
 
-// worker is the service worker. Its list of files is part of it, so that a
-// browser that finds another list takes the new files.
+// worker is the service worker: it keeps one page, the same for everybody.
 func (h routes) worker(c echo.Context) error {
-	site := h.pages.Site()
-	var list []string
-	for _, name := range offline {
-		address, err := site.Asset(name)
-		if err != nil {
-			return err
-		}
-		list = append(list, address)
-	}
-	head, err := json.Marshal(map[string]any{"version": site.Version(), "files": list, "page": keptAddress})
-	if err != nil {
-		return err
-	}
-	hd := c.Response().Header()
-	hd.Set("Cache-Control", "no-cache")
-	hd.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'")
-	return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", append([]byte("const kept = "+string(head)+"\n"), site.File("guardian/sw.js")...))
+	return h.pages.Site().Worker(c.Response(), "guardian/sw.js", offline, []string{keptAddress})
 }
 
 const (
@@ -134,28 +116,5 @@ const (
 // manifestFile lets the wallet be installed. Its name and picture are those of
 // any folder of papers.
 func (h routes) manifestFile(c echo.Context) error {
-	site, r := h.pages.Site(), c.Request()
-	var icons []map[string]string
-	for _, i := range []struct{ file, size, purpose string }{
-		{"icon.svg", "any", "any"}, {"icon-192.png", "192x192", "any"}, {"icon-512.png", "512x512", "any"}, {"icon-512.png", "512x512", "maskable"},
-	} {
-		address, err := site.Asset("guardian/" + i.file)
-		if err != nil {
-			return err
-		}
-		icons = append(icons, map[string]string{"src": address, "sizes": i.size, "purpose": i.purpose})
-	}
-	name, lang := site.Text(r, "site.wallet"), site.Language(r)
-	dir := "ltr"
-	if lang == "ar" {
-		dir = "rtl"
-	}
-	hd := c.Response().Header()
-	hd.Set("Cache-Control", "no-cache")
-	hd.Set("Vary", "Accept-Language, Cookie")
-	hd.Set("Content-Type", "application/manifest+json")
-	return json.NewEncoder(c.Response()).Encode(map[string]any{
-		"id": "/app/", "name": name, "short_name": name, "lang": lang, "dir": dir, "start_url": "/app/", "scope": "/app/",
-		"display": "standalone", "background_color": "#ffffff", "theme_color": "#14505c", "icons": icons,
-	})
+	return h.pages.Site().Manifest(c.Response(), c.Request(), "guardian")
 }

@@ -1,8 +1,9 @@
 // The service worker: a page that is there without network, and the files that
 // it needs. No page about anybody is ever kept.
+// The service puts `kept` in front: { version, files, pages }.
 const cacheName = 'documents ' + kept.version
 
-const renew = async (cache) => cache.put(kept.page, await fetch(kept.page, { cache: 'no-store' }))
+const renew = async (cache) => cache.put(kept.pages[0], await fetch(kept.pages[0], { cache: 'no-store' }))
 
 addEventListener('install', (event) => event.waitUntil((async () => {
   const cache = await caches.open(cacheName)
@@ -30,7 +31,7 @@ async function page (request) {
   try {
     return await Promise.race([fetch(request), new Promise((resolve, reject) => setTimeout(reject, patience))])
   } catch {
-    return (await stored(kept.page)) ?? Response.error()
+    return (await stored(kept.pages[0])) ?? Response.error()
   }
 }
 
