@@ -104,17 +104,23 @@ func (i *Issuer) runLedger(ctx context.Context) {
 	}
 	t := time.NewTicker(sequenceEvery)
 	defer t.Stop()
-	for failed := false; ; {
+	// Commitments of one sort can wait while a newer one of the other is in the
+	// ledger, and unsequenced does not see them: so it is not asked at the start,
+	// after an error, or after a full batch.
+	for again, failed := true, false; ; {
+		var err error
+		if !again {
+			again, err = i.store.unsequenced(ctx)
+		}
 		n := 0
-		waits, err := i.store.unsequenced(ctx)
-		if err == nil && waits {
+		if err == nil && again {
 			n, err = i.Sequence(ctx)
 		}
 		if err != nil && ctx.Err() == nil && !failed {
 			i.log.Error("the ledger does not grow", "code", fault.As(err).Code)
 		}
 		failed = err != nil
-		if n >= batch && err == nil {
+		if again = failed || n >= batch; again && !failed {
 			continue
 		}
 		select {

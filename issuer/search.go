@@ -68,13 +68,8 @@ func (i *Issuer) Search(ctx context.Context, c Caller, q Lookup) (Found, error) 
 	if err != nil {
 		return Found{}, err
 	}
-	for range searchStep / searchBatch {
-		if n, err := i.store.makeSearchable(ctx); err != nil || n == 0 {
-			if err != nil {
-				return Found{}, err
-			}
-			break
-		}
+	if err := i.catchUp(ctx); err != nil {
+		return Found{}, err
 	}
 	var out Found
 	if out.Waiting, err = i.store.unsearchable(ctx); err != nil {
@@ -162,6 +157,12 @@ const (
 	wordNumber = "r"
 	wordDate   = "d"
 )
+
+// Check refuses what Search would refuse to look for.
+func (q Lookup) Check() error {
+	_, err := q.terms()
+	return err
+}
 
 // terms reads a lookup. A refusal names the field.
 func (q Lookup) terms() ([]term, error) {
@@ -320,6 +321,16 @@ func searchWords(r row) (words []string, office string, err error) {
 	}
 	slices.Sort(words)
 	return slices.Compact(words), office, nil
+}
+
+// catchUp makes records searchable that are not yet, searchStep at most.
+func (i *Issuer) catchUp(ctx context.Context) error {
+	for range searchStep / searchBatch {
+		if n, err := i.store.makeSearchable(ctx); err != nil || n == 0 {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepSearchable makes all records searchable that are not yet. What goes wrong

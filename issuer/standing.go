@@ -31,13 +31,12 @@ func (i *Issuer) Standing(ctx context.Context, c Caller, kind, id string) (Stand
 	if err := c.may(mayRead...); err != nil {
 		return Standing{}, err
 	}
-	t, ok := tables[kind]
-	if !ok {
+	if _, ok := tables[kind]; !ok {
 		return Standing{}, ErrNoSuchCredential
 	}
 	r, err := i.store.record(ctx, i.db, kind, id)
 	if err != nil {
-		return Standing{}, t.missing
+		return Standing{}, err
 	}
 	var out Standing
 	if out.Waiting, err = i.waiting(ctx, c, r); err != nil {
@@ -136,13 +135,12 @@ func (i *Issuer) History(ctx context.Context, c Caller, kind, id string) ([]Even
 	if err := c.may(mayRead...); err != nil {
 		return nil, err
 	}
-	t, ok := tables[kind]
-	if !ok {
+	if _, ok := tables[kind]; !ok {
 		return nil, ErrNoSuchCredential
 	}
 	r, err := i.store.record(ctx, i.db, kind, id)
 	if err != nil {
-		return nil, t.missing
+		return nil, err
 	}
 	out, err := i.store.history(ctx, r)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/store"
@@ -45,8 +44,8 @@ func (s *Store) ledgerState(ctx context.Context, q reader) (ledger, error) {
 	return l, err
 }
 
-// unsequenced reports whether something waits for the ledger, or for its first
-// checkpoint.
+// unsequenced reports whether something newer than all that the ledger holds waits
+// for it, or the ledger for its first checkpoint.
 func (s *Store) unsequenced(ctx context.Context) (bool, error) {
 	var newest int64
 	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM commitments`).Scan(&newest); err != nil {
@@ -115,15 +114,13 @@ func (s *Store) sequence(ctx context.Context, before time.Time, entry func(waiti
 // waiting gives the commitments after one, in their order. Ids grow in the order
 // of commits because every writer holds the pen.
 func (s *Store) waiting(ctx context.Context, tx *sql.Tx, acts bool, after int64, before time.Time) ([]waiting, error) {
-	query := `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0)
-		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
-		WHERE c.id > $1 AND c.kind IN ` + issuedKinds + ` ORDER BY c.id LIMIT $2`
-	args := []any{after, batch}
+	which, args := `c.kind IN `, []any{after, batch}
 	if acts {
-		query = strings.Replace(query, "c.kind IN", "c.created < $3 AND c.kind NOT IN", 1)
-		args = append(args, store.Micros(before))
+		which, args = `c.created < $3 AND c.kind NOT IN `, append(args, store.Micros(before))
 	}
-	rs, err := tx.QueryContext(ctx, query, args...)
+	rs, err := tx.QueryContext(ctx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0)
+		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
+		WHERE c.id > $1 AND `+which+issuedKinds+` ORDER BY c.id LIMIT $2`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -251,8 +248,8 @@ func (s *Store) ledgerTile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 
 // committed is a commitment that is in the ledger.
 type committed struct {
-	index      int64
-	salt, hash []byte
+	index int64
+	salt  []byte
 }
 
 // commitmentOf finds the commitment to a credential's issuance in the ledger,
@@ -260,7 +257,7 @@ type committed struct {
 func (s *Store) commitmentOf(ctx context.Context, credential string) (committed, error) {
 	var c committed
 	var id, start, first int64
-	err := s.db.QueryRowContext(ctx, `SELECT id, salt, hash FROM commitments WHERE credential_id = $1 AND kind = 'issued'`, credential).Scan(&id, &c.salt, &c.hash)
+	err := s.db.QueryRowContext(ctx, `SELECT id, salt FROM commitments WHERE credential_id = $1 AND kind = 'issued'`, credential).Scan(&id, &c.salt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, ErrNotLogged
 	}

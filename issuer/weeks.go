@@ -24,13 +24,8 @@ func (i *Issuer) Weeks(ctx context.Context, c Caller, n int) ([]Week, error) {
 	if err := c.may(RoleRegistrar, RoleCourt, RoleProtection, RoleAuditor); err != nil {
 		return nil, err
 	}
-	for range searchStep / searchBatch { // with which a birth's office becomes known
-		if done, err := i.store.makeSearchable(ctx); err != nil || done == 0 {
-			if err != nil {
-				return nil, err
-			}
-			break
-		}
+	if err := i.catchUp(ctx); err != nil { // with which a birth's office becomes known
+		return nil, err
 	}
 	return i.store.weeks(ctx, monday(i.now()).AddDate(0, 0, -7*(n-1)))
 }

@@ -112,21 +112,16 @@ func (x *searches) form(c echo.Context, f web.Form, r *results, status int) erro
 func (x *searches) ask(c echo.Context, s account.Session) error {
 	q, f := lookup(c)
 	if f.Good() {
-		_, err := x.Search(c.Request().Context(), caller(s), q)
-		switch {
-		case err == nil:
-			id, err := x.remember(s.Account.ID, q)
-			if err != nil {
-				return err
-			}
-			return c.Redirect(http.StatusSeeOther, "/app/search/"+id)
-		case fault.As(err).Is(issuer.ErrLookup):
-			blameLookup(&f, err)
-		default:
-			return err
-		}
+		blameLookup(&f, q.Check())
 	}
-	return x.form(c, f, nil, http.StatusUnprocessableEntity)
+	if !f.Good() {
+		return x.form(c, f, nil, http.StatusUnprocessableEntity)
+	}
+	id, err := x.remember(s.Account.ID, q)
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/app/search/"+id)
 }
 
 // lookup reads the form. A day needs its month, and a month its year.
@@ -143,6 +138,9 @@ func lookup(c echo.Context) (issuer.Lookup, web.Form) {
 }
 
 func blameLookup(f *web.Form, err error) {
+	if err == nil {
+		return
+	}
 	for _, x := range fault.As(err).Fields {
 		switch x.Path {
 		case "/born":
