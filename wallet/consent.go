@@ -461,11 +461,7 @@ func (w *Wallet) Consents(ctx context.Context, g Guardian) ([]Consent, error) {
 
 // Consent gives one consent with everything that it says.
 func (w *Wallet) Consent(ctx context.Context, g Guardian, id string) (Consent, error) {
-	v, err := w.vault(ctx, g.ID)
-	if err != nil {
-		return Consent{}, gone(err, ErrNoSuchConsent)
-	}
-	c, err := w.consent(ctx, v, id)
+	v, c, err := w.openConsent(ctx, g, id)
 	if err != nil {
 		return Consent{}, err
 	}

@@ -40,11 +40,7 @@ func (w *Wallet) ShareConsent(ctx context.Context, g Guardian, id, key string) (
 	if w.cfg.Base == "" {
 		return Link{}, ErrNoBase
 	}
-	v, err := w.vault(ctx, g.ID)
-	if err != nil {
-		return Link{}, gone(err, ErrNoSuchConsent)
-	}
-	c, err := w.consent(ctx, v, id)
+	v, c, err := w.openConsent(ctx, g, id)
 	if err != nil {
 		return Link{}, err
 	}
@@ -312,11 +308,7 @@ func (d Dossier) LogValue() slog.Value { return slog.StringValue("dossier") }
 // ConsentDossier gives what the guardian brings to a witness, as far as it is
 // signed.
 func (w *Wallet) ConsentDossier(ctx context.Context, g Guardian, id string) (Dossier, error) {
-	v, err := w.vault(ctx, g.ID)
-	if err != nil {
-		return Dossier{}, gone(err, ErrNoSuchConsent)
-	}
-	c, err := w.consent(ctx, v, id)
+	v, c, err := w.openConsent(ctx, g, id)
 	if err != nil {
 		return Dossier{}, err
 	}
@@ -349,11 +341,7 @@ func (w *Wallet) ConsentDossier(ctx context.Context, g Guardian, id string) (Dos
 // signed, and the guardian among those who agree. The other grantors get it
 // with their next reading.
 func (w *Wallet) KeepWitnessed(ctx context.Context, g Guardian, id, credential string) (Consent, error) {
-	v, err := w.vault(ctx, g.ID)
-	if err != nil {
-		return Consent{}, gone(err, ErrNoSuchConsent)
-	}
-	c, err := w.consent(ctx, v, id)
+	v, c, err := w.openConsent(ctx, g, id)
 	if err != nil {
 		return Consent{}, err
 	}

@@ -57,11 +57,7 @@ func (w *Wallet) host(trust *vc.TrustList, issuer string) (*vc.TrustIssuer, erro
 func (w *Wallet) SignConsent(ctx context.Context, g Guardian, id string, alone bool) (Consent, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptPatience)
 	defer cancel()
-	v, err := w.vault(ctx, g.ID)
-	if err != nil {
-		return Consent{}, gone(err, ErrNoSuchConsent)
-	}
-	c, err := w.consent(ctx, v, id)
+	v, c, err := w.openConsent(ctx, g, id)
 	if err != nil {
 		return Consent{}, err
 	}
@@ -389,11 +385,7 @@ func (w *Wallet) settle(ctx context.Context, g Guardian) error {
 // DeleteConsent forgets a consent that nobody can rely on any more, or that was
 // shared with the caller.
 func (w *Wallet) DeleteConsent(ctx context.Context, g Guardian, id string) error {
-	v, err := w.vault(ctx, g.ID)
-	if err != nil {
-		return gone(err, ErrNoSuchConsent)
-	}
-	c, err := w.consent(ctx, v, id)
+	v, c, err := w.openConsent(ctx, g, id)
 	if err != nil {
 		return err
 	}

@@ -464,11 +464,7 @@ var ErrPaperRefused = fault.New(fault.Unprocessable, "paper-refused", "the offic
 
 // ConsentPaper packs a consent for print.
 func (w *Wallet) ConsentPaper(ctx context.Context, g Guardian, id string) (Paper, error) {
-	v, err := w.vault(ctx, g.ID)
-	if err != nil {
-		return Paper{}, gone(err, ErrNoSuchConsent)
-	}
-	c, err := w.consent(ctx, v, id)
+	v, c, err := w.openConsent(ctx, g, id)
 	if err != nil {
 		return Paper{}, err
 	}

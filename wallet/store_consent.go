@@ -50,6 +50,16 @@ func (w *Wallet) consent(ctx context.Context, v *vault, id string) (consentHeld,
 	return c, err
 }
 
+// openConsent opens a guardian's vault and one consent in it.
+func (w *Wallet) openConsent(ctx context.Context, g Guardian, id string) (*vault, consentHeld, error) {
+	v, err := w.vault(ctx, g.ID)
+	if err != nil {
+		return nil, consentHeld{}, gone(err, ErrNoSuchConsent)
+	}
+	c, err := w.consent(ctx, v, id)
+	return v, c, err
+}
+
 // keepConsent stores a new consent with the drops that it leaves. find, if there is one, is what it can be
 // found by: a consent that is there under it already stays, and is what the
 // caller gets.
