@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/tlog"
 )
 
 // Roles on the trust list.
@@ -36,6 +37,26 @@ type TrustList struct {
 	Next     time.Time     `json:"nextUpdate"`
 	Issuers  []TrustIssuer `json:"issuers"`
 	Hubs     []TrustKey    `json:"hubs"`
+
+	// Witnesses cosign the checkpoints of the issuers' ledgers (C2SP
+	// tlog-cosignature); Quorum is how many of them a verifier demands.
+	Witnesses []TrustWitness `json:"witnesses,omitempty"`
+	Quorum    int            `json:"witnessQuorum,omitempty"`
+}
+
+// TrustWitness is a witness of ledgers. Name is the one in its signatures'
+// lines, Operator who runs it: people who can tell the issuers no.
+type TrustWitness struct {
+	Name     string          `json:"name"`
+	Operator string          `json:"operator"`
+	JWK      json.RawMessage `json:"publicKeyJwk"` // Ed25519
+}
+
+// TrustLedger is an issuer's ledger. It is published below the issuer's shelf,
+// at /ledger (C2SP tlog-tiles), and signed by one key for its whole life.
+type TrustLedger struct {
+	Origin string          `json:"origin"`
+	JWK    json.RawMessage `json:"publicKeyJwk"` // Ed25519
 }
 
 // TrustIssuer is one issuer: its DID, the base address of its shelf and its
@@ -46,6 +67,8 @@ type TrustIssuer struct {
 	Country string     `json:"country,omitempty"`
 	Shelf   string     `json:"shelf"`
 	Keys    []TrustKey `json:"keys"`
+	// Ledger is nil for an issuer that keeps none.
+	Ledger *TrustLedger `json:"ledger,omitempty"`
 	// ConsentStatus: this issuer hosts the status of travel consents for the
 	// children whose births it signs.
 	ConsentStatus bool `json:"consentStatus,omitempty"`
@@ -67,16 +90,57 @@ type TrustKey struct {
 	NotBefore time.Time `json:"notBefore"`
 	NotAfter  time.Time `json:"notAfter,omitzero"`
 	CutOff    time.Time `json:"cutOff,omitzero"`
+	// CutOffSize is how many entries the issuer's ledger had when the key was
+	// still believed: what the first CutOffSize entries commit to was issued
+	// before CutOff, whatever its own dates say. 0: nothing is shown by the ledger.
+	CutOffSize int64 `json:"cutOffSize,omitempty"`
 }
 
 // Errors of trust.
 var (
 	ErrTrustList = fault.New(fault.Invalid, "trust-list-invalid", "not a trust list that can be read")
 	ErrAnchor    = fault.New(fault.Invalid, "anchor-unknown", "the trust list is not signed by a known trust anchor")
+	ErrNoLedger  = fault.New(fault.NotFound, "ledger-unknown", "the trust list names no ledger of this issuer that can be used")
 	ErrJWK       = fault.New(fault.Invalid, "jwk-invalid", "not a public key that can be used")
 )
 
 const maxTrustList = 8 << 20
+
+// LedgerPolicy says what a checkpoint of the issuer's ledger must carry: the
+// ledger's own signature and those of Quorum witnesses. It is ErrNoLedger for an
+// issuer without a ledger, or with keys that cannot be used.
+func (l *TrustList) LedgerPolicy(issuer string) (tlog.Policy, error) {
+	i := slices.IndexFunc(l.Issuers, func(x TrustIssuer) bool { return x.DID == issuer })
+	if i < 0 || l.Issuers[i].Ledger == nil || l.Issuers[i].Ledger.Origin == "" || l.Quorum < 0 {
+		return tlog.Policy{}, ErrNoLedger
+	}
+	key, err := noteKey(l.Issuers[i].Ledger.JWK)
+	if err != nil {
+		return tlog.Policy{}, err
+	}
+	p := tlog.Policy{Log: tlog.LogVerifier(l.Issuers[i].Ledger.Origin, key), Quorum: l.Quorum}
+	for _, w := range l.Witnesses {
+		key, err := noteKey(w.JWK)
+		if err != nil {
+			return tlog.Policy{}, err
+		}
+		p.Witnesses = append(p.Witnesses, tlog.WitnessVerifier(w.Name, key))
+	}
+	return p, nil
+}
+
+// noteKey reads a key that signs checkpoints.
+func noteKey(jwk json.RawMessage) (ed25519.PublicKey, error) {
+	pub, err := ParseJWK(jwk)
+	if err != nil {
+		return nil, ErrNoLedger.With(err)
+	}
+	key, ok := pub.(ed25519.PublicKey)
+	if !ok {
+		return nil, ErrNoLedger
+	}
+	return key, nil
+}
 
 // May reports whether the key may sign credentials of type t.
 func (k *TrustKey) May(t string) bool {
