@@ -45,17 +45,20 @@ func Read(img image.Image) (string, error) {
 	}
 	full := grey(img)
 	longer := max(size.X, size.Y)
-	sights := []*image.Gray{full}
-	if k := (longer + comfortable - 1) / comfortable; k > 1 {
-		sights = []*image.Gray{shrink(full, k), full}
-		if k > 2 {
-			sights = []*image.Gray{shrink(full, k), shrink(full, k/2), full}
-		}
+	// Each sight is made when those before it showed nothing.
+	whole := func() *image.Gray { return full }
+	smaller := func(k int) func() *image.Gray { return func() *image.Gray { return shrink(full, k) } }
+	larger := func(k int) func() *image.Gray { return func() *image.Gray { return enlarge(full, k) } }
+	sights := []func() *image.Gray{whole}
+	if k := (longer + comfortable - 1) / comfortable; k > 2 {
+		sights = []func() *image.Gray{smaller(k), smaller(k / 2), whole}
+	} else if k > 1 {
+		sights = []func() *image.Gray{smaller(k), whole}
 	} else if longer <= comfortable/2 {
-		sights = append(sights, enlarge(full, 2), enlarge(full, 3))
+		sights = append(sights, larger(2), larger(3))
 	}
-	for _, g := range sights {
-		if text, ok := readOne(g); ok {
+	for _, sight := range sights {
+		if text, ok := readOne(sight()); ok {
 			return text, nil
 		}
 	}
@@ -86,11 +89,11 @@ func readOne(g *image.Gray) (string, bool) {
 	src := &luminance{LuminanceSourceBase: gozxing.LuminanceSourceBase{Width: g.Rect.Dx(), Height: g.Rect.Dy()}, g: g}
 	for _, try := range []struct {
 		binarizer gozxing.Binarizer
-		how       gozxing.DecodeHintType
+		how       func(*gozxing.BinaryBitmap, gozxing.ResultPointCallback) (string, bool)
 	}{
-		{gozxing.NewHybridBinarizer(src), gozxing.DecodeHintType_TRY_HARDER},
-		{gozxing.NewGlobalHistgramBinarizer(src), gozxing.DecodeHintType_TRY_HARDER},
-		{gozxing.NewGlobalHistgramBinarizer(src), gozxing.DecodeHintType_PURE_BARCODE},
+		{gozxing.NewHybridBinarizer(src), anywhere},
+		{gozxing.NewGlobalHistgramBinarizer(src), anywhere},
+		{gozxing.NewGlobalHistgramBinarizer(src), alone},
 	} {
 		if text, ok := decode(try.binarizer, try.how); ok {
 			return text, true
@@ -103,10 +106,10 @@ func readOne(g *image.Gray) (string, bool) {
 // each three of them, so that an image drawn full of them would keep it for hours.
 const maxCorners = 500
 
-// decode runs the reader once. It is another's code and the image a stranger's:
+// decode runs a reader once. It is another's code and the image a stranger's:
 // whatever it stumbles over, there is no code in the image. The only way to stop
 // it is to panic in the callback that it makes for each corner pattern.
-func decode(b gozxing.Binarizer, how gozxing.DecodeHintType) (text string, ok bool) {
+func decode(b gozxing.Binarizer, how func(*gozxing.BinaryBitmap, gozxing.ResultPointCallback) (string, bool)) (text string, ok bool) {
 	defer func() {
 		if recover() != nil {
 			text, ok = "", false
@@ -122,9 +125,21 @@ func decode(b gozxing.Binarizer, how gozxing.DecodeHintType) (text string, ok bo
 	if err != nil {
 		return "", false
 	}
-	res, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{
-		how: true, gozxing.DecodeHintType_NEED_RESULT_POINT_CALLBACK: gozxing.ResultPointCallback(count),
-	})
+	return how(bitmap, count)
+}
+
+// anywhere finds a code in an image by its corner patterns.
+func anywhere(bitmap *gozxing.BinaryBitmap, seen gozxing.ResultPointCallback) (string, bool) {
+	black, err := bitmap.GetBlackMatrix()
+	if err != nil {
+		return "", false
+	}
+	return locate(black, seen)
+}
+
+// alone takes the whole image for a code.
+func alone(bitmap *gozxing.BinaryBitmap, _ gozxing.ResultPointCallback) (string, bool) {
+	res, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_PURE_BARCODE: true})
 	if err != nil || res.GetText() == "" {
 		return "", false
 	}

@@ -5,6 +5,8 @@ package pagetest
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/kinpass/kinpass/cmd/internal/cli"
@@ -93,19 +95,14 @@ func TestEverybodyHasAHome(t *testing.T) {
 	}
 }
 
-// codeIn reads the QR code that a page shows. Where the pixels of the screen and
-// the modules of the code meet badly, the reader of the tests misses one now and
-// then: it gets another picture, somewhat larger.
+// codeIn reads the QR code that a page shows, from one photograph of it.
 func codeIn(t *testing.T, x *webtest.Tab, selector string) string {
 	t.Helper()
-	var err error
-	for width := 320; width <= 380; width += 20 {
-		var text string
-		if text, err = qr.ReadImage(x.Photo(selector)); err == nil {
-			return text
-		}
-		webtest.Value[bool](x, fmt.Sprintf(`(document.querySelector(%q).style.width = '%dpx') !== ''`, selector, width))
+	photo := x.Photo(selector)
+	text, err := qr.ReadImage(photo)
+	if err != nil {
+		file := filepath.Join(os.TempDir(), fmt.Sprintf("kinpass-code-%d.png", os.Getpid()))
+		t.Fatalf("%v (see %s, %v)", err, file, os.WriteFile(file, photo, 0o600))
 	}
-	t.Fatal(err)
-	return ""
+	return text
 }
