@@ -3,7 +3,6 @@ package verifier
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,7 +47,7 @@ func TestBuildCarriesEveryListOfEveryIssuer(t *testing.T) {
 		if b.ID != r.ID || len(b.Bytes) != r.Bytes || b.RefusedLists != 0 {
 			t.Fatalf("bundle %s with %d lists refused", b.ID, b.RefusedLists)
 		}
-		again, err := check.Open(b.Bytes, []crypto.PublicKey{w.anchor.Public()})
+		again, err := check.Open(b.Bytes, vc.OneOf(w.anchor.Public()))
 		if err != nil || again.ID != r.ID || again.Sequence != r.Sequence {
 			t.Fatalf("what is published does not open: %v", err)
 		}
@@ -707,7 +706,7 @@ func TestRestartKeepsTheLastBundle(t *testing.T) {
 			}
 			// Other anchors: what is stored is believed no more.
 			cfg := w.config(db)
-			cfg.Anchors = []crypto.PublicKey{newKey(t, keys.UseAnchor).Public()}
+			cfg.Anchors = vc.OneOf(newKey(t, keys.UseAnchor).Public())
 			stranger, err := New(cfg)
 			if err != nil {
 				t.Fatal(err)

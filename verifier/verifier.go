@@ -14,11 +14,9 @@ package verifier
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,10 +55,10 @@ type Config struct {
 	// Ring holds the secret "history" and, for a verifier that builds bundles,
 	// a key of use "hub" that the trust list names.
 	Ring        *keys.Ring
-	Base        string             // public URL without a final slash
-	Anchors     []crypto.PublicKey // who may sign a trust list
-	TrustSource string             // file or URL of the signed trust list; "" for a post that only takes bundles in
-	HTTP        HTTPPolicy         // where the builder may connect to
+	Base        string     // public URL without a final slash
+	Anchors     vc.Anchors // who may sign a trust list
+	TrustSource string     // file or URL of the signed trust list; "" for a post that only takes bundles in
+	HTTP        HTTPPolicy // where the builder may connect to
 	// Policies is a directory with the countries' policies that go into bundles,
 	// read before each build; "" for those that come with Kinpass.
 	Policies string
@@ -96,7 +94,7 @@ type Verifier struct {
 
 // New makes a verifier over a migrated database. It fetches nothing.
 func New(cfg Config) (*Verifier, error) {
-	if cfg.DB == nil || cfg.Ring == nil || len(cfg.Anchors) == 0 {
+	if cfg.DB == nil || cfg.Ring == nil || len(cfg.Anchors.Keys) == 0 {
 		return nil, fault.New(fault.Internal, "verifier-config", "a verifier needs a database, keys and at least one trust anchor")
 	}
 	if len(cfg.Ring.Secret("history")) != 32 {
@@ -279,19 +277,7 @@ func recordOf(r Result) Record {
 }
 
 // AnchorFile gives the trust anchors as vc.ParseAnchors reads them.
-func (v *Verifier) AnchorFile() ([]byte, error) {
-	var file struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	for _, a := range v.cfg.Anchors {
-		k, err := vc.PublicJWK(a, "", "")
-		if err != nil {
-			return nil, err
-		}
-		file.Keys = append(file.Keys, k)
-	}
-	return json.Marshal(file)
-}
+func (v *Verifier) AnchorFile() ([]byte, error) { return v.cfg.Anchors.File() }
 
 // Records lists the records of checks, newest first, at most limit (1 to 500)
 // of them; before is the ID after which to go on, "" to begin.

@@ -476,7 +476,7 @@ func TestCheckRefusesWhatCannotBeDecided(t *testing.T) {
 	for name, cfg := range map[string]func(*Config){
 		"no database": func(c *Config) { c.DB = nil },
 		"no keys":     func(c *Config) { c.Ring = nil },
-		"no anchor":   func(c *Config) { c.Anchors = nil },
+		"no anchor":   func(c *Config) { c.Anchors = vc.Anchors{} },
 		"no secret": func(c *Config) {
 			r := *c.Ring
 			r.Secrets = nil

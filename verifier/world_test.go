@@ -2,7 +2,6 @@ package verifier
 
 import (
 	"context"
-	"crypto"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -267,7 +266,7 @@ func (w *world) writeTrust(signed string) {
 }
 
 func (w *world) config(db *store.DB) Config {
-	return Config{DB: db, Ring: w.ring, Base: "http://localhost:8082", Anchors: []crypto.PublicKey{w.anchor.Public()}, TrustSource: w.source,
+	return Config{DB: db, Ring: w.ring, Base: "http://localhost:8082", Anchors: vc.OneOf(w.anchor.Public()), TrustSource: w.source,
 		HTTP: HTTPPolicy{Loopback: true, Timeout: 2 * time.Second}, Now: w.now}
 }
 

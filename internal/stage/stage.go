@@ -7,7 +7,6 @@
 package stage
 
 import (
-	"crypto"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -208,7 +207,7 @@ func (s *Stage) bundle(p *policy.Policy, other string) (*bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := check.Open(data, []crypto.PublicKey{s.anchor.Public()})
+	b, err := check.Open(data, vc.OneOf(s.anchor.Public()))
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"bytes"
-	"crypto"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/kinpass/kinpass/internal/policy"
+	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
 )
 
@@ -106,7 +106,7 @@ func TestCorruptPolicy(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = check.Open(data, []crypto.PublicKey{s.anchor.Public()})
+		_, err = check.Open(data, vc.OneOf(s.anchor.Public()))
 		return err
 	}
 	var bra *policy.Policy
@@ -151,7 +151,7 @@ func TestCorruptPolicy(t *testing.T) {
 		t.Fatal("nothing changed")
 	}
 	parts[1] = base64.RawURLEncoding.EncodeToString(softer)
-	if _, err := check.Open([]byte(strings.Join(parts, ".")), []crypto.PublicKey{s.anchor.Public()}); !errors.Is(err, check.ErrBundle) {
+	if _, err := check.Open([]byte(strings.Join(parts, ".")), vc.OneOf(s.anchor.Public())); !errors.Is(err, check.ErrBundle) {
 		t.Errorf("a policy that was changed after signing: %v", err)
 	}
 }
@@ -168,7 +168,7 @@ func TestBothSides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := check.Open(data, []crypto.PublicKey{s.anchor.Public()})
+	b, err := check.Open(data, vc.OneOf(s.anchor.Public()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -303,7 +303,7 @@ func Sign(l *vc.TrustList, anchor keys.Signer, now time.Time, next time.Duration
 	if err != nil {
 		return "", err
 	}
-	if _, err := vc.OpenTrustList(signed, []crypto.PublicKey{anchor.Public()}); err != nil {
+	if _, err := vc.OpenTrustList(signed, vc.OneOf(anchor.Public())); err != nil {
 		return "", err // too large, or a key that does not fit its algorithm
 	}
 	*l = *c

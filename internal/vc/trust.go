@@ -99,7 +99,6 @@ type TrustKey struct {
 // Errors of trust.
 var (
 	ErrTrustList = fault.New(fault.Invalid, "trust-list-invalid", "not a trust list that can be read")
-	ErrAnchor    = fault.New(fault.Invalid, "anchor-unknown", "the trust list is not signed by a known trust anchor")
 	ErrNoLedger  = fault.New(fault.NotFound, "ledger-unknown", "the trust list names no ledger of this issuer that can be used")
 	ErrJWK       = fault.New(fault.Invalid, "jwk-invalid", "not a public key that can be used")
 )
@@ -158,29 +157,19 @@ func (k *TrustKey) ValidAt(t time.Time) bool {
 }
 
 // OpenTrustList verifies a signed trust list with the anchors and reads it.
-func OpenTrustList(signed string, anchors []crypto.PublicKey) (*TrustList, error) {
-	v, err := SplitLargeJWS(signed, maxTrustList)
+func OpenTrustList(signed string, anchors Anchors) (*TrustList, error) {
+	payload, err := anchors.verify(signed)
 	if err != nil {
+		return nil, err
+	}
+	var l TrustList
+	if err := StrictJSON(payload, &l, MaxDepth); err != nil {
 		return nil, ErrTrustList.With(err)
 	}
-	if v.Header.Typ != TypTrustList {
-		return nil, ErrTrustList.With(ErrType)
+	if l.Sequence < 1 || l.IssuedAt.IsZero() {
+		return nil, ErrTrustList
 	}
-	for _, a := range anchors {
-		payload, err := v.Verify(a)
-		if err != nil {
-			continue
-		}
-		var l TrustList
-		if err := StrictJSON(payload, &l, MaxDepth); err != nil {
-			return nil, ErrTrustList.With(err)
-		}
-		if l.Sequence < 1 || l.IssuedAt.IsZero() {
-			return nil, ErrTrustList
-		}
-		return &l, nil
-	}
-	return nil, ErrAnchor
+	return &l, nil
 }
 
 // ParseJWK reads a public Ed25519 or P-256 key and refuses private ones, and
@@ -214,25 +203,6 @@ func Thumbprint(pub crypto.PublicKey) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(members))
 	return b64.EncodeToString(sum[:]), nil
-}
-
-// ParseAnchors reads an anchor file: a JWK Set of public keys.
-func ParseAnchors(data []byte) ([]crypto.PublicKey, error) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if len(data) > 64<<10 || json.Unmarshal(data, &set) != nil || len(set.Keys) == 0 {
-		return nil, ErrJWK.WithDetail("not an anchor file (a JWK Set)").WithHint("it is the anchor.json that kinpass trust init wrote")
-	}
-	var out []crypto.PublicKey
-	for _, k := range set.Keys {
-		p, err := ParseJWK(k)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
 }
 
 // basesOf says which legal bases a role mandates by default: who may say that

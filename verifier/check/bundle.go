@@ -115,7 +115,7 @@ type statusList struct {
 // Open verifies a bundle from the anchors down: anchor, trust list, hub
 // signature, then each status list by its own issuer's key. Only ErrBundle is
 // returned. Times are not judged here; Check does that, against its clock.
-func Open(data []byte, anchors []crypto.PublicKey) (*Bundle, error) {
+func Open(data []byte, anchors vc.Anchors) (*Bundle, error) {
 	v, err := vc.SplitLargeJWS(string(bytes.TrimSpace(data)), maxBundle)
 	if err != nil {
 		return nil, ErrBundle.With(err)

@@ -31,7 +31,7 @@ func TestOpenGood(t *testing.T) {
 		}
 	}
 	// A second anchor, as during a change of anchors.
-	if _, err := Open(data, append(newWorld(t).anchors(), w.anchors()...)); err != nil {
+	if _, err := Open(data, vc.OneOf(newWorld(t).anchor.Public(), w.anchor.Public())); err != nil {
 		t.Error(err)
 	}
 }
@@ -102,7 +102,7 @@ func TestOpenRefuses(t *testing.T) {
 		})
 	}
 	w := newWorld(t)
-	if _, err := Open(mustSign(w, w.hub), nil); !errors.Is(err, ErrBundle) {
+	if _, err := Open(mustSign(w, w.hub), vc.Anchors{}); !errors.Is(err, ErrBundle) {
 		t.Errorf("without anchors: %v", err)
 	}
 }

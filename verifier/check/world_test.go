@@ -117,7 +117,7 @@ func (w *world) trustKey(s keys.Signer, role string) vc.TrustKey {
 	return vc.TrustKey{ID: s.KID, JWK: jwk, Role: role, NotBefore: now.AddDate(-1, 0, 0)}
 }
 
-func (w *world) anchors() []crypto.PublicKey { return []crypto.PublicKey{w.anchor.Public()} }
+func (w *world) anchors() vc.Anchors { return vc.OneOf(w.anchor.Public()) }
 
 func (w *world) sign(s keys.Signer, typ string, v any) string {
 	w.t.Helper()

@@ -9,7 +9,6 @@ package post
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -44,7 +43,7 @@ const maxRequest = 6 << 20
 
 // Post is one post. It is for one goroutine; the zero Post is of no use.
 type Post struct {
-	anchors []crypto.PublicKey
+	anchors vc.Anchors
 	bundle  *check.Bundle
 	known   Known
 	history check.History
@@ -70,7 +69,7 @@ func Fingerprints(anchors []byte) ([]string, error) {
 		return nil, err
 	}
 	var out []string
-	for _, k := range keys {
+	for _, k := range keys.Keys {
 		t, err := vc.Thumbprint(k)
 		if err != nil {
 			return nil, err

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"net/url"
@@ -34,11 +33,7 @@ func (h *home) openTrust() (*vc.TrustList, error) {
 		return nil, fault.New(fault.NotFound, "trust-list-missing", "there is no trust list in the data directory").With(err).
 			WithHint("make one with: kinpass trust init")
 	}
-	data, err := h.readAnchor("")
-	if err != nil {
-		return nil, err
-	}
-	anchors, err := vc.ParseAnchors(data)
+	anchors, err := h.anchors("")
 	if err != nil {
 		return nil, err
 	}
@@ -394,10 +389,10 @@ func readDocument(ctx context.Context, id, file string) (*did.Document, error) {
 }
 
 // anchors reads and parses an anchor file.
-func (h *home) anchors(file string) ([]crypto.PublicKey, error) {
+func (h *home) anchors(file string) (vc.Anchors, error) {
 	b, err := h.readAnchor(file)
 	if err != nil {
-		return nil, err
+		return vc.Anchors{}, err
 	}
 	return vc.ParseAnchors(b)
 }
