@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -336,6 +337,45 @@ func TestNoLedgerKey(t *testing.T) {
 		}
 		if _, err := d.Checkpoint(context.Background()); !errors.Is(err, ErrNoLedger) {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestLedgerOfACorrectedSuspension: the copies that a correction makes of a
+// suspended record are suspended from the start, and the ledger says so: every bit
+// of the published lists is in it.
+func TestLedgerOfACorrectedSuspension(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		b := newBirth()
+		child := d.birth(StateIssued, b)
+		if _, err := d.Suspend(ctx, judy, child.Credentials[0].ID, "courtDecision", ""); err != nil {
+			t.Fatal(explain(err))
+		}
+		d.correct(child.ID, next(b, renamed("Other")))
+		d.all()
+		published, logged := map[place]bool{}, map[place]bool{}
+		rs, err := db.QueryContext(ctx, `SELECT list, idx, purpose, value FROM status_changes ORDER BY id`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rs.Close()
+		for rs.Next() {
+			var p place
+			var purpose string
+			var value int
+			if err := rs.Scan(&p.list, &p.index, &purpose, &value); err != nil {
+				t.Fatal(err)
+			}
+			published[p] = value == 1
+		}
+		for _, e := range d.entries() {
+			if e.Kind == tlog.Changed {
+				logged[place{int64(e.List), int64(e.Index)}] = e.Status != tlog.Valid
+			}
+		}
+		if len(published) < 2 || !maps.Equal(published, logged) {
+			t.Errorf("published %v, in the ledger %v", published, logged)
 		}
 	})
 }

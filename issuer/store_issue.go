@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"time"
 
@@ -24,6 +25,14 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status
 		if status == StatusSuspended {
 			lists[d.place.list] = true
 			changes = append(changes, []any{d.place.list, d.place.index, vc.PurposeSuspension, 1, at})
+			// The published bit is in the ledger like any other.
+			salt := make([]byte, 32)
+			rand.Read(salt) // never fails (crypto/rand)
+			hash, err := statusCommitment(salt, d.info.ID, actSuspended, store.Time(at))
+			if err != nil {
+				return err
+			}
+			commitments = append(commitments, []any{d.info.ID, actSuspended, salt, hash, at})
 		}
 	}
 	if err := s.insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, state, status, valid_from, valid_until, batch, created, signed_as)`, credentials); err != nil {
