@@ -154,6 +154,37 @@ func (l *StatusList) current(at time.Time) error {
 	return nil
 }
 
+// Size gives the number of places of the list.
+func (l *StatusList) Size() int64 {
+	switch {
+	case l.bits != nil:
+		return l.bits.Len()
+	case l.tokens != nil:
+		return l.tokens.Len()
+	}
+	return 0
+}
+
+// Tokens reports whether it is a Token Status List; else it is a bitstring for
+// its Purposes.
+func (l *StatusList) Tokens() bool { return l.tokens != nil }
+
+// Value gives what stands at a place, for who reads a list whole: 0 or 1 of a
+// bitstring, a status of a Token Status List. Outside the list it is an error.
+func (l *StatusList) Value(index int64) (uint8, error) {
+	if l.tokens != nil {
+		return l.tokens.Get(index)
+	}
+	if l.bits == nil {
+		return 0, status.ErrRange
+	}
+	on, err := l.bits.Get(index)
+	if on {
+		return 1, err
+	}
+	return 0, err
+}
+
 // Stale reports whether the list has outlived its time to live.
 func (l *StatusList) Stale(at time.Time) bool { return l.TTL > 0 && at.Sub(l.From) > l.TTL }
 
