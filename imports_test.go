@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"internal/serve":           {"api", "internal/fault"},
 	"internal/serve/servetest": {"api", "internal/serve"},
 	"internal/vectest":         {},
+	"internal/witness":         {"internal/fault", "internal/store", "internal/tlog"},
 	"internal/store":           {"internal/fault", "migrations"},
 	"internal/store/storetest": {"internal/store", "migrations"},
 	"api":                      {},
@@ -58,7 +59,7 @@ var allowed = map[string][]string{
 	"web/demo":                 {"web", "internal/fault", "internal/qr", "internal/serve", "internal/store", "verifier/check"},
 	"internal/account":         {"internal/fault", "internal/qr", "internal/serve", "internal/store", "web"},
 
-	"issuer":   role("internal/icao", "internal/tlog"),
+	"issuer":   role("internal/icao", "internal/tlog", "internal/witness"),
 	"wallet":   role("internal/icao", "internal/legacy"),
 	"verifier": role("internal/policy", "internal/trust", "verifier/check", "verifier/post"),
 }

@@ -45,6 +45,7 @@ const (
 	UseAnchor      = "anchor"      // the trust list
 	UseHub         = "hub"         // border bundles
 	UseLedger      = "ledger"      // checkpoints of an issuer's ledger; EdDSA alone
+	UseCosign      = "cosign"      // cosignatures of a witness of ledgers; EdDSA alone
 )
 
 // Roles on the trust list that an issuer can have keys for beside those of its

@@ -28,6 +28,8 @@ var (
 	ErrCheckpoint = fault.New(fault.Invalid, "ledger-checkpoint", "not a checkpoint of this ledger")
 	// ErrUnsigned: the log's own signature or enough witnesses are missing.
 	ErrUnsigned = fault.New(fault.Invalid, "ledger-unsigned", "the checkpoint lacks the signatures that are demanded")
+	// ErrVerifier: not a note key of a log or a witness.
+	ErrVerifier = fault.New(fault.Invalid, "ledger-verifier", "not a ledger's or a witness's key in the form NAME+HASH+KEY")
 	// ErrProof: the proof does not show that the entry is in the tree.
 	ErrProof = fault.New(fault.Invalid, "ledger-proof", "the proof does not show that this is in the ledger")
 	// ErrInconsistent: two checkpoints of one log that no append-only log has.

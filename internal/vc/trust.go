@@ -134,6 +134,11 @@ func noteKey(jwk json.RawMessage) (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, ErrNoLedger.With(err)
 	}
+	return NoteKey(pub)
+}
+
+// NoteKey gives a key as one that signs checkpoints: Ed25519, or ErrNoLedger.
+func NoteKey(pub crypto.PublicKey) (ed25519.PublicKey, error) {
 	key, ok := pub.(ed25519.PublicKey)
 	if !ok {
 		return nil, ErrNoLedger

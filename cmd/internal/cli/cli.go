@@ -148,7 +148,7 @@ Exit codes: 0 done, 1 it did not work, 2 the command was not understood.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage{fmt.Errorf("%w (see: %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(newDemo(h), newServe(h), newCheck(h), newConsent(), newPolicy(), newQR(), newImport(h), newKeys(h), newTrust(h), newToken(h), newAdmin(h),
+	root.AddCommand(newDemo(h), newServe(h), newCheck(h), newConsent(), newPolicy(), newQR(), newImport(h), newKeys(h), newTrust(h), newWitness(h), newToken(h), newAdmin(h),
 		newMigrate(h), newFsck(h), newJOSE(), newConformance())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	strict(root)

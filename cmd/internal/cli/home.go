@@ -170,6 +170,7 @@ var signingOf = map[string][]signing{
 	},
 	verifierRole: {{keys.UseHub, "key", ""}},
 	anchorName:   {{keys.UseAnchor, "key", ""}},
+	witnessName:  {{keys.UseCosign, "key", keys.EdDSA}},
 }
 
 // everyOffice are the offices whose guardianships a national register keeps: what
@@ -190,6 +191,9 @@ func checkOffices(offices []string) error {
 }
 
 const anchorName = "anchor"
+
+// witnessName names a witness's key file, its description and its directory.
+const witnessName = "witness"
 
 // lock lets one process at a time make or change key files in the data
 // directory: two that started together would each make keys, and one's would be
