@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/vc":     {"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog"},
 	"internal/trust":  {"internal/fault", "internal/did", "internal/keys", "internal/vc"},
 	"internal/policy": {"internal/fault", "internal/vc"},
+	"internal/bundle": {"internal/fault", "internal/keys", "internal/status", "internal/vc"},
 	"internal/stage":  {"internal/fault", "internal/did", "internal/keys", "internal/policy", "internal/qr", "internal/status", "internal/trust", "internal/vc", "verifier/check"},
 	"verifier/check":  {"internal/policy", "internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog", "internal/vc"},
 
@@ -79,7 +80,7 @@ func app(more ...string) []string {
 // pure packages decide, parse and sign; what they import must not reach
 // outside the process.
 var pure = []string{"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status",
-	"internal/tlog", "internal/vc", "internal/trust", "internal/policy", "verifier/check", "verifier/post"}
+	"internal/tlog", "internal/vc", "internal/bundle", "internal/trust", "internal/policy", "verifier/check", "verifier/post"}
 
 var outside = []string{"net", "net/http", "os", "os/exec", "syscall", "database/sql", "plugin", "unsafe"}
 

@@ -130,16 +130,7 @@ func Diff(from, to *Set) ([]byte, error) {
 			come = append(come, m)
 		}
 	})
-	each := func(all []uint64) func(func(uint64) bool) {
-		return func(yield func(uint64) bool) {
-			for _, m := range all {
-				if !yield(m) {
-					return
-				}
-			}
-		}
-	}
-	return append(packMembers(from.universe, uint64(len(gone)), each(gone)), packMembers(to.universe, uint64(len(come)), each(come))...), nil
+	return append(packed(from.universe, gone), packed(to.universe, come)...), nil
 }
 
 // merge goes through the members of two sets in order.
@@ -166,17 +157,25 @@ func merge(a, b *Set, f func(m uint64, inA, inB bool)) {
 // of at most limit members. A change that does not fit the set, one that takes
 // away what is not there or adds what is, is ErrPacked and changes nothing.
 func (s *Set) Patch(change []byte, limit uint64) ([]byte, error) {
+	universe, members, err := s.patched(change, limit)
+	if err != nil {
+		return nil, err
+	}
+	return BuildSet(universe, members)
+}
+
+func (s *Set) patched(change []byte, limit uint64) (uint64, []uint64, error) {
 	universe, gone, rest, err := unpack(change, s.n)
 	if err != nil || universe != s.universe {
-		return nil, ErrPacked
+		return 0, nil, ErrPacked
 	}
 	universe, come, rest, err := unpack(rest, limit)
 	if err != nil || len(rest) != 0 || universe < s.universe {
-		return nil, ErrPacked
+		return 0, nil, ErrPacked
 	}
 	n := s.n - uint64(len(gone)) + uint64(len(come))
 	if n > limit || n > MaxMembers {
-		return nil, ErrPacked
+		return 0, nil, ErrPacked
 	}
 	out := make([]uint64, 0, n)
 	for m := range s.All() {
@@ -184,7 +183,7 @@ func (s *Set) Patch(change []byte, limit uint64) ([]byte, error) {
 			out, come = append(out, come[0]), come[1:]
 		}
 		if len(come) > 0 && come[0] == m {
-			return nil, ErrPacked
+			return 0, nil, ErrPacked
 		}
 		if len(gone) > 0 && gone[0] == m {
 			gone = gone[1:]
@@ -193,9 +192,9 @@ func (s *Set) Patch(change []byte, limit uint64) ([]byte, error) {
 		out = append(out, m)
 	}
 	if len(gone) > 0 {
-		return nil, ErrPacked
+		return 0, nil, ErrPacked
 	}
-	return BuildSet(universe, append(out, come...))
+	return universe, append(out, come...), nil
 }
 
 // uvarint reads a number in its one shortest form.

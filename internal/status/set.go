@@ -76,6 +76,16 @@ func shape(universe, n uint64) (low uint, lows, highs, marks uint64) {
 // BuildSet gives the file of a set. members are strictly increasing and below
 // universe (ErrSetMembers).
 func BuildSet(universe uint64, members []uint64) ([]byte, error) {
+	file, err := buildBody(universe, members)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(file)
+	return append(file, sum[:]...), nil
+}
+
+// buildBody gives the file without its checksum, with room for it.
+func buildBody(universe uint64, members []uint64) ([]byte, error) {
 	n := uint64(len(members))
 	if universe > MaxUniverse || n > MaxMembers || n > universe {
 		return nil, ErrSetMembers
@@ -108,8 +118,7 @@ func BuildSet(universe uint64, members []uint64) ([]byte, error) {
 		binary.LittleEndian.PutUint32(file[setHeader+lows+highs+k*4:], at)
 		return true
 	})
-	sum := sha256.Sum256(file)
-	return append(file, sum[:]...), nil
+	return file, nil
 }
 
 // eachMark calls f with the number and the place of every 128th zero among the
@@ -143,21 +152,36 @@ func selectBit(w uint64, k uint) int {
 // mapped file, and nobody may change it. The checksum, every length and the
 // places of the zeros are held against the content (ErrSetFile).
 func OpenSet(file []byte) (*Set, error) {
-	if len(file) < setHeader+sha256.Size || string(file[:4]) != setMagic || binary.LittleEndian.Uint16(file[4:]) != setVersion || file[7] != 0 {
-		return nil, ErrSetFile
-	}
-	s := &Set{universe: binary.LittleEndian.Uint64(file[8:]), n: binary.LittleEndian.Uint64(file[16:]), low: uint(file[6])}
-	if s.universe > MaxUniverse || s.n > MaxMembers || s.n > s.universe {
-		return nil, ErrSetFile
-	}
-	low, lows, highs, marks := shape(s.universe, s.n)
-	if low != s.low || uint64(len(file)) != setHeader+lows+highs+marks+sha256.Size {
+	if len(file) < setHeader+sha256.Size {
 		return nil, ErrSetFile
 	}
 	body := file[:len(file)-sha256.Size]
 	if sha256.Sum256(body) != [sha256.Size]byte(file[len(body):]) {
 		return nil, ErrSetFile
 	}
+	s, rest, err := openBody(body)
+	if err != nil || len(rest) != 0 {
+		return nil, ErrSetFile
+	}
+	return s, nil
+}
+
+// openBody reads a set without a checksum at the beginning of data, and gives
+// what follows it.
+func openBody(data []byte) (s *Set, rest []byte, err error) {
+	if len(data) < setHeader || string(data[:4]) != setMagic || binary.LittleEndian.Uint16(data[4:]) != setVersion || data[7] != 0 {
+		return nil, nil, ErrSetFile
+	}
+	s = &Set{universe: binary.LittleEndian.Uint64(data[8:]), n: binary.LittleEndian.Uint64(data[16:]), low: uint(data[6])}
+	if s.universe > MaxUniverse || s.n > MaxMembers || s.n > s.universe {
+		return nil, nil, ErrSetFile
+	}
+	low, lows, highs, marks := shape(s.universe, s.n)
+	if low != s.low || uint64(len(data)) < setHeader+lows+highs+marks {
+		return nil, nil, ErrSetFile
+	}
+	rest = data[setHeader+lows+highs+marks:]
+	body := data[:setHeader+lows+highs+marks]
 	s.lows, s.highs, s.marks = body[setHeader:][:lows:lows], body[setHeader+lows:][:highs:highs], body[setHeader+lows+highs:]
 	good := true
 	zeros := eachMark(s.highs, s.n+s.universe>>s.low+1, func(k uint64, at uint32) bool {
@@ -165,9 +189,9 @@ func OpenSet(file []byte) (*Set, error) {
 		return good
 	})
 	if !good || zeros != s.universe>>s.low+1 || !s.endsWell() {
-		return nil, ErrSetFile
+		return nil, nil, ErrSetFile
 	}
-	return s, nil
+	return s, rest, nil
 }
 
 // endsWell reports whether nothing is set after the high bits of the last
@@ -267,5 +291,28 @@ func (s *Set) All() iter.Seq[uint64] {
 				i++
 			}
 		}
+	}
+}
+
+// between calls f with the members from one place to another, in order.
+func (s *Set) between(from, to uint64, f func(uint64)) {
+	if from >= to || s.n == 0 {
+		return
+	}
+	at := uint64(0)
+	if from>>s.low > 0 {
+		at = s.zero(from>>s.low-1) + 1
+	}
+	for bucket, i := from>>s.low, at-from>>s.low; i < s.n; at++ {
+		if !s.high(at) {
+			bucket++
+			continue
+		}
+		if m := bucket<<s.low | s.lowOf(i); m >= to {
+			return
+		} else if m >= from {
+			f(m)
+		}
+		i++
 	}
 }
