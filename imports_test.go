@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"verifier/post":   {"internal/fault", "internal/vc", "verifier/check"},
 	"web/border/wasm": {"verifier/check", "verifier/post"},
 
+	"internal/mirror":          {"internal/bundle", "internal/fault", "internal/vc"},
 	"internal/didweb":          {"internal/fault", "internal/did"},
 	"internal/legacy":          {"internal/fault", "internal/did", "internal/rdf", "internal/vc"},
 	"internal/legacy/aries":    {"internal/rdf"},
@@ -62,7 +63,7 @@ var allowed = map[string][]string{
 
 	"issuer":   role("internal/icao", "internal/tlog", "internal/witness"),
 	"wallet":   role("internal/icao", "internal/legacy"),
-	"verifier": role("internal/policy", "internal/trust", "verifier/check", "verifier/post"),
+	"verifier": role("internal/bundle", "internal/mirror", "internal/policy", "internal/trust", "verifier/check", "verifier/post"),
 }
 
 // role gives what every role may import, and what only this one may.

@@ -33,6 +33,8 @@ type Fetcher struct {
 	// Part is the file in which a transfer is kept that broke off, "" for none;
 	// beside it lies what it is of.
 	Part string
+	// NoDeltas fetches the whole bundle even where what changed is smaller.
+	NoDeltas bool
 
 	Client   *http.Client   // default: one that gives up on servers that do not answer
 	Pause    time.Duration  // before the first repetition; default half a second
@@ -216,7 +218,7 @@ func (f *Fetcher) wait(ctx context.Context, n int) error {
 // from fetches from one mirror: by deltas if they are smaller, and whole if they
 // do not lead there.
 func (f *Fetcher) from(ctx context.Context, o offer, out *Fetched) error {
-	if f.Have != nil && f.Have.KID == o.index.Hub {
+	if f.Have != nil && f.Have.KID == o.index.Hub && !f.NoDeltas {
 		if way := o.index.way(f.Have.Sequence); len(way) > 0 {
 			file, err := f.byDeltas(ctx, o, way, out)
 			if err == nil {
