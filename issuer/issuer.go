@@ -151,9 +151,13 @@ type Config struct {
 	// Fetch says where other issuers' status lists may be fetched from. The zero
 	// Fetch calls public addresses over https only.
 	Fetch    didweb.Config
-	ListSize int64         // entries of a status list; default 1<<20
-	Refresh  time.Duration // how often status lists are signed anew; default 5m
-	Alg      string        // EdDSA (default) or ES256: informs the metadata only
+	ListSize int64 // entries of a status list; default 1<<20
+	// Publish is how often the shelf changes: at whole multiples of it since 1970,
+	// in whole seconds, it shows what was decided until then, and is signed anew
+	// whether something was or not. 0 shows each change at once.
+	Publish time.Duration
+	Refresh time.Duration // without Publish: how often status lists are signed anew; default 5m
+	Alg     string        // EdDSA (default) or ES256: informs the metadata only
 }
 
 // Issuer is one issuing authority. It is safe for use by many goroutines, and
@@ -192,6 +196,9 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	if cfg.ListSize < 1 || cfg.ListSize > status.MaxSize {
 		return nil, status.ErrRange
+	}
+	if !goodPublish(cfg.Publish) {
+		return nil, errPublish
 	}
 	if cfg.Refresh == 0 {
 		cfg.Refresh = 5 * time.Minute

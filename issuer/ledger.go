@@ -42,8 +42,9 @@ func (i *Issuer) ledgerKey() (*keys.Key, error) {
 }
 
 // Sequence takes what was committed into the ledger and signs a checkpoint: what
-// was issued until now, and the changes of status that are published. It gives the
-// number of entries; call it again while that is not 0.
+// was issued until now, and the changes of status that are published, so that the
+// ledger tells of them no earlier than the lists do. It gives the number of
+// entries; call it again while that is not 0.
 func (i *Issuer) Sequence(ctx context.Context) (int, error) {
 	k, err := i.ledgerKey()
 	if err != nil {
@@ -53,8 +54,11 @@ func (i *Issuer) Sequence(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// What is committed by now is on the published lists, to the microsecond.
-	return i.store.sequence(ctx, i.now().Add(time.Microsecond), ledgerEntry, func(size int64, root tlog.Hash) ([]byte, error) {
+	s, err := i.slot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return i.store.sequence(ctx, s, ledgerEntry, func(size int64, root tlog.Hash) ([]byte, error) {
 		return tlog.Sign(tlog.Checkpoint{Origin: i.LedgerOrigin(), Size: size, Root: root}, signer)
 	})
 }
@@ -104,13 +108,10 @@ func (i *Issuer) runLedger(ctx context.Context) {
 	}
 	t := time.NewTicker(sequenceEvery)
 	defer t.Stop()
-	// Commitments of one sort can wait while a newer one of the other is in the
-	// ledger, and unsequenced does not see them: so it is not asked at the start,
-	// after an error, or after a full batch.
 	for again, failed := true, false; ; {
 		var err error
 		if !again {
-			again, err = i.store.unsequenced(ctx)
+			again, err = i.unsequenced(ctx)
 		}
 		n := 0
 		if err == nil && again {
@@ -129,6 +130,15 @@ func (i *Issuer) runLedger(ctx context.Context) {
 		case <-t.C:
 		}
 	}
+}
+
+// unsequenced reports whether something waits for the ledger.
+func (i *Issuer) unsequenced(ctx context.Context) (bool, error) {
+	s, err := i.slot(ctx)
+	if err != nil {
+		return false, err
+	}
+	return i.store.unsequenced(ctx, s)
 }
 
 // Checkpoint gives the ledger's newest signed checkpoint (C2SP tlog-checkpoint).

@@ -33,6 +33,8 @@ type office struct {
 	ring   *keys.Ring
 	tokens map[string]string // by name; see staff
 	trust  *vc.TrustList     // by which it judges papers
+	// publish is how often a shelf that is opened from now on changes.
+	publish time.Duration
 
 	mu    sync.Mutex
 	clock time.Time
@@ -91,7 +93,7 @@ func openOffice(t *testing.T, db *store.DB) *office {
 // one after a restart.
 func (o *office) open() (*issuer.Issuer, *serve.Server) {
 	o.t.Helper()
-	iss, err := issuer.New(issuer.Config{Base: officeBase, DB: o.db, Ring: o.ring, Now: o.now,
+	iss, err := issuer.New(issuer.Config{Base: officeBase, DB: o.db, Ring: o.ring, Now: o.now, Publish: o.publish,
 		TrustList: func() ([]byte, error) { return []byte("a.b.c"), nil },
 		Trust:     func(context.Context) (*vc.TrustList, error) { return o.trust, nil }})
 	if err != nil {

@@ -301,7 +301,11 @@ func (i *Issuer) overrideURL(list int64) string {
 // publishes over those of others. A list that is empty again stays, so that a
 // verifier can tell "lifted" from "taken away".
 func (i *Issuer) OverrideIndex(ctx context.Context) (Published, error) {
-	ids, err := i.store.overrideLists(ctx)
+	s, err := i.slot(ctx)
+	if err != nil {
+		return Published{}, err
+	}
+	ids, err := i.store.overrideLists(ctx, s)
 	if err != nil {
 		return Published{}, err
 	}
@@ -311,7 +315,7 @@ func (i *Issuer) OverrideIndex(ctx context.Context) (Published, error) {
 	for _, n := range ids {
 		index.Lists = append(index.Lists, i.overrideURL(n))
 	}
-	return published("application/json", cacheStatus, index)
+	return published("application/json", i.cache(s.at), index)
 }
 
 // overrideShelf keeps the override lists as last signed.
@@ -322,7 +326,7 @@ type overrideShelf struct {
 
 type signedOverride struct {
 	signedList
-	version int64
+	cursor int64 // last change that is in it
 }
 
 // OverrideList gives the n-th list over another issuer's list, as a
@@ -339,15 +343,23 @@ func (i *Issuer) OverrideList(ctx context.Context, n int64) (Published, error) {
 	defer i.overrideShelf.mu.Unlock()
 	now := i.now()
 	last, has := i.overrideShelf.signed[n]
-	p := Published{Type: "application/vc+jwt", Cache: cacheStatus}
-	l, err := i.store.overrideList(ctx, n)
-	if err == nil && has && last.version == l.version && !now.Before(last.at) && now.Before(last.at.Add(i.cfg.Refresh)) {
-		p.Body = last.body
-		return p, nil
+	show := func(l signedList) (Published, error) {
+		return Published{Type: "application/vc+jwt", Cache: i.cache(l.at), Body: l.body}, nil
+	}
+	var l overrideList
+	s, err := i.slot(ctx)
+	if err == nil && has && !s.live && s.at.Before(last.at) {
+		return show(last.signedList) // another read the time later and was here before
+	}
+	if err == nil {
+		l, err = i.store.overrideList(ctx, n, s)
+	}
+	if err == nil && has && last.cursor == l.cursor && s.shows(last.at, i.cfg.Refresh) {
+		return show(last.signedList)
 	}
 	var fresh signedList
 	if err == nil {
-		fresh, err = i.signOverride(l, n, now)
+		fresh, err = i.signOverride(l, n, s)
 	}
 	if errors.Is(err, ErrNoSuchStatusList) {
 		return Published{}, err
@@ -355,39 +367,37 @@ func (i *Issuer) OverrideList(ctx context.Context, n int64) (Published, error) {
 	if err != nil {
 		if has && now.Before(last.at.Add(listLife)) { // its age is in it
 			i.log.Warn("override list not signed anew", "list", n, "code", fault.As(err).Code)
-			p.Body = last.body
-			return p, nil
+			return show(last.signedList)
 		}
 		return Published{}, err
 	}
 	if i.overrideShelf.signed == nil {
 		i.overrideShelf.signed = map[int64]signedOverride{}
 	}
-	i.overrideShelf.signed[n] = signedOverride{fresh, l.version}
-	p.Body = fresh.body
-	return p, nil
+	i.overrideShelf.signed[n] = signedOverride{fresh, l.cursor}
+	return show(fresh)
 }
 
-// overrideList is a list as the database has it.
+// overrideList is a list as a slot shows it.
 type overrideList struct {
 	address, purpose, role string
-	size, version          int64
-	set                    []int64 // indexes
+	size, cursor           int64
+	set                    map[int64]bool // indexes
 }
 
-func (i *Issuer) signOverride(l overrideList, n int64, now time.Time) (signedList, error) {
+func (i *Issuer) signOverride(l overrideList, n int64, of slot) (signedList, error) {
 	bits, err := status.New(l.size)
 	if err != nil {
 		return signedList{}, err
 	}
-	for _, index := range l.set {
+	for index := range l.set {
 		if err := bits.Set(index); err != nil {
 			return signedList{}, err
 		}
 	}
-	s, err := i.signer(l.role)
+	s, err := i.signerAt(l.role, of)
 	if err != nil {
 		return signedList{}, err
 	}
-	return i.signBits(bits, bitList{url: i.overrideURL(n), about: l.address, purpose: l.purpose, at: now.Truncate(time.Second)}, s)
+	return i.signBits(bits, bitList{url: i.overrideURL(n), about: l.address, purpose: l.purpose, at: of.at}, s)
 }

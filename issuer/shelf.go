@@ -34,8 +34,9 @@ type Published struct {
 }
 
 // Caching of the shelf. A proxy that keeps a status list longer delays a
-// revocation; keys and trust lists are announced well ahead; what has a
-// version in its name never changes.
+// revocation (see Issuer.cache for those that are published at fixed times);
+// keys and trust lists are announced well ahead; what has a version in its name
+// never changes.
 const (
 	cacheStatus = "public, max-age=60, must-revalidate"
 	cacheKeys   = "public, max-age=300"
@@ -217,7 +218,11 @@ func published(mediaType, cache string, v any) (Published, error) {
 // StatusIndex gives {"lists": [address, …]}: every status list that a
 // credential in force can be on, for those who fetch them all.
 func (i *Issuer) StatusIndex(ctx context.Context) (Published, error) {
-	ids, err := i.store.activeLists(ctx, i.now())
+	s, err := i.slot(ctx)
+	if err != nil {
+		return Published{}, err
+	}
+	ids, err := i.store.activeLists(ctx, s)
 	if err != nil {
 		return Published{}, err
 	}
@@ -230,7 +235,7 @@ func (i *Issuer) StatusIndex(ctx context.Context) (Published, error) {
 		}
 		index.Lists = append(index.Lists, i.listURL(tokenLists, n))
 	}
-	return published("application/json", cacheStatus, index)
+	return published("application/json", i.cache(s.at), index)
 }
 
 // purposes of a status list, in the order of a credential's entries.
@@ -256,6 +261,7 @@ type shelf struct {
 // and signed, so that many requests for a changed list sign it once.
 type shelfList struct {
 	mu     sync.Mutex
+	slot   slot                    // that the bits show
 	cursor int64                   // last change that is in the bits
 	bits   map[string]*status.List // by purpose; nil until read
 	tokens *status.Tokens          // what the bits of both purposes say together
@@ -269,8 +275,10 @@ type signedList struct {
 
 // StatusList gives the n-th status list for a purpose, as a
 // BitstringStatusListCredential secured as vc+jwt (Bitstring Status List 1.0,
-// section 2.2). It holds every change committed before the call. The bytes stay
-// the same until a bit of the list changes or Config.Refresh has passed.
+// section 2.2). It holds what the slot shows that is published now (see slot) and
+// is signed anew in each, whether a bit changed or not. Without slots it holds
+// every change committed before the call, and the bytes stay the same until a
+// bit of the list changes or Config.Refresh has passed.
 //
 // When the database does not answer, the list as last signed is given for as
 // long as it is valid: its age is in it.
@@ -278,11 +286,11 @@ func (i *Issuer) StatusList(ctx context.Context, purpose string, n int64) (Publi
 	if (purpose != vc.PurposeRevocation && purpose != vc.PurposeSuspension) || n < 1 {
 		return Published{}, ErrNoSuchStatusList
 	}
-	b, err := i.signedList(ctx, purpose, n, i.cfg.Refresh)
+	l, err := i.signedList(ctx, purpose, n, i.cfg.Refresh)
 	if err != nil {
 		return Published{}, err
 	}
-	return Published{Type: "application/vc+jwt", Cache: cacheStatus, Body: b}, nil
+	return Published{Type: "application/vc+jwt", Cache: i.cache(l.at), Body: l.body}, nil
 }
 
 // TokenList gives the n-th Token Status List as vc.MediaTokenJWT or
@@ -294,47 +302,51 @@ func (i *Issuer) TokenList(ctx context.Context, media string, n int64) (Publishe
 	if (media != vc.MediaTokenJWT && media != vc.MediaTokenCWT) || n < 1 {
 		return Published{}, ErrNoSuchStatusList
 	}
-	b, err := i.signedList(ctx, media, n, i.cfg.Refresh)
+	l, err := i.signedList(ctx, media, n, i.cfg.Refresh)
 	if err != nil {
 		return Published{}, err
 	}
-	return Published{Type: media, Cache: cacheStatus, Body: b}, nil
+	return Published{Type: media, Cache: i.cache(l.at), Body: l.body}, nil
 }
 
-// signedList gives a form of a list that is up to date and was signed less than
-// maxAge ago.
-func (i *Issuer) signedList(ctx context.Context, form string, n int64, maxAge time.Duration) ([]byte, error) {
+// signedList gives a form of a list as it is published now; without slots, one
+// that was signed less than maxAge ago.
+func (i *Issuer) signedList(ctx context.Context, form string, n int64, maxAge time.Duration) (signedList, error) {
 	i.expireSuspensions(ctx)
 	l := i.shelf.list(n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := i.now()
 	last, has := l.signed[form]
-	if err := l.follow(ctx, i.store, n); err != nil {
+	s, err := i.slot(ctx)
+	if err == nil {
+		err = l.follow(ctx, i.store, n, s)
+	}
+	if err != nil {
 		if errors.Is(err, ErrNoSuchStatusList) {
 			i.shelf.drop(n)
-			return nil, err
+			return signedList{}, err
 		}
 		if has && now.Before(last.at.Add(listLife)) {
 			i.log.Warn("status list not brought up to date", "list", n, "error", fmt.Sprintf("%T", err))
-			return last.body, nil
+			return last, nil
 		}
-		return nil, err
+		return signedList{}, err
 	}
 	last, has = l.signed[form]
-	if has && !now.Before(last.at) && now.Before(last.at.Add(maxAge)) {
-		return last.body, nil
+	if has && l.slot.shows(last.at, maxAge) {
+		return last, nil
 	}
-	fresh, err := i.signForm(l, form, n, now)
+	fresh, err := i.signForm(l, form, n)
 	if err != nil {
 		if has && now.Before(last.at.Add(listLife)) { // nothing changed since, it is only older
 			i.log.Warn("status list not signed anew", "list", n, "code", fault.As(err).Code)
-			return last.body, nil
+			return last, nil
 		}
-		return nil, err
+		return signedList{}, err
 	}
 	l.signed[form] = fresh
-	return fresh.body, nil
+	return fresh, nil
 }
 
 // list gives the list with this number, unread if it is new.
@@ -375,9 +387,13 @@ func (s *shelf) keep(ids []int64) {
 	}
 }
 
-// follow brings the bits up to date and forgets the signatures of what
-// changed. On an error the bits are as they were, or unread.
-func (l *shelfList) follow(ctx context.Context, st *Store, n int64) error {
+// follow brings the bits up to what a slot shows and forgets the signatures of
+// what changed; a list that shows a later one stays. On an error the bits are as
+// they were, or unread.
+func (l *shelfList) follow(ctx context.Context, st *Store, n int64, to slot) error {
+	if to.at.Before(l.slot.at) && !to.live {
+		return nil // whoever asked read the time before another did
+	}
 	if l.bits == nil {
 		size, err := st.listSize(ctx, n)
 		if err != nil {
@@ -397,7 +413,7 @@ func (l *shelfList) follow(ctx context.Context, st *Store, n int64) error {
 		}
 		l.bits, l.cursor = bits, 0
 	}
-	flips, err := st.flips(ctx, n, l.cursor)
+	flips, err := st.flips(ctx, n, l.cursor, to.changes)
 	if err != nil {
 		return err
 	}
@@ -408,6 +424,7 @@ func (l *shelfList) follow(ctx context.Context, st *Store, n int64) error {
 		}
 		l.cursor = f.id
 	}
+	l.slot = to
 	return nil
 }
 
@@ -453,23 +470,24 @@ func (l *shelfList) setToken(index int64) error {
 }
 
 // signForm signs a list in one of its forms.
-func (i *Issuer) signForm(l *shelfList, form string, n int64, now time.Time) (signedList, error) {
-	if form == vc.MediaTokenJWT || form == vc.MediaTokenCWT {
-		return i.signTokens(l.tokens, form, n, now)
+func (i *Issuer) signForm(l *shelfList, form string, n int64) (signedList, error) {
+	key, err := i.signerAt(RoleRegistrar, l.slot)
+	if err != nil {
+		return signedList{}, err
 	}
-	return i.signList(l.bits[form], form, n, now)
+	if form == vc.MediaTokenJWT || form == vc.MediaTokenCWT {
+		list := vc.TokenList{URL: i.listURL(tokenLists, n), Issuer: i.did, IssuedAt: l.slot.at, Expires: l.slot.at.Add(listLife), TTL: i.every(), List: l.tokens}
+		return signTokens(list, form, key)
+	}
+	url := i.listURL(form, n)
+	return i.signBits(l.bits[form], bitList{url: url, about: url, purpose: form, at: l.slot.at}, key)
 }
 
 // signTokens signs a Token Status List. Its iat is the age that a verifier
 // shows.
-func (i *Issuer) signTokens(tokens *status.Tokens, media string, n int64, now time.Time) (signedList, error) {
-	at := now.Truncate(time.Second)
-	list := vc.TokenList{URL: i.listURL(tokenLists, n), Issuer: i.did, IssuedAt: at, Expires: at.Add(listLife), TTL: i.cfg.Refresh, List: tokens}
-	s, err := i.signerFor(keys.UseCredentials, now)
-	if err != nil {
-		return signedList{}, err
-	}
+func signTokens(list vc.TokenList, media string, s keys.Signer) (signedList, error) {
 	var body []byte
+	var err error
 	if media == vc.MediaTokenCWT {
 		body, err = list.SignCWT(s)
 	} else {
@@ -480,18 +498,7 @@ func (i *Issuer) signTokens(tokens *status.Tokens, media string, n int64, now ti
 	if err != nil {
 		return signedList{}, err
 	}
-	return signedList{body: body, at: at}, nil
-}
-
-// signList makes and signs the list credential. Its validFrom is the age that
-// a verifier shows.
-func (i *Issuer) signList(bits *status.List, purpose string, n int64, now time.Time) (signedList, error) {
-	s, err := i.signerFor(keys.UseCredentials, now)
-	if err != nil {
-		return signedList{}, err
-	}
-	url := i.listURL(purpose, n)
-	return i.signBits(bits, bitList{url: url, about: url, purpose: purpose, at: now.Truncate(time.Second)}, s)
+	return signedList{body: body, at: list.IssuedAt}, nil
 }
 
 // bitList says where a list is published, which list it speaks about (itself, or
@@ -501,7 +508,8 @@ type bitList struct {
 	at                  time.Time
 }
 
-// signBits makes and signs a BitstringStatusListCredential.
+// signBits makes and signs a BitstringStatusListCredential. Its validFrom is the
+// age that a verifier shows.
 func (i *Issuer) signBits(bits *status.List, l bitList, s keys.Signer) (signedList, error) {
 	encoded, err := bits.Encode()
 	if err != nil {
@@ -513,7 +521,7 @@ func (i *Issuer) signBits(bits *status.List, l bitList, s keys.Signer) (signedLi
 		Purpose string `json:"statusPurpose"`
 		Encoded string `json:"encodedList"`
 		TTL     int64  `json:"ttl"` // milliseconds
-	}{l.about + "#list", "BitstringStatusList", l.purpose, encoded, i.cfg.Refresh.Milliseconds()})
+	}{l.about + "#list", "BitstringStatusList", l.purpose, encoded, i.every().Milliseconds()})
 	if err != nil {
 		return signedList{}, err
 	}
@@ -534,11 +542,15 @@ func (i *Issuer) signBits(bits *status.List, l bitList, s keys.Signer) (signedLi
 	return signedList{body: []byte(jws), at: l.at}, nil
 }
 
-// Refresh signs every list anew whose signature has seen half of
-// Config.Refresh, so that no request has to wait for a signature and a list
-// that nobody asks for stays young.
+// Refresh signs every list of the slot, or every list anew whose signature has
+// seen half of Config.Refresh, so that no request has to wait for a signature and
+// a list that nobody asks for stays young.
 func (i *Issuer) Refresh(ctx context.Context) error {
-	ids, err := i.store.activeLists(ctx, i.now())
+	s, err := i.slot(ctx)
+	if err != nil {
+		return err
+	}
+	ids, err := i.store.activeLists(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -563,8 +575,6 @@ func (i *Issuer) Run(ctx context.Context) {
 	if err := i.store.forgetAnswers(ctx); err != nil && ctx.Err() == nil {
 		i.log.Error("old answers not deleted", "code", fault.As(err).Code)
 	}
-	t := time.NewTicker(max(i.cfg.Refresh/2, time.Second))
-	defer t.Stop()
 	for {
 		i.recoverOld(ctx)
 		i.expireSuspensions(ctx)
@@ -575,7 +585,7 @@ func (i *Issuer) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-t.C:
+		case <-time.After(i.untilNext()):
 		}
 	}
 }

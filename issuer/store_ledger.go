@@ -44,22 +44,24 @@ func (s *Store) ledgerState(ctx context.Context, q reader) (ledger, error) {
 	return l, err
 }
 
-// unsequenced reports whether something newer than all that the ledger holds waits
-// for it, or the ledger for its first checkpoint.
-func (s *Store) unsequenced(ctx context.Context) (bool, error) {
-	var newest int64
-	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM commitments`).Scan(&newest); err != nil {
-		return false, err
-	}
+// unsequenced reports whether something waits for the ledger, or the ledger for
+// its first checkpoint.
+func (s *Store) unsequenced(ctx context.Context, of slot) (bool, error) {
 	l, err := s.ledgerState(ctx, s.db)
-	return newest > max(l.issued, l.acts) || len(l.checkpoint) == 0, err
+	if err != nil || len(l.checkpoint) == 0 {
+		return err == nil, err
+	}
+	var one int
+	err = s.db.QueryRowContext(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM commitments WHERE id > $1 AND kind IN `+issuedKinds+`)
+		OR EXISTS (SELECT 1 FROM commitments WHERE id > $2 AND id <= $3 AND kind NOT IN `+issuedKinds+`) THEN 1 ELSE 0 END`, l.issued, l.acts, of.acts).Scan(&one)
+	return one == 1, err
 }
 
 // sequence takes commitments into the ledger: those of what was issued, and of
-// changes of status that were made before the time. entries turns a commitment
+// changes of status that the slot shows. entries turns a commitment
 // into its entry; sign signs the new tree. It gives how many it took. Another
 // replica that does the same waits for the row, and then for its turn.
-func (s *Store) sequence(ctx context.Context, before time.Time, entry func(waiting) ([]byte, error), sign func(size int64, root tlog.Hash) ([]byte, error)) (taken int, err error) {
+func (s *Store) sequence(ctx context.Context, of slot, entry func(waiting) ([]byte, error), sign func(size int64, root tlog.Hash) ([]byte, error)) (taken int, err error) {
 	err = s.db.Write(ctx, func(tx *sql.Tx) error {
 		taken = 0
 		if _, err := tx.ExecContext(ctx, `UPDATE ledger SET turn = turn + 1 WHERE id = 1`); err != nil {
@@ -72,7 +74,7 @@ func (s *Store) sequence(ctx context.Context, before time.Time, entry func(waiti
 		first := l.size == 0 && len(l.checkpoint) == 0
 		a := appending{s: s, tx: tx, size: l.size}
 		for acts, last := range []*int64{&l.issued, &l.acts} {
-			rows, err := s.waiting(ctx, tx, acts == 1, *last, before)
+			rows, err := s.waiting(ctx, tx, acts == 1, *last, of)
 			if err != nil {
 				return err
 			}
@@ -113,10 +115,10 @@ func (s *Store) sequence(ctx context.Context, before time.Time, entry func(waiti
 
 // waiting gives the commitments after one, in their order. Ids grow in the order
 // of commits because every writer holds the pen.
-func (s *Store) waiting(ctx context.Context, tx *sql.Tx, acts bool, after int64, before time.Time) ([]waiting, error) {
+func (s *Store) waiting(ctx context.Context, tx *sql.Tx, acts bool, after int64, of slot) ([]waiting, error) {
 	which, args := `c.kind IN `, []any{after, batch}
 	if acts {
-		which, args = `c.created < $3 AND c.kind NOT IN `, append(args, store.Micros(before))
+		which, args = `c.id <= $3 AND c.kind NOT IN `, append(args, of.acts)
 	}
 	rs, err := tx.QueryContext(ctx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0)
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id

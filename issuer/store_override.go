@@ -240,6 +240,14 @@ func (s *Store) moveOverride(ctx context.Context, tx *sql.Tx, o Override, a over
 		o.list, o.Role); err != nil {
 		return err
 	}
+	value := 0
+	if o.State == OverrideActive {
+		value = 1
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO override_changes (list, idx, value, role, size, at) SELECT id, $2, $3, role, size, $4 FROM override_lists WHERE id = $1`,
+		o.list, o.index, value, at); err != nil {
+		return err
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO override_acts (override, act, reason, caller_id, caller_name, caller_role, approver_id, approver_name, at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, o.ID, a.act, a.reason, a.by.ID, a.by.Name, a.by.Role, a.approver.ID, a.approver.Name, at)
 	return err
@@ -352,9 +360,9 @@ func (s *Store) expireOverrides(ctx context.Context) error {
 }
 
 // overrideLists gives the numbers of the lists over others' lists on which
-// something was in force, oldest first.
-func (s *Store) overrideLists(ctx context.Context) ([]int64, error) {
-	rs, err := s.db.QueryContext(ctx, `SELECT id FROM override_lists WHERE version > 0 ORDER BY id`)
+// something was in force by a slot, oldest first.
+func (s *Store) overrideLists(ctx context.Context, of slot) ([]int64, error) {
+	rs, err := s.db.QueryContext(ctx, `SELECT DISTINCT list FROM override_changes WHERE id <= $1 ORDER BY list`, of.overrides)
 	if err != nil {
 		return nil, err
 	}
@@ -370,30 +378,28 @@ func (s *Store) overrideLists(ctx context.Context) ([]int64, error) {
 	return out, rs.Err()
 }
 
-// overrideList reads a list that was in force with its set places, in one
-// snapshot, or gives ErrNoSuchStatusList.
-func (s *Store) overrideList(ctx context.Context, n int64) (l overrideList, err error) {
-	rs, err := s.db.QueryContext(ctx, `SELECT l.address, l.purpose, l.role, l.size, l.version, COALESCE(o.idx, -1) FROM override_lists AS l
-		LEFT JOIN overrides AS o ON o.list = l.id AND o.state = 'active' WHERE l.id = $1 AND l.version > 0`, n)
+// overrideList reads a list as a slot shows it, or gives ErrNoSuchStatusList.
+func (s *Store) overrideList(ctx context.Context, n int64, of slot) (overrideList, error) {
+	l := overrideList{set: map[int64]bool{}}
+	rs, err := s.db.QueryContext(ctx, `SELECT l.address, l.purpose, c.role, c.size, c.id, c.idx, c.value FROM override_lists AS l
+		JOIN override_changes AS c ON c.list = l.id WHERE l.id = $1 AND c.id <= $2 ORDER BY c.id`, n, of.overrides)
 	if err != nil {
 		return l, err
 	}
 	defer rs.Close()
-	found := false
 	for rs.Next() {
-		found = true
-		var index int64
-		if err := rs.Scan(&l.address, &l.purpose, &l.role, &l.size, &l.version, &index); err != nil {
+		var index, value int64
+		if err := rs.Scan(&l.address, &l.purpose, &l.role, &l.size, &l.cursor, &index, &value); err != nil {
 			return l, err
 		}
-		if index >= 0 {
-			l.set = append(l.set, index)
+		if delete(l.set, index); value != 0 {
+			l.set[index] = true
 		}
 	}
 	if err := rs.Err(); err != nil {
 		return l, err
 	}
-	if !found {
+	if l.cursor == 0 {
 		return l, ErrNoSuchStatusList
 	}
 	return l, nil

@@ -321,10 +321,11 @@ func statusCommitment(salt []byte, credential, act string, at time.Time) ([]byte
 	return commitment(salt, entry), nil
 }
 
-// activeLists gives the status lists on which a credential can be in force at
-// t, by number. A list ends with the quarter in which its credentials expire.
-func (s *Store) activeLists(ctx context.Context, t time.Time) ([]int64, error) {
-	rs, err := s.db.QueryContext(ctx, `SELECT id FROM status_lists WHERE quarter >= $1 ORDER BY id`, quarter(t))
+// activeLists gives the status lists of a slot on which a credential can be in
+// force then, by number. A list ends with the quarter in which its credentials
+// expire.
+func (s *Store) activeLists(ctx context.Context, of slot) ([]int64, error) {
+	rs, err := s.db.QueryContext(ctx, `SELECT id FROM status_lists WHERE quarter >= $1 AND id <= $2 ORDER BY id`, quarter(of.at), of.lists)
 	if err != nil {
 		return nil, err
 	}
@@ -359,10 +360,10 @@ type flip struct {
 	on      bool
 }
 
-// flips gives the changes of a list after this one, in their order. Ids grow in
-// the order of commits because every writer holds the pen.
-func (s *Store) flips(ctx context.Context, list, after int64) ([]flip, error) {
-	rs, err := s.db.QueryContext(ctx, `SELECT id, idx, purpose, value FROM status_changes WHERE list = $1 AND id > $2 ORDER BY id`, list, after)
+// flips gives the changes of a list after one and up to another, in their order.
+// Ids grow in the order of commits because every writer holds the pen.
+func (s *Store) flips(ctx context.Context, list, after, last int64) ([]flip, error) {
+	rs, err := s.db.QueryContext(ctx, `SELECT id, idx, purpose, value FROM status_changes WHERE list = $1 AND id > $2 AND id <= $3 ORDER BY id`, list, after, last)
 	if err != nil {
 		return nil, err
 	}

@@ -139,6 +139,7 @@ expected.`,
 	f.BoolVar(&once, "once", false, "play the story and stop")
 	f.BoolVar(&asJSON, "json", false, "print the decisions as JSON")
 	f.StringVar(&out, "out", "", "write codes, pictures, bundles and story.json to this directory")
+	f.DurationVar(&h.publish, "publish", 0, "how often what the issuer publishes changes, at whole multiples of this; 0 shows each change at once")
 	f.BoolVar(&verbose, "verbose", false, "log every request")
 	return c
 }
@@ -249,7 +250,7 @@ func (d *demo) open(ctx context.Context, host string, first int) error {
 	for n, r := range []**running{&d.issuer, &d.wallet, &d.verifier} {
 		port := strconv.Itoa(first + n)
 		o := options{listen: net.JoinHostPort(host, port), public: "http://localhost:" + port, development: d.development(roles[n]),
-			alg: keys.EdDSA, offices: everyOffice, loopback: true, log: d.log}
+			alg: keys.EdDSA, offices: everyOffice, loopback: true, publish: d.home.publish, log: d.log}
 		if d.home.watched {
 			o.bundles = 20 * time.Second
 		}

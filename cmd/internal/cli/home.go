@@ -30,7 +30,8 @@ type home struct {
 	dir      string
 	dbFile   string
 	passFile string
-	watched  bool // somebody looks at this demonstration: stories take their time, border news come at once
+	watched  bool          // somebody looks at this demonstration: stories take their time, border news come at once
+	publish  time.Duration // of a demonstration: how often its issuer publishes
 }
 
 func (h *home) path(name string) string { return filepath.Join(h.dir, name) }

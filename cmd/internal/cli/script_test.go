@@ -189,7 +189,7 @@ func startCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if role != issuerRole {
 		cmdArgs = append(cmdArgs, "--allow-loopback")
 	} else {
-		cmdArgs = append(cmdArgs, "--offices", "court,notary")
+		cmdArgs = append(cmdArgs, "--offices", "court,notary", "--publish", "0") // no story waits for the next publication
 	}
 	cmd := exec.Command(bin, cmdArgs...)
 	cmd.Dir = ts.Getenv("WORK")

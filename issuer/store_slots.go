@@ -1,0 +1,107 @@
+package issuer
+
+import (
+	"context"
+	"database/sql"
+	"math"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/store"
+)
+
+// slot is one publication of the shelf: what it shows, as the last ids of what
+// had been written. The zero slot is before everything.
+type slot struct {
+	at        time.Time
+	changes   int64 // of status_changes
+	acts      int64 // of commitments to changes of status
+	issued    int64 // of commitments
+	lists     int64 // of status_lists
+	overrides int64 // of override_changes
+	// live: everything that is committed, as of now and for nobody to keep.
+	live bool
+}
+
+// everything is the slot that shows all there is.
+func everything(at time.Time) slot {
+	const all = math.MaxInt64
+	return slot{at: at, changes: all, acts: all, issued: all, lists: all, overrides: all, live: true}
+}
+
+// newestSlot gives what was published last at a time up to limit: a slot that a
+// clock from the future closed counts when its time comes, and takes nothing
+// back then.
+func (s *Store) newestSlot(ctx context.Context, q reader, limit time.Time) (slot, error) {
+	var x slot
+	var at int64
+	err := q.QueryRowContext(ctx, `SELECT COALESCE(MAX(slot), 0), COALESCE(MAX(changes), 0), COALESCE(MAX(acts), 0), COALESCE(MAX(issued), 0),
+		COALESCE(MAX(lists), 0), COALESCE(MAX(overrides), 0) FROM slots WHERE slot <= $1`, store.Micros(limit)).
+		Scan(&at, &x.changes, &x.acts, &x.issued, &x.lists, &x.overrides)
+	x.at = store.Time(at)
+	return x, err
+}
+
+// closeSlot fixes what is published at a time, once: whoever comes later, on
+// whatever replica, gets the same. It holds the pen, so that no change is in
+// flight. What was written with a time before at is in it, in the order of
+// writing up to the first that was written at that time or later; what comes
+// with an earlier time after this is for the next slot. limit is the end of the
+// times that are believed: a time after it is some clock's mistake, and what was
+// written with it is not held back for years.
+func (s *Store) closeSlot(ctx context.Context, at, limit time.Time) (slot, error) {
+	var x slot
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		var err error
+		if x, err = s.newestSlot(ctx, tx, limit); err != nil || !x.at.Before(at) {
+			return err
+		}
+		x.at = at
+		for _, c := range []struct {
+			last  *int64
+			query string
+		}{
+			{&x.changes, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM status_changes)) FROM status_changes WHERE id > $1 AND at >= $2 AND at <= $3`},
+			{&x.acts, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM commitments)) FROM commitments
+				WHERE kind NOT IN ` + issuedKinds + ` AND id > $1 AND created >= $2 AND created <= $3`},
+			{&x.lists, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM status_lists)) FROM status_lists WHERE id > $1 AND created >= $2 AND created <= $3`},
+			{&x.overrides, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM override_changes)) FROM override_changes WHERE id > $1 AND at >= $2 AND at <= $3`},
+		} {
+			have := *c.last
+			if err := tx.QueryRowContext(ctx, c.query, have, store.Micros(at), store.Micros(limit)).Scan(c.last); err != nil {
+				return err
+			}
+			*c.last = max(*c.last, have)
+		}
+		if x.issued, err = s.snapshot(ctx, tx, at, limit); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM slots WHERE slot <= $1`, store.Micros(at)); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO slots (slot, changes, acts, issued, lists, overrides) VALUES ($1, $2, $3, $4, $5, $6)`,
+			store.Micros(at), x.changes, x.acts, x.issued, x.lists, x.overrides)
+		return err
+	})
+	return x, err
+}
+
+// snapshot notes that what is issued is looked at as of a time, in a transaction
+// that holds the pen, and gives the last commitment. What is reserved after this
+// is not valid from before at (see undated).
+func (s *Store) snapshot(ctx context.Context, tx *sql.Tx, at, limit time.Time) (last int64, err error) {
+	if _, err := tx.ExecContext(ctx, `UPDATE pen SET snapshot = $1 WHERE id = 1 AND (snapshot < $1 OR snapshot > $2)`,
+		store.Micros(at), store.Micros(limit)); err != nil {
+		return 0, err
+	}
+	err = tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM commitments`).Scan(&last)
+	return last, err
+}
+
+// snapshotNow is snapshot by itself.
+func (s *Store) snapshotNow(ctx context.Context, at, limit time.Time) (last int64, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		last, err = s.snapshot(ctx, tx, at, limit)
+		return err
+	})
+	return last, err
+}
