@@ -509,6 +509,10 @@ func (h routes) shelf(s *serve.Server) {
 		p, err := h.Checkpoint(c.Request().Context())
 		return show(c, p, err)
 	})
+	e.GET("/ledger/key", func(c echo.Context) error {
+		p, err := h.LedgerKey()
+		return show(c, p, err)
+	})
 	e.GET("/ledger/tile/*", func(c echo.Context) error {
 		p, err := h.LedgerTile(c.Request().Context(), "tile/"+c.Param("*"))
 		return show(c, p, err)

@@ -379,6 +379,7 @@ func TestShelfRoutes(t *testing.T) {
 		"/.well-known/did.json":                     "application/did+json",
 		"/.well-known/jwks.json":                    "application/jwk-set+json",
 		"/trust-list":                               "application/jwt",
+		"/ledger/key":                               "application/json",
 		"/context/v1":                               "application/ld+json",
 		"/schemas/credential/birth/1.json":          "application/schema+json",
 		"/schemas/registration/guardianship/1.json": "application/schema+json",

@@ -2,12 +2,14 @@ package issuer
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/tlog"
+	"github.com/kinpass/kinpass/internal/vc"
 )
 
 // Faults of the ledger.
@@ -139,6 +141,21 @@ func (i *Issuer) unsequenced(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return i.store.unsequenced(ctx, s)
+}
+
+// LedgerKey gives the ledger's name and the key that signs its checkpoints, as a
+// trust list names them. Whoever puts them there compares them by another way.
+func (i *Issuer) LedgerKey() (Published, error) {
+	k, err := i.ledgerKey()
+	if err != nil {
+		return Published{}, err
+	}
+	jwk, err := vc.PublicJWK(k.Public(), "", "")
+	if err != nil {
+		return Published{}, err
+	}
+	b, err := json.Marshal(vc.TrustLedger{Origin: i.LedgerOrigin(), JWK: jwk})
+	return Published{Type: "application/json", Cache: cacheKeys, Body: b}, err
 }
 
 // Checkpoint gives the ledger's newest signed checkpoint (C2SP tlog-checkpoint).

@@ -443,8 +443,8 @@ func TestTrustListDecidesWhoMaySign(t *testing.T) {
 		lists int
 	}{
 		"not for status lists":           {[]string{vc.TypeBirth}, nil, "issuer-key-not-published", 0},
-		"stolen before":                  {nil, func(w *world, k string) error { return trust.CutOff(w.list, k, start.Add(-time.Minute)) }, "issuer-key-not-published", 0},
-		"stolen after the lists held":    {nil, func(w *world, k string) error { return trust.CutOff(w.list, k, start.Add(time.Minute)) }, "issuer-key-not-published", 2},
+		"stolen before":                  {nil, func(w *world, k string) error { return trust.CutOff(w.list, k, start.Add(-time.Minute), 0) }, "issuer-key-not-published", 0},
+		"stolen after the lists held":    {nil, func(w *world, k string) error { return trust.CutOff(w.list, k, start.Add(time.Minute), 0) }, "issuer-key-not-published", 2},
 		"ended in good order":            {nil, func(w *world, k string) error { return trust.End(w.list, k, start.Add(time.Minute)) }, "issuer-key-not-published", 2},
 		"ended before the lists held":    {nil, func(w *world, k string) error { return trust.End(w.list, k, start.Add(-time.Minute)) }, "issuer-key-not-published", 0},
 		"issuer removed":                 {nil, func(w *world, k string) error { d, _, _ := strings.Cut(k, "#"); return trust.Remove(w.list, d) }, "", 0},
@@ -498,7 +498,7 @@ func TestOnlyTheRightKeyOfAnIssuerSignsItsLists(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.cut {
-			if err := trust.CutOff(w.list, m.ID, start); err != nil {
+			if err := trust.CutOff(w.list, m.ID, start, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -519,7 +519,7 @@ func TestBuildNeedsAHubKeyThatIsListed(t *testing.T) {
 	for name, edit := range map[string]func(w *world){
 		"not listed": func(w *world) { w.list.Hubs = []vc.TrustKey{} },
 		"cut off": func(w *world) {
-			if err := trust.CutOff(w.list, w.list.Hubs[0].ID, start.Add(time.Hour)); err != nil {
+			if err := trust.CutOff(w.list, w.list.Hubs[0].ID, start.Add(time.Hour), 0); err != nil {
 				t.Fatal(err)
 			}
 		},

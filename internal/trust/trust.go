@@ -34,6 +34,7 @@ var (
 	ErrDocument  = fault.New(fault.Invalid, "did-document-unusable", "the DID document has no key that can be put on the trust list")
 	ErrKeyReused = fault.New(fault.Conflict, "trust-key-changed", "a key identifier on the trust list already stands for another key")
 	ErrLabel     = fault.New(fault.Conflict, "trust-role-refused", "the document does not have the key in the role that was named")
+	ErrNoWitness = fault.New(fault.NotFound, "no-such-witness", "the trust list has no such witness")
 	ErrExists    = fault.New(fault.Conflict, "trust-entry-exists", "the trust list has this entry already")
 )
 
@@ -255,14 +256,16 @@ func Remove(l *vc.TrustList, id string) error {
 }
 
 // CutOff says that from at on, what the key signed is not believed: it was
-// stolen. A cut-off can be moved to an earlier time, never to a later one.
-func CutOff(l *vc.TrustList, keyID string, at time.Time) error {
+// stolen. size is how many entries the issuer's ledger had when the key was still
+// believed; with 0 the ledger shows nothing. A cut-off can be moved to an earlier
+// time or a smaller ledger, never to a later or larger one.
+func CutOff(l *vc.TrustList, keyID string, at time.Time, size int64) error {
 	at = second(at)
 	return editKey(l, keyID, func(k *vc.TrustKey) error {
-		if at.IsZero() || (!k.CutOff.IsZero() && at.After(k.CutOff)) {
+		if at.IsZero() || !k.CutOff.IsZero() && (at.After(k.CutOff) || size > k.CutOffSize) {
 			return ErrBackwards
 		}
-		k.CutOff = at
+		k.CutOff, k.CutOffSize = at, size
 		return nil
 	})
 }
@@ -311,11 +314,24 @@ func Sign(l *vc.TrustList, anchor keys.Signer, now time.Time, next time.Duration
 }
 
 // Follows reports whether next may replace old: a higher sequence, not issued
-// earlier, no key identifier that stands for another key, no cut-off lifted or
-// put off on a key that is still listed.
+// earlier, no name that stands for another key, no cut-off lifted or put off on a
+// key that is still listed, no ledger that changed, and nothing accredited, or
+// forgotten, for a time that is past.
 func Follows(old, next *vc.TrustList) error {
 	if next.Sequence <= old.Sequence || next.IssuedAt.Before(old.IssuedAt) {
 		return ErrBackwards
+	}
+	return keepsThePast(old, next, next.IssuedAt)
+}
+
+// keepsThePast reports whether next is nowhere gentler about the past than old.
+// What accreditations say of times from now on may change.
+func keepsThePast(old, next *vc.TrustList, now time.Time) error {
+	if err := sameLedgers(old, next); err != nil {
+		return err
+	}
+	if err := sameAccreditations(old, next, now); err != nil {
+		return err
 	}
 	was := map[string]vc.TrustKey{}
 	each(old, func(k *vc.TrustKey) { was[k.ID] = *k })
@@ -326,7 +342,7 @@ func Follows(old, next *vc.TrustList) error {
 		case !ok:
 		case !SameKey(o.JWK, k.JWK):
 			err = ErrKeyReused
-		case !o.CutOff.IsZero() && (k.CutOff.IsZero() || k.CutOff.After(o.CutOff)):
+		case !o.CutOff.IsZero() && (k.CutOff.IsZero() || k.CutOff.After(o.CutOff) || k.CutOffSize > o.CutOffSize):
 			err = ErrBackwards
 		}
 	})
@@ -347,7 +363,7 @@ func SameKey(a, b json.RawMessage) bool {
 
 // Validate checks the whole list and reports every broken rule by its place.
 func Validate(l *vc.TrustList) error {
-	c := checker{ids: map[string]bool{}, keys: map[string]bool{}}
+	c := checker{ids: map[string]bool{}, keys: map[string]bool{}, notes: map[string]bool{}}
 	if l.ID == "" || len(l.ID) > maxText {
 		c.fail("/id", "must be present and at most 256 bytes")
 	}
@@ -360,6 +376,7 @@ func Validate(l *vc.TrustList) error {
 	if len(l.Issuers) > maxIssuers || len(l.Hubs) > maxKeys {
 		return ErrInvalid.WithFields(fault.Field{Path: "/issuers", Rule: "too many entries"})
 	}
+	c.witnesses(l)
 	seen := map[string]bool{}
 	for i := range l.Issuers {
 		is := &l.Issuers[i]
@@ -379,6 +396,9 @@ func Validate(l *vc.TrustList) error {
 		if len(k.Types) > 0 {
 			c.fail(at+"/types", "a hub signs no credentials")
 		}
+		if k.CutOffSize != 0 {
+			c.fail(at+"/cutOffSize", "a hub keeps no ledger")
+		}
 		c.key(at, k)
 	}
 	if len(c.fields) > 0 {
@@ -396,11 +416,13 @@ var (
 	overriders = []string{vc.RoleCourt, vc.RoleProtection}
 )
 
-// checker collects broken rules; ids and keys are those seen so far.
+// checker collects broken rules; ids, keys and names of those who sign
+// checkpoints are those seen so far.
 type checker struct {
 	fields []fault.Field
 	ids    map[string]bool
 	keys   map[string]bool
+	notes  map[string]bool
 }
 
 func (c *checker) fail(path, rule string) {
@@ -429,6 +451,8 @@ func (c *checker) issuer(at string, is *vc.TrustIssuer) {
 		return
 	}
 	c.mayRevoke(at, is)
+	c.ledger(at+"/ledger", is.Ledger)
+	c.accreditation(at+"/accreditation", is.Accreditation)
 	for j := range is.Keys {
 		k := &is.Keys[j]
 		at := pointer(at+"/keys", j)
@@ -454,6 +478,9 @@ func (c *checker) issuer(at string, is *vc.TrustIssuer) {
 			if !slices.Contains(issuerTypes, t) || slices.Contains(k.Types[:n], t) {
 				c.fail(at+"/types", "unknown credential type, or one named twice")
 			}
+		}
+		if k.CutOffSize != 0 && (k.CutOffSize < 0 || k.CutOff.IsZero() || is.Ledger == nil) {
+			c.fail(at+"/cutOffSize", "needs a cut-off and a ledger, and is not negative")
 		}
 		pub := c.key(at, k)
 		if e, ok := own.(interface{ Equal(crypto.PublicKey) bool }); ok && keyErr == nil && pub != nil && !e.Equal(pub) {
@@ -504,7 +531,12 @@ func (c *checker) key(at string, k *vc.TrustKey) crypto.PublicKey {
 	if !k.NotAfter.IsZero() && !k.NotAfter.After(k.NotBefore) {
 		c.fail(at+"/notAfter", "must be after notBefore")
 	}
-	pub, err := vc.ParseJWK(k.JWK)
+	return c.material(at, k.JWK)
+}
+
+// material checks a public key that stands on the list only here.
+func (c *checker) material(at string, jwk json.RawMessage) crypto.PublicKey {
+	pub, err := vc.ParseJWK(jwk)
 	if err != nil {
 		c.fail(at+"/publicKeyJwk", "must be a public Ed25519 or P-256 key")
 		return nil
@@ -561,6 +593,9 @@ func edit(l *vc.TrustList, f func(*vc.TrustList) error) error {
 	if err := Validate(c); err != nil {
 		return err
 	}
+	if err := keepsThePast(l, c, l.IssuedAt); err != nil {
+		return err
+	}
 	*l = *c
 	return nil
 }
@@ -601,10 +636,16 @@ func find(ks []vc.TrustKey, id string) *vc.TrustKey {
 func clone(l *vc.TrustList) *vc.TrustList {
 	c := *l
 	c.Hubs = cloneKeys(l.Hubs)
+	c.Witnesses = slices.Clone(l.Witnesses)
+	for i := range c.Witnesses {
+		c.Witnesses[i].JWK = bytes.Clone(c.Witnesses[i].JWK)
+	}
 	c.Issuers = make([]vc.TrustIssuer, len(l.Issuers))
 	for i, is := range l.Issuers {
 		is.Keys = cloneKeys(is.Keys)
 		is.MayRevoke = slices.Clone(is.MayRevoke)
+		is.Ledger = cloneLedger(is.Ledger)
+		is.Accreditation = cloneAccreditation(is.Accreditation)
 		c.Issuers[i] = is
 	}
 	return &c

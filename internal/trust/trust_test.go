@@ -303,12 +303,12 @@ func TestCutOffAndEndOnlyMoveEarlier(t *testing.T) {
 		{"end put off", func() error { return End(l, id, now.AddDate(2, 0, 0)) }, ErrBackwards},
 		{"end taken away", func() error { return End(l, id, time.Time{}) }, ErrBackwards},
 		{"end before start", func() error { return End(l, id, now.Add(-time.Hour)) }, ErrInvalid},
-		{"cut off", func() error { return CutOff(l, id, now.AddDate(0, 1, 0)) }, nil},
-		{"cut off earlier, even before its start", func() error { return CutOff(l, id, now.AddDate(-1, 0, 0)) }, nil},
-		{"cut off put off", func() error { return CutOff(l, id, now) }, ErrBackwards},
-		{"cut off lifted", func() error { return CutOff(l, id, time.Time{}) }, ErrBackwards},
-		{"hub", func() error { return CutOff(l, l.Hubs[0].ID, now) }, nil},
-		{"unknown key", func() error { return CutOff(l, registry+"#k9", now) }, ErrNoSuchKey},
+		{"cut off", func() error { return CutOff(l, id, now.AddDate(0, 1, 0), 0) }, nil},
+		{"cut off earlier, even before its start", func() error { return CutOff(l, id, now.AddDate(-1, 0, 0), 0) }, nil},
+		{"cut off put off", func() error { return CutOff(l, id, now, 0) }, ErrBackwards},
+		{"cut off lifted", func() error { return CutOff(l, id, time.Time{}, 0) }, ErrBackwards},
+		{"hub", func() error { return CutOff(l, l.Hubs[0].ID, now, 0) }, nil},
+		{"unknown key", func() error { return CutOff(l, registry+"#k9", now, 0) }, ErrNoSuchKey},
 		{"issuer instead of key", func() error { return End(l, registry, now.AddDate(1, 0, 0)) }, ErrNoSuchKey},
 	}
 	for _, s := range steps {
@@ -347,7 +347,7 @@ func TestRemove(t *testing.T) {
 func TestFollowsRefusesALiftedCutOffAndAChangedKey(t *testing.T) {
 	old, _ := sample(t)
 	old.Sequence = 1
-	if err := CutOff(old, registry+"#k1", now); err != nil {
+	if err := CutOff(old, registry+"#k1", now, 0); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

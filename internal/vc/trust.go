@@ -69,6 +69,8 @@ type TrustIssuer struct {
 	Keys    []TrustKey `json:"keys"`
 	// Ledger is nil for an issuer that keeps none.
 	Ledger *TrustLedger `json:"ledger,omitempty"`
+	// Accreditation is nil for an issuer of which none is asked.
+	Accreditation *Accreditation `json:"accreditation,omitempty"`
 	// ConsentStatus: this issuer hosts the status of travel consents for the
 	// children whose births it signs.
 	ConsentStatus bool `json:"consentStatus,omitempty"`

@@ -303,6 +303,11 @@ func (d *demo) trustIssuer() error {
 	if err != nil {
 		return err
 	}
+	ring, err := h.mustRing(issuerRole)
+	if err != nil {
+		return err
+	}
+	ledger := ownLedger(ring, d.issuer.base)
 	hub, err := hubRing.Current(keys.UseHub, now())
 	if err != nil {
 		return err
@@ -311,7 +316,7 @@ func (d *demo) trustIssuer() error {
 	if err != nil {
 		return err
 	}
-	if trusted(l, doc, hub) && now().Sub(l.IssuedAt).Abs() < 12*time.Hour {
+	if trusted(l, doc, hub) && hasLedger(l, doc.ID) && now().Sub(l.IssuedAt).Abs() < 12*time.Hour {
 		return nil
 	}
 	_, err = h.editTrust(func(l *vc.TrustList) error {
@@ -321,12 +326,20 @@ func (d *demo) trustIssuer() error {
 		if err != nil {
 			return err
 		}
+		if err := ledger.put(l, doc.ID); err != nil {
+			return err
+		}
 		if _, err := trust.AddHub(l, hub.Public(), hub.NotBefore, hub.NotAfter); err != nil && !errors.Is(err, trust.ErrExists) {
 			return err
 		}
 		return nil
 	})
 	return err
+}
+
+// hasLedger reports whether the list names a ledger of this issuer.
+func hasLedger(l *vc.TrustList, issuer string) bool {
+	return slices.ContainsFunc(l.Issuers, func(i vc.TrustIssuer) bool { return i.DID == issuer && i.Ledger != nil })
 }
 
 // trusted reports whether the list has every key of the document and the hub.

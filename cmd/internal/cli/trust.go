@@ -42,6 +42,12 @@ func (h *home) openTrust() (*vc.TrustList, error) {
 
 // editTrust changes the trust list and signs it anew.
 func (h *home) editTrust(edit func(*vc.TrustList) error) (*vc.TrustList, error) {
+	return h.editTrustAt(now(), edit)
+}
+
+// editTrustAt is editTrust where the edit tells the time, too: nothing in the
+// list may be gentler about times before its own.
+func (h *home) editTrustAt(at time.Time, edit func(*vc.TrustList) error) (*vc.TrustList, error) {
 	unlock, err := h.lock()
 	if err != nil {
 		return nil, err
@@ -55,7 +61,7 @@ func (h *home) editTrust(edit func(*vc.TrustList) error) (*vc.TrustList, error) 
 		return nil, fault.New(fault.NotFound, "anchor-key-missing", "there is no anchor key in the data directory").
 			WithHint("make one with: kinpass trust init")
 	}
-	k, err := r.Current(keys.UseAnchor, now())
+	k, err := r.Current(keys.UseAnchor, at)
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +72,15 @@ func (h *home) editTrust(edit func(*vc.TrustList) error) (*vc.TrustList, error) 
 	if err != nil {
 		return nil, err
 	}
+	before := *l
 	if err := edit(l); err != nil {
 		return nil, err
 	}
-	signed, err := trust.Sign(l, k.Signer("anchor#"+k.Name), now(), trustTerm)
+	signed, err := trust.Sign(l, k.Signer("anchor#"+k.Name), at, trustTerm)
 	if err != nil {
+		return nil, err
+	}
+	if err := trust.Follows(&before, l); err != nil {
 		return nil, err
 	}
 	return l, h.write(trustFile, []byte(signed+"\n"), 0o644)
@@ -183,8 +193,12 @@ one key its role by name.`,
 				return usage{errors.New("--shelf takes the address of the issuer's published files")}
 			}
 			e.Document, e.Shelf, e.From, e.Until = doc, strings.TrimRight(shelf, "/"), nb, na
+			ledger := h.findLedger(c.Context(), args[0], e.Shelf, docFile == "")
 			l, err := h.editTrust(func(l *vc.TrustList) error {
-				return trust.AddIssuer(l, e)
+				if err := trust.AddIssuer(l, e); err != nil {
+					return err
+				}
+				return ledger.put(l, args[0])
 			})
 			if err != nil {
 				return err
@@ -234,11 +248,13 @@ one key its role by name.`,
 		RunE: h.trustEdit("removed", func(l *vc.TrustList, id string, _ time.Time) error { return trust.Remove(l, id) }, nil),
 	}
 	var cutAt, endAt string
+	var cutSize int64
 	cut := &cobra.Command{
 		Use: "cutoff KEY", Short: "A key was compromised: believe nothing it signed from --at on", Args: cobra.ExactArgs(1),
-		RunE: h.trustEdit("cut off", trust.CutOff, &cutAt),
+		RunE: h.trustEdit("cut off", func(l *vc.TrustList, id string, at time.Time) error { return trust.CutOff(l, id, at, cutSize) }, &cutAt),
 	}
 	cut.Flags().StringVar(&cutAt, "at", "", "RFC 3339 time of the compromise (default now)")
+	cut.Flags().Int64Var(&cutSize, "ledger-size", 0, "entries of the issuer's ledger at that time: what they commit to stays good (default none does)")
 	end := &cobra.Command{
 		Use: "end KEY", Short: "Retire a key: what it signed stays good, it signs nothing after --at", Args: cobra.ExactArgs(1),
 		RunE: h.trustEdit("ended", trust.End, &endAt),
@@ -281,7 +297,9 @@ one key its role by name.`,
 				for _, id := range i.MayRevoke {
 					fmt.Fprintf(c.OutOrStdout(), "%s may override the status lists of %s\n", i.DID, id)
 				}
+				showStanding(c.OutOrStdout(), &i)
 			}
+			showWitnesses(c.OutOrStdout(), l)
 			return nil
 		},
 	}
@@ -298,20 +316,23 @@ one key its role by name.`,
 		},
 	}
 	c.AddCommand(init, add, hub, remove, cut, end, show, sign)
+	c.AddCommand(h.trustLedger(), h.trustWitness(), h.trustQuorum())
+	c.AddCommand(h.trustAccredit(), h.trustSuspend(), h.trustReinstate(), h.trustFinding())
 	return c
 }
 
 // trustEdit is the body of the commands that change one entry.
 func (h *home) trustEdit(verb string, act func(*vc.TrustList, string, time.Time) error, at *string) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		t := now().UTC()
-		if at != nil {
+		clock := now()
+		t := clock.UTC()
+		if at != nil && *at != "" {
 			var err error
 			if t, err = parseAt(*at); err != nil {
 				return err
 			}
 		}
-		l, err := h.editTrust(func(l *vc.TrustList) error { return act(l, args[0], t) })
+		l, err := h.editTrustAt(clock, func(l *vc.TrustList) error { return act(l, args[0], t) })
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,24 @@
+package cli
+
+import "testing"
+
+// TestDemoListsItsLedger: the demonstration's trust list names the issuer's
+// ledger, so that its checkpoints can be told from anybody else's.
+func TestDemoListsItsLedger(t *testing.T) {
+	d := startedDemo(t)
+	l, err := d.home.openTrust()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := l.LedgerPolicy(d.issuer.issuer.DID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.issuer.issuer.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := policy.Open(p.Body); err != nil {
+		t.Error(err)
+	}
+}
