@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"web/border/wasm": {"verifier/check", "verifier/post"},
 
 	"internal/mirror":          {"internal/bundle", "internal/fault", "internal/vc"},
+	"internal/audit":           {"internal/fault", "internal/didweb", "internal/status", "internal/tlog", "internal/vc"},
 	"internal/didweb":          {"internal/fault", "internal/did"},
 	"internal/legacy":          {"internal/fault", "internal/did", "internal/rdf", "internal/vc"},
 	"internal/legacy/aries":    {"internal/rdf"},

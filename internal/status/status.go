@@ -16,6 +16,7 @@
 package status
 
 import (
+	"iter"
 	"math"
 	"math/bits"
 	"strconv"
@@ -101,6 +102,19 @@ func (l *List) Get(index int64) (bool, error) {
 		return true, ErrRange
 	}
 	return l.bits[index>>3]&(0x80>>(index&7)) != 0, nil
+}
+
+// Marked gives the indexes of the bits that are set, in order.
+func (l *List) Marked() iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		for i, b := range l.bits {
+			for k := 0; b != 0 && k < 8; k++ {
+				if b&(0x80>>k) != 0 && !yield(int64(i)*8+int64(k)) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Value gives the entry at index of a list whose entries have size bits

@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"io"
+	"iter"
 	"sync"
 
 	"github.com/klauspost/compress/zlib"
@@ -89,6 +90,24 @@ func (t *Tokens) Get(index int64) (uint8, error) {
 		return TokenInvalid, ErrRange
 	}
 	return t.data[at] >> shift & byte(1<<t.width-1), nil
+}
+
+// Marked gives the entries that are not TokenValid, in order.
+func (t *Tokens) Marked() iter.Seq2[int64, uint8] {
+	return func(yield func(int64, uint8) bool) {
+		if t.width == 0 {
+			return
+		}
+		per, mask := 8/t.width, byte(1<<t.width-1)
+		for i, b := range t.data {
+			for k := 0; b != 0 && k < per; k++ {
+				if v := b & mask; v != 0 && !yield(int64(i)*int64(per)+int64(k), v) {
+					return
+				}
+				b >>= t.width
+			}
+		}
+	}
 }
 
 var zlibWriters = sync.Pool{New: func() any {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"strconv"
 	"testing"
 
@@ -263,4 +264,55 @@ func FuzzDecodeTokens(f *testing.F) {
 			t.Fatal("not the same after encoding")
 		}
 	})
+}
+
+// TestMarked: going through the marked places gives what asking for each gives.
+func TestMarked(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, width := range []int{1, 2, 4, 8} {
+		tokens, err := NewTokens(width, 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bits, err := New(MinSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[int64]uint8{}
+		for range 300 {
+			i, v := r.Int64N(4096), uint8(1+r.IntN(1<<width-1))
+			want[i] = v
+			if err := errors.Join(tokens.Set(i, v), bits.Set(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last, n := int64(-1), 0
+		for i, v := range tokens.Marked() {
+			if i <= last || want[i] != v {
+				t.Fatalf("%d: %d after %d, want %d", i, v, last, want[i])
+			}
+			last = i
+			n++
+		}
+		last = -1
+		for i := range bits.Marked() {
+			if i <= last || want[i] == 0 {
+				t.Fatalf("bit %d after %d", i, last)
+			}
+			last = i
+			n++
+		}
+		if n != 2*len(want) {
+			t.Errorf("%d of %d", n, 2*len(want))
+		}
+		for range tokens.Marked() {
+			break
+		}
+		for range bits.Marked() {
+			break
+		}
+	}
+	for range (&Tokens{}).Marked() {
+		t.Error("the zero list has entries")
+	}
 }

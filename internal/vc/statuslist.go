@@ -5,6 +5,7 @@ package vc
 import (
 	"crypto"
 	"encoding/json"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -169,24 +170,40 @@ func (l *StatusList) Size() int64 {
 // its Purposes.
 func (l *StatusList) Tokens() bool { return l.tokens != nil }
 
-// Value gives what stands at a place, for who reads a list whole: 0 or 1 of a
-// bitstring, a status of a Token Status List. Outside the list it is an error.
-func (l *StatusList) Value(index int64) (uint8, error) {
-	if l.tokens != nil {
-		return l.tokens.Get(index)
+// Marked gives the places that are not 0, in order, for who reads a list whole: 1
+// for a bit that is set, or the status in a Token Status List.
+func (l *StatusList) Marked() iter.Seq2[int64, uint8] {
+	return func(yield func(int64, uint8) bool) {
+		if l.tokens != nil {
+			l.tokens.Marked()(yield)
+		} else if l.bits != nil {
+			l.bits.Marked()(func(i int64) bool { return yield(i, 1) })
+		}
 	}
-	if l.bits == nil {
-		return 0, status.ErrRange
-	}
-	on, err := l.bits.Get(index)
-	if on {
-		return 1, err
-	}
-	return 0, err
 }
 
 // Stale reports whether the list has outlived its time to live.
 func (l *StatusList) Stale(at time.Time) bool { return l.TTL > 0 && at.Sub(l.From) > l.TTL }
+
+// OpenStatusListUndated is OpenStatusList for who asks what a list said when it
+// was signed: whether it is valid now does not matter, and p.Now is not read. The
+// list answers for no credential.
+func OpenStatusListUndated(body []byte, p ListPolicy) (*StatusList, error) {
+	if p.Keys == nil {
+		return nil, ErrStatusPolicy
+	}
+	if len(body) > maxStatusList {
+		return nil, ErrSecuredLarge
+	}
+	p.Now = time.Time{}
+	switch {
+	case len(body) > 0 && body[0] == '{':
+		return nil, ErrStatusList // a proof is dated
+	case len(body) > 0 && body[0] == 0xd2:
+		return openCWTList(body, p)
+	}
+	return openSignedList(string(body), p)
+}
 
 // openProvenList reads a list credential with a Data Integrity proof.
 func openProvenList(body []byte, p ListPolicy) (*StatusList, error) {

@@ -2,7 +2,8 @@
 // check, bulk import, keys, trust, and a demonstration of it all.
 //
 // Exit codes: 0 done, 1 it did not work, 2 the command was not understood.
-// "kinpass check" has its own: 0 green, 1 amber, 2 red, 3 no decision.
+// "kinpass check" has its own: 0 green, 1 amber, 2 red, 3 no decision; and so has
+// "kinpass audit": 0 clean, 1 anomalies, 2 misbehaviour proven, 3 nothing found out.
 package cli
 
 import (
@@ -76,8 +77,8 @@ func Main(args []string) int {
 	}
 	if err != nil {
 		printError(os.Stderr, err)
-		if ran == "check" {
-			// 0, 1 and 2 are decisions there.
+		if ran == "check" || ran == "audit" {
+			// 0, 1 and 2 are answers there.
 			code = exitUndecided
 		}
 	}
@@ -89,8 +90,13 @@ func Main(args []string) int {
 func execute(ctx context.Context, root *cobra.Command, args []string) (ran string, err error) {
 	if c, _, err := root.Find(args); err == nil && c != nil && c != root {
 		ran = c.Name() // known even if it panics
+		if c.HasParent() && c.Parent().Name() == "audit" {
+			ran = "audit"
+		}
 	} else if slices.Contains(args, "check") {
 		ran = "check" // behind something that was not understood
+	} else if slices.Contains(args, "audit") {
+		ran = "audit"
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -137,7 +143,9 @@ child, a guardian keep and show it, and a border officer check it offline.
 Try it:   kinpass demo
 
 Exit codes: 0 done, 1 it did not work, 2 the command was not understood.
-"kinpass check" has its own: 0 green, 1 amber, 2 red, 3 no decision.`,
+"kinpass check" has its own: 0 green, 1 amber, 2 red, 3 no decision; and so has
+"kinpass audit": 0 clean, 1 to be looked at, 2 misbehaviour proven, 3 nothing
+could be found out.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       Version(),
@@ -148,7 +156,7 @@ Exit codes: 0 done, 1 it did not work, 2 the command was not understood.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage{fmt.Errorf("%w (see: %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(newDemo(h), newServe(h), newCheck(h), newConsent(), newPolicy(), newQR(), newImport(h), newKeys(h), newTrust(h), newWitness(h), newToken(h), newAdmin(h),
+	root.AddCommand(newDemo(h), newServe(h), newCheck(h), newAudit(h), newConsent(), newPolicy(), newQR(), newImport(h), newKeys(h), newTrust(h), newWitness(h), newToken(h), newAdmin(h),
 		newMigrate(h), newFsck(h), newJOSE(), newConformance())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	strict(root)
