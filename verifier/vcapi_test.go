@@ -354,6 +354,18 @@ func TestVerifyRefusesIssuers(t *testing.T) {
 	old := c.addKey(c.o, "key-7", func(k *vc.TrustKey) { k.NotAfter = ends })
 	young := c.addKey(c.o, "key-8", func(k *vc.TrustKey) { k.NotBefore = start })
 	other := c.w.office()
+	// Offices of their own, each with an accreditation.
+	accredited := func(terms ...vc.AccreditationTerm) *office {
+		o, last := c.w.office(), len(terms)-1
+		c.w.list.Issuers[len(c.w.list.Issuers)-1].Accreditation = &vc.Accreditation{AccreditationTerm: terms[last], Earlier: terms[:last]}
+		return o
+	}
+	term := vc.AccreditationTerm{State: vc.Accredited, Since: start.AddDate(-1, 0, 0), Until: start.AddDate(1, 0, 0), Types: []string{vc.TypeBirth}}
+	lapsing, narrow := term, term
+	lapsing.Until = start.AddDate(0, -2, 0)
+	narrow.Types = []string{vc.TypeGuardianship}
+	lapsed, suspended, elsewhere := accredited(lapsing), accredited(term, vc.AccreditationTerm{State: vc.Suspended, Since: start.Add(-time.Minute)}), accredited(narrow)
+	by := func(o *office) func(*vc.Credential) { return func(x *vc.Credential) { x.Issuer = o.did } }
 	c.refresh()
 
 	unlisted := newKey(t, keys.UseCredentials).Signer(c.o.did + "#key-9")
@@ -383,6 +395,9 @@ func TestVerifyRefusesIssuers(t *testing.T) {
 		"an issuer that is not listed": {c.ed, "issuer-key-mismatch", func(x *vc.Credential) { x.Issuer = "did:web:nobody.example" }},
 		"of two types":                 {c.ed, "issuer-type", func(x *vc.Credential) { x.Type = append(x.Type, vc.TypeGuardianship) }},
 		"of no type":                   {c.ed, "issuer-type", func(x *vc.Credential) { x.Type = x.Type[:1] }},
+		"no accreditation any more":    {lapsed.signer, "issuer-not-accredited", by(lapsed)},
+		"suspended since":              {suspended.signer, "issuer-suspended", by(suspended)},
+		"accredited for another type":  {elsewhere.signer, "issuer-type", by(elsewhere)},
 		"no status":                    {c.ed, "status-missing", func(x *vc.Credential) { x.Status = nil }},
 		"revocation alone":             {c.ed, "status-unknown", func(x *vc.Credential) { x.Status = x.Status[:1] }},
 		"suspension alone":             {c.ed, "status-unknown", func(x *vc.Credential) { x.Status = x.Status[1:] }},

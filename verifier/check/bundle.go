@@ -92,6 +92,8 @@ type issuerKey struct {
 	*vc.TrustKey
 	issuer string // the DID whose key it is
 	public crypto.PublicKey
+	// accreditation of the issuer, nil if none is asked.
+	accreditation *vc.Accreditation
 }
 
 // listName finds a status list: by its address, and by who signed it, so that
@@ -208,7 +210,7 @@ func (b *Bundle) addKeys() error {
 			if err != nil {
 				continue
 			}
-			b.keys[k.ID] = &issuerKey{TrustKey: k, issuer: is.DID, public: public}
+			b.keys[k.ID] = &issuerKey{TrustKey: k, issuer: is.DID, public: public, accreditation: is.Accreditation}
 			if stateRole(k.Role) {
 				b.states[is.DID] = true
 			}

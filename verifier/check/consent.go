@@ -266,7 +266,7 @@ func (e *exam) evidence(g *vc.Grantor) *credential {
 // One that was revoked is red by itself and not counted either.
 func (e *exam) mayConsent(m *credential) bool {
 	return contains(m.mandate.Powers, "travelConsent") && !e.mandateOver(m) && !e.notYet(m) && e.expired(m) <= recently &&
-		!m.answer.revoked && !m.answer.suspended && !m.cutOff
+		!m.answer.revoked && !m.answer.suspended && !m.disowned()
 }
 
 // assent is what the consents of one kind come to: who agreed, and how.

@@ -74,7 +74,7 @@ func (e *exam) onlyChild() string {
 	births, others := "", ""
 	for _, c := range e.creds {
 		switch {
-		case c.cutOff:
+		case c.disowned():
 		case c.birth != nil:
 			if births != "" && births != c.birth.ChildRef {
 				return ""

@@ -87,7 +87,7 @@ func (e *exam) judgeAge() {
 		earliest, latest, known := c.birth.BirthDate.Span()
 		e.age = min(e.age, wholeYears(latest, today))
 		switch {
-		case c.unclear, c.cutOff:
+		case c.unclear, c.disowned():
 			e.ofAge = false
 		case !known:
 			e.ofAge, e.ageUncertain = false, true
@@ -358,7 +358,7 @@ func (e *exam) record() *vc.Birth {
 	var best *vc.Birth
 	for _, c := range e.births {
 		switch {
-		case c.cutOff:
+		case c.disowned():
 		case best == nil || best.ChildRef == c.birth.ChildRef && best.RecordVersion < c.birth.RecordVersion:
 			best = c.birth
 		case best.ChildRef != c.birth.ChildRef:

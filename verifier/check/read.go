@@ -100,6 +100,9 @@ type credential struct {
 	unproven   bool // the same, before that time
 	unclear    bool // trusted, and not all of it can be read
 
+	unaccredited    bool // issued while its issuer was not accredited
+	suspendedOffice bool // before that, by an issuer that is suspended now
+
 	birth   *vc.Birth
 	mandate *vc.Guardianship
 	answer  answer
@@ -272,7 +275,9 @@ func (e *exam) readCredential(jwt string, paper bool) {
 		c.unproven = parsed.ValidFrom.Before(key.CutOff)
 		c.cutOff = !c.unproven
 	}
-	c.level, c.basis = vc.LevelOf(key.Role), key.MayBase
+	c.unaccredited = !key.term(parsed.ValidFrom).HoldsAt(parsed.ValidFrom)
+	c.suspendedOffice = !c.unaccredited && key.suspended(e.now)
+	c.level, c.basis = vc.LevelOf(key.Role), func(basis string) bool { return key.mayBase(basis, parsed.ValidFrom) }
 	c.readSubject()
 	if parsed.Is(vc.TypeConsent) {
 		return // its status is the grantors', which judgeConsents asks
@@ -290,6 +295,9 @@ func (k *issuerKey) entitled(c *vc.Credential) bool {
 		return false
 	}
 	for _, t := range c.Type {
+		if t != vc.TypeCredential && !k.accreditedFor(t, c.ValidFrom) {
+			return false
+		}
 		switch t {
 		case vc.TypeCredential:
 		case vc.TypeBirth:
@@ -313,6 +321,33 @@ func (k *issuerKey) entitled(c *vc.Credential) bool {
 	}
 	return true
 }
+
+// term gives what holds of the issuer's accreditation at a time.
+func (k *issuerKey) term(at time.Time) *vc.AccreditationTerm { return k.accreditation.At(at) }
+
+// suspended reports whether the issuer is suspended at a time.
+func (k *issuerKey) suspended(at time.Time) bool {
+	t := k.term(at)
+	return t != nil && t.State != vc.Accredited
+}
+
+// accreditedFor reports whether the issuer's accreditation is for this type. One
+// that has ended or is suspended is for none, and that is another finding.
+func (k *issuerKey) accreditedFor(kind string, at time.Time) bool {
+	t := k.term(at)
+	return !t.HoldsAt(at) || t.May(kind)
+}
+
+// mayBase reports whether the key may sign guardianships on this legal basis
+// that are dated so: the key's bases, narrowed by the accreditation.
+func (k *issuerKey) mayBase(basis string, at time.Time) bool {
+	t := k.term(at)
+	return k.MayBase(basis) && (!t.HoldsAt(at) || t.MayBase(basis))
+}
+
+// disowned reports whether the credential was signed when its issuer's word did
+// not count: after its key was withdrawn, or without accreditation.
+func (c *credential) disowned() bool { return c.cutOff || c.unaccredited }
 
 // mandates reports whether a key has a role in which guardianships are issued.
 func (k *issuerKey) mandates() bool {

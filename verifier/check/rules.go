@@ -16,6 +16,8 @@ const (
 	CodeIssuerUnknownStale       = "ISSUER_UNKNOWN_STALE"
 	CodeIssuerKeyRevoked         = "ISSUER_KEY_REVOKED"
 	CodeIssuerKeyUnproven        = "ISSUER_KEY_UNPROVEN"
+	CodeIssuerNotAccredited      = "ISSUER_NOT_ACCREDITED"
+	CodeIssuerSuspended          = "ISSUER_SUSPENDED"
 	CodeCredUnreadable           = "CRED_UNREADABLE"
 	CodeCredExpiredRecent        = "CRED_EXPIRED_RECENT"
 	CodeCredExpired              = "CRED_EXPIRED"
@@ -150,6 +152,14 @@ var rules = []Rule{
 		When: "Signed by a withdrawn key, dated before the withdrawal; nothing on this device proves that date.",
 		Text: "A credential was signed with a key that was withdrawn later.", Next: callDesk,
 		found: func(e *exam) bool { return e.any(func(c *credential) bool { return c.unproven }) }},
+	{Code: CodeIssuerNotAccredited, Colour: Red,
+		When: "The issuing office was not accredited when it issued: its accreditation had ended, or was suspended. What it issued before the end of its accreditation is good.",
+		Text: "A credential was issued while its office had no accreditation.", Next: secondLine,
+		found: func(e *exam) bool { return e.any(func(c *credential) bool { return c.unaccredited }) }},
+	{Code: CodeIssuerSuspended, Colour: Amber,
+		When: "The issuing office is suspended now, and issued this before.",
+		Text: "The office that issued a credential was suspended later.", Next: callDesk,
+		found: func(e *exam) bool { return e.any(func(c *credential) bool { return c.suspendedOffice }) }},
 	{Code: CodeCredUnreadable, Colour: Amber,
 		When: "Genuine, but of a form, type or schema that this device does not know, without an end date, or without something that the rules need.",
 		Text: "A credential is genuine, but this device cannot read all of it.", Next: callDesk,

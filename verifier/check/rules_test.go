@@ -119,6 +119,26 @@ func bothParents(w *world) (mother string, father Facts) {
 
 const day = 24 * time.Hour
 
+// issued is when the credentials of a story were, unless it says otherwise.
+var issued = now.AddDate(0, -1, 0)
+
+// accredit gives the registry an accreditation of these terms.
+func accredit(from, until time.Time, later ...vc.AccreditationTerm) func(*world) {
+	return func(w *world) {
+		terms := append([]vc.AccreditationTerm{accreditedAgain(from, until)}, later...)
+		last := len(terms) - 1
+		w.trust.Issuers[0].Accreditation = &vc.Accreditation{AccreditationTerm: terms[last], Earlier: terms[:last]}
+	}
+}
+
+func accreditedAgain(from, until time.Time) vc.AccreditationTerm {
+	return vc.AccreditationTerm{State: vc.Accredited, Since: from, Until: until, Types: []string{vc.TypeBirth, vc.TypeGuardianship}}
+}
+
+func suspendedFrom(at time.Time) vc.AccreditationTerm {
+	return vc.AccreditationTerm{State: vc.Suspended, Since: at}
+}
+
 func stories() []story {
 	list := []story{
 		// Good.
@@ -276,6 +296,50 @@ func stories() []story {
 			w.trust.Issuers[0].Keys[0].CutOff = now
 			w.set(vc.PurposeRevocation, 2)
 		}, text: goodFamily, want: "ISSUER_KEY_UNPROVEN STATUS_REVOKED STATUS_UNKNOWN"},
+
+		// Accreditation: judged by the credential's date, a suspension also by
+		// today. What was issued a month ago is looked at here.
+		{name: "accredited", world: accredit(issued.Add(-day), issued.Add(day)), text: goodFamily, want: "OK", near: "ISSUER_NOT_ACCREDITED ISSUER_SUSPENDED ISSUER_UNTRUSTED"},
+		{name: "issued before any accreditation was asked", world: accredit(issued.Add(time.Second), now.Add(day)), text: goodFamily, want: "OK", near: "ISSUER_NOT_ACCREDITED"},
+		{name: "issued as the accreditation began", world: accredit(issued, now.Add(day)), text: goodFamily, want: "OK", near: "ISSUER_NOT_ACCREDITED"},
+		{name: "lapsed since it issued", world: accredit(issued.Add(-day), issued.Add(time.Second)), text: goodFamily, want: "OK", near: "ISSUER_NOT_ACCREDITED ISSUER_SUSPENDED"},
+		{name: "lapsed when it issued", world: accredit(issued.Add(-day), issued), text: goodFamily, want: "ISSUER_NOT_ACCREDITED", near: "ISSUER_SUSPENDED ISSUER_UNTRUSTED"},
+		{name: "lapsed, and accredited again since", world: accredit(issued.Add(-2*day), issued.Add(-day), accreditedAgain(issued.Add(day), now.Add(day))), text: goodFamily,
+			want: "ISSUER_NOT_ACCREDITED", near: "ISSUER_SUSPENDED"},
+		{name: "accredited again before it issued", world: accredit(issued.Add(-3*day), issued.Add(-2*day), accreditedAgain(issued.Add(-day), now.Add(day))), text: goodFamily, want: "OK", near: "ISSUER_NOT_ACCREDITED"},
+		{name: "suspended after it issued", world: accredit(issued.Add(-day), now.Add(day), suspendedFrom(issued.Add(time.Second))), text: goodFamily, want: "ISSUER_SUSPENDED", near: "ISSUER_NOT_ACCREDITED"},
+		{name: "suspended when it issued", world: accredit(issued.Add(-day), now.Add(day), suspendedFrom(issued)), text: goodFamily, want: "ISSUER_NOT_ACCREDITED", near: "ISSUER_SUSPENDED"},
+		{name: "suspended from tomorrow on", world: accredit(issued.Add(-day), now.Add(9*day), suspendedFrom(now.Add(day))), text: goodFamily, want: "OK", near: "ISSUER_SUSPENDED"},
+		{name: "suspended and reinstated after it issued", world: accredit(issued.Add(-day), now.Add(day), suspendedFrom(issued.Add(day)), accreditedAgain(issued.Add(2*day), now.Add(day))), text: goodFamily,
+			want: "OK", near: "ISSUER_SUSPENDED ISSUER_NOT_ACCREDITED"},
+		{name: "issued during a suspension that is over", world: accredit(issued.Add(-2*day), now.Add(day), suspendedFrom(issued.Add(-day)), accreditedAgain(issued.Add(day), now.Add(day))), text: goodFamily,
+			want: "ISSUER_NOT_ACCREDITED", near: "ISSUER_SUSPENDED"},
+		{name: "another office's accreditation lapsed", world: func(w *world) {
+			w.trust.Issuers[1].Accreditation = &vc.Accreditation{AccreditationTerm: suspendedFrom(issued.Add(-day))}
+		}, text: goodFamily, want: "OK", near: "ISSUER_NOT_ACCREDITED ISSUER_SUSPENDED"},
+		{name: "an accreditation that says nothing", world: func(w *world) {
+			w.trust.Issuers[0].Accreditation = &vc.Accreditation{AccreditationTerm: vc.AccreditationTerm{Since: issued.Add(-day)}}
+		}, text: goodFamily, want: "ISSUER_NOT_ACCREDITED"},
+		{name: "accredited for births alone", world: func(w *world) {
+			accredit(issued.Add(-day), now.Add(day))(w)
+			w.trust.Issuers[0].Accreditation.Types = []string{vc.TypeBirth}
+		}, text: goodFamily, want: "ISSUER_UNTRUSTED", near: "ISSUER_NOT_ACCREDITED"},
+		{name: "accredited for this legal basis", world: func(w *world) {
+			accredit(issued.Add(-day), now.Add(day))(w)
+			w.trust.Issuers[0].Accreditation.Bases = []string{"parentalResponsibilityByBirth"}
+		}, text: goodFamily, want: "OK", near: "ISSUER_UNTRUSTED"},
+		{name: "accredited for another legal basis", world: func(w *world) {
+			accredit(issued.Add(-day), now.Add(day))(w)
+			w.trust.Issuers[0].Accreditation.Bases = []string{"customary"}
+		}, text: goodFamily, want: "ISSUER_UNTRUSTED", near: "ISSUER_NOT_ACCREDITED"},
+		{name: "accredited for a basis that its key may not sign", world: func(w *world) {
+			accredit(issued.Add(-day), now.Add(day))(w)
+			w.trust.Issuers[0].Accreditation.Bases = []string{"courtOrder"}
+		}, text: func(w *world) string {
+			g := w.mandate("mother")
+			g.LegalBasis.Type = "courtOrder"
+			return w.present("mother", w.issue(w.birth()), w.issueBy(vc.RoleRegistrar, g))
+		}, want: "ISSUER_UNTRUSTED", near: "ISSUER_NOT_ACCREDITED"},
 
 		// Genuine, and not readable.
 		{name: "no end", text: withEnvelope(func(c *vc.Credential) { c.ValidTo = time.Time{} }), want: "CRED_UNREADABLE"},

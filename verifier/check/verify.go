@@ -21,6 +21,8 @@ var (
 	ErrIssuerPeriod    = fault.New(fault.Invalid, "issuer-period", "the credential is dated outside the period in which the key may sign")
 	ErrIssuerRevoked   = fault.New(fault.Invalid, "issuer-key-revoked", "the credential is dated after the key that signed it was withdrawn")
 	ErrIssuerUnproven  = fault.New(fault.Invalid, "issuer-key-unproven", "the key that signed was withdrawn, and nothing proves that the credential is older")
+	ErrIssuerLapsed    = fault.New(fault.Invalid, "issuer-not-accredited", "the credential was issued while its issuer was not accredited")
+	ErrIssuerSuspended = fault.New(fault.Invalid, "issuer-suspended", "the issuer was suspended after it issued the credential")
 	ErrIncomplete      = fault.New(fault.Invalid, "credential-incomplete", "the credential lacks something that it must always show")
 
 	ErrStatusMissing   = fault.New(fault.Invalid, "status-missing", "the credential does not name where its revocation and its suspension stand")
@@ -115,7 +117,7 @@ func (b *Bundle) policy(a Asked) (vc.Policy, *Verification, error) {
 	out := new(Verification)
 	return vc.Policy{
 		Keys:   b.keyOf,
-		Trusts: b.trusts,
+		Trusts: func(v *vc.Verified) error { return b.trusts(v, a.Now) },
 		Status: func(v *vc.Verified) error {
 			age, err := b.inForce(v, a.Now)
 			out.StatusAge = max(out.StatusAge, age)
@@ -142,14 +144,14 @@ func (b *Bundle) keyOf(method string) (crypto.PublicKey, string, error) {
 // trusts holds a credential to the trust list: issuer, key, type, role and
 // time. One proof that fulfils all is needed; the refusal of the last one that
 // does not is told.
-func (b *Bundle) trusts(v *vc.Verified) error {
+func (b *Bundle) trusts(v *vc.Verified, now time.Time) error {
 	refusal := error(ErrIssuerUntrusted)
 	for _, p := range v.Proofs {
 		k := b.keys[p.Method]
 		if k == nil || k.issuer != v.Issuer {
 			continue
 		}
-		if refusal = k.trusts(v); refusal == nil {
+		if refusal = k.trusts(v, now); refusal == nil {
 			break
 		}
 	}
@@ -170,16 +172,20 @@ func (b *Bundle) trusts(v *vc.Verified) error {
 }
 
 // trusts holds a credential against one key of its issuer.
-func (k *issuerKey) trusts(v *vc.Verified) error {
+func (k *issuerKey) trusts(v *vc.Verified, now time.Time) error {
 	t := typeOf(v)
 	switch {
 	case t == "" || !k.May(t):
 		return ErrIssuerType
-	case t == vc.TypeBirth && k.Role != vc.RoleRegistrar, t == vc.TypeGuardianship && !(k.mandates() && k.MayBase(basisOf(v))),
-		t == vc.TypeConsent && vc.LevelOf(k.Role) == "":
+	case t == vc.TypeBirth && k.Role != vc.RoleRegistrar, t == vc.TypeGuardianship && !(k.mandates() && k.mayBase(basisOf(v), v.From)),
+		t == vc.TypeConsent && vc.LevelOf(k.Role) == "", !k.accreditedFor(t, v.From):
 		return ErrIssuerType
 	case v.From.IsZero() || !k.ValidAt(v.From):
 		return ErrIssuerPeriod
+	case !k.term(v.From).HoldsAt(v.From):
+		return ErrIssuerLapsed
+	case k.CutOff.IsZero() && k.suspended(now):
+		return ErrIssuerSuspended
 	case k.CutOff.IsZero():
 		return nil
 	case v.From.Before(k.CutOff):

@@ -76,6 +76,8 @@ export const nextOf = {
   ISSUER_UNKNOWN_STALE: 'update',
   ISSUER_KEY_REVOKED: 'second-line',
   ISSUER_KEY_UNPROVEN: 'desk',
+  ISSUER_NOT_ACCREDITED: 'second-line',
+  ISSUER_SUSPENDED: 'desk',
   CRED_UNREADABLE: 'desk',
   CRED_EXPIRED_RECENT: 'renew',
   CRED_EXPIRED: 'second-line',
