@@ -543,6 +543,8 @@ type draft struct {
 	hash     []byte
 	unsigned *unsigned
 	jwt      string
+	// redate writes the credential anew, valid from then on.
+	redate func(from time.Time) error
 }
 
 // draft makes the exact bytes of a credential. It takes a place in a status
@@ -568,6 +570,13 @@ func (i *Issuer) draft(ctx context.Context, c copyOf) (*draft, error) {
 	d.list = listName{d.info.Type, quarter(until)}
 	if d.place, err = i.store.lists.take(ctx, d.list); err != nil {
 		return nil, err
+	}
+	d.redate = func(from time.Time) error {
+		if !d.info.ValidUntil.After(from) {
+			return ErrNotIssuable
+		}
+		d.info.ValidFrom = from
+		return i.fill(d, subject, schema)
 	}
 	if err := i.fill(d, subject, schema); err != nil {
 		i.drop(d)

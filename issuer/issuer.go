@@ -169,6 +169,8 @@ type Issuer struct {
 	store *Store
 	log   *slog.Logger
 	shelf shelf // status lists as last signed (shelf.go)
+	// issued is what was given out of each list, as last signed (issued.go)
+	issued issuedShelf
 	// overrideShelf has the lists over those of others as last signed (override.go)
 	overrideShelf overrideShelf
 

@@ -233,7 +233,7 @@ func (i *Issuer) StatusIndex(ctx context.Context) (Published, error) {
 		for _, p := range purposes {
 			index.Lists = append(index.Lists, i.listURL(p, n))
 		}
-		index.Lists = append(index.Lists, i.listURL(tokenLists, n))
+		index.Lists = append(index.Lists, i.listURL(tokenLists, n), i.listURL(vc.PurposeIssued, n))
 	}
 	return published("application/json", i.cache(s.at), index)
 }
@@ -283,6 +283,9 @@ type signedList struct {
 // When the database does not answer, the list as last signed is given for as
 // long as it is valid: its age is in it.
 func (i *Issuer) StatusList(ctx context.Context, purpose string, n int64) (Published, error) {
+	if purpose == vc.PurposeIssued {
+		return i.IssuedList(ctx, n)
+	}
 	if (purpose != vc.PurposeRevocation && purpose != vc.PurposeSuspension) || n < 1 {
 		return Published{}, ErrNoSuchStatusList
 	}
@@ -555,6 +558,7 @@ func (i *Issuer) Refresh(ctx context.Context) error {
 		return err
 	}
 	i.shelf.keep(ids)
+	i.issued.keep(ids, s)
 	var failed error
 	for _, n := range ids {
 		for _, f := range forms {
@@ -562,8 +566,11 @@ func (i *Issuer) Refresh(ctx context.Context) error {
 				failed = errors.Join(failed, err)
 			}
 		}
+		if _, err := i.issuedList(ctx, &i.issued, n, i.cfg.Refresh/2); err != nil {
+			failed = errors.Join(failed, err)
+		}
 	}
-	return failed
+	return errors.Join(failed, i.issued.save(ctx, i.store))
 }
 
 // Run finishes reservations that somebody left behind and keeps the status lists

@@ -245,7 +245,7 @@ func TestStatusListForStrangers(t *testing.T) {
 				}
 			}
 		}
-		if len(listed.Lists) != 6 { // two lists in three forms
+		if len(listed.Lists) != 8 { // two lists in three forms, and what was given out of them
 			t.Errorf("%d lists in the index", len(listed.Lists))
 		}
 

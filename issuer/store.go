@@ -540,6 +540,14 @@ func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in [
 	now := s.now()
 	at := store.Micros(now)
 	for _, e := range in {
+		if len(e.outcome.Credentials) > 0 {
+			drafts = append(drafts, e.draft)
+		}
+	}
+	if err := s.undate(ctx, tx, drafts); err != nil {
+		return err
+	}
+	for _, e := range in {
 		r := e.row
 		link := any(r.Birth)
 		if kind == KindBirth {
@@ -556,8 +564,8 @@ func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in [
 		for _, k := range e.keys {
 			keys = append(keys, []any{k, r.ID})
 		}
-		if len(e.outcome.Credentials) > 0 {
-			drafts = append(drafts, e.draft)
+		if e.draft != nil {
+			e.outcome.dated([]*draft{e.draft})
 		}
 		if e.claim != nil {
 			body, err := json.Marshal(e.outcome)

@@ -35,6 +35,7 @@ func (s *Store) replace(ctx context.Context, v version, end closing) error {
 		if err := s.replaceVersion(ctx, tx, v); err != nil {
 			return err
 		}
+		end.outcome.dated(v.drafts)
 		if err := s.close(ctx, tx, end); err != nil {
 			return err
 		}
@@ -172,6 +173,9 @@ func (s *Store) admit(ctx context.Context, in []admission, birth string, end clo
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if err := s.admitRecords(ctx, tx, in, birth); err != nil {
 			return err
+		}
+		for _, a := range in {
+			end.outcome.dated([]*draft{a.draft})
 		}
 		return s.close(ctx, tx, end)
 	})

@@ -14,6 +14,9 @@ import (
 // status lists and the commitments to them. They are sealed later (seal), by
 // this process or by whoever finds them open.
 func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status string) error {
+	if err := s.undate(ctx, tx, drafts); err != nil {
+		return err
+	}
 	var credentials, commitments, changes [][]any
 	at := store.Micros(s.now())
 	lists := map[int64]bool{}

@@ -105,3 +105,122 @@ func (s *Store) snapshotNow(ctx context.Context, at, limit time.Time) (last int6
 	})
 	return last, err
 }
+
+// undate makes drafts that were written before what is issued was last looked
+// at valid from then on: a credential that is valid from before a snapshot and
+// not in it would be taken for one that this issuer never issued. The
+// transaction holds the pen.
+func (s *Store) undate(ctx context.Context, tx *sql.Tx, drafts []*draft) error {
+	var last int64
+	if err := tx.QueryRowContext(ctx, `SELECT snapshot FROM pen WHERE id = 1`).Scan(&last); err != nil {
+		return err
+	}
+	from := store.Time(last)
+	if from.After(s.now().Add(slotSkew)) {
+		return nil // a mad clock's: nobody believes the list either
+	}
+	for _, d := range drafts {
+		if d == nil || !d.info.ValidFrom.Before(from) {
+			continue
+		}
+		if err := d.redate(from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dated tells of drafts when they are valid from after all.
+func (o Outcome) dated(drafts []*draft) {
+	for _, d := range drafts {
+		for n := range o.Credentials {
+			if d != nil && o.Credentials[n].ID == d.info.ID {
+				o.Credentials[n].ValidFrom = d.info.ValidFrom
+			}
+		}
+	}
+}
+
+// issuedPlace is a place that was given out, to a credential or to a consent.
+// One without a list is of something that has none.
+type issuedPlace struct {
+	id int64 // of the commitment
+	place
+	from time.Time // of the credential; when it was given out, for a consent
+}
+
+// issuedAfter gives what was committed to after one commitment and up to another,
+// in its order, so many at most.
+func (s *Store) issuedAfter(ctx context.Context, after, last int64, most int) ([]issuedPlace, error) {
+	rs, err := s.db.QueryContext(ctx, `SELECT c.id, COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0), COALESCE(x.valid_from, p.created, 0)
+		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
+		WHERE c.id > $1 AND c.id <= $2 AND c.kind IN `+placedKinds+` ORDER BY c.id LIMIT $3`, after, last, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.Close()
+	var out []issuedPlace
+	for rs.Next() {
+		var p issuedPlace
+		var from int64
+		if err := rs.Scan(&p.id, &p.list, &p.index, &from); err != nil {
+			return nil, err
+		}
+		p.from = store.Time(from)
+		out = append(out, p)
+	}
+	return out, rs.Err()
+}
+
+// placedKinds are the commitments to what has a place in the status lists.
+const placedKinds = `('issued', '` + actReserved + `')`
+
+// lastCommitment gives the id of the newest commitment.
+func (s *Store) lastCommitment(ctx context.Context) (n int64, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM commitments`).Scan(&n)
+	return n, err
+}
+
+// savedSets gives what was given out of each list by a commitment, as
+// status.Decode reads it, and that commitment.
+func (s *Store) savedSets(ctx context.Context) (sets map[int64]string, cut int64, err error) {
+	// The cut first: sets that are newer than it are read again and stay the same.
+	if err := s.db.QueryRowContext(ctx, `SELECT cut FROM issued_cut WHERE id = 1`).Scan(&cut); err != nil {
+		return nil, 0, err
+	}
+	rs, err := s.db.QueryContext(ctx, `SELECT list, bits FROM issued_sets`)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rs.Close()
+	sets = map[int64]string{}
+	for rs.Next() {
+		var list int64
+		var bits []byte
+		if err := rs.Scan(&list, &bits); err != nil {
+			return nil, 0, err
+		}
+		sets[list] = string(bits)
+	}
+	return sets, cut, rs.Err()
+}
+
+// saveSets stores sets as of a commitment, unless newer ones are there.
+func (s *Store) saveSets(ctx context.Context, sets map[int64]string, cut int64) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE issued_cut SET cut = $1 WHERE id = 1 AND cut < $1`, cut)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		for list, bits := range sets {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO issued_sets (list, bits) VALUES ($1, $2) ON CONFLICT (list) DO UPDATE SET bits = excluded.bits`,
+				list, []byte(bits)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

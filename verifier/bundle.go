@@ -687,7 +687,7 @@ func parseIndex(data []byte, below string) ([]string, error) {
 		}
 		// A Token Status List says nothing that the bitstring lists of the same
 		// indexes do not say: the bundle carries each answer once.
-		if !strings.HasPrefix(name, "token/") {
+		if !strings.HasPrefix(name, "token/") && !strings.HasPrefix(name, vc.PurposeIssued+"/") {
 			kept = append(kept, u)
 		}
 	}

@@ -56,6 +56,10 @@ const (
 const (
 	PurposeRevocation = "revocation"
 	PurposeSuspension = "suspension"
+	// PurposeIssued is Kinpass's own: a set bit says that the index was given out
+	// by the list's validFrom. No credential has an entry of it; the list is
+	// published beside the others, with the same number (settled question 26).
+	PurposeIssued = "issued"
 )
 
 // Credential is the envelope of a verifiable credential with its subject kept
