@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/qr"
@@ -47,6 +48,7 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.GET("/approvals", h.approvals, staff)
 	e.POST("/approvals/:id", h.decide, staff)
 	e.GET("/statistics", h.statistics, staff)
+	e.GET("/ledger/status", h.ledgerStatus, staff)
 	e.GET("/credentials/:id", h.about, staff)
 	e.POST("/credentials/issue", h.issueCredential, staff)
 	e.POST("/credentials/derive", h.deriveCredential, staff)
@@ -68,6 +70,55 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/consent-status/withdraw", h.withdrawConsent, s.Limit(300, time.Minute))
 	h.openid(s)
 	h.shelf(s)
+	h.measure(s)
+}
+
+// measure adds the ledger to the metrics: sizes, and what each witness said.
+func (h routes) measure(s *serve.Server) {
+	name := func(n string) *prometheus.Desc {
+		return prometheus.NewDesc("kinpass_issuer_ledger_"+n, map[string]string{
+			"entries": "Entries of the ledger.", "waiting": "Commitments that are not in the ledger yet.",
+			"witnessed_entries": "Entries of the newest checkpoint with the cosignatures that are demanded.",
+			"other_history":     "1 if a witness saw another history of the ledger."}[n], nil, nil)
+	}
+	s.Registry().MustRegister(&ledgerMetrics{h.Issuer, name("entries"), name("waiting"), name("witnessed_entries"), name("other_history"),
+		prometheus.NewDesc("kinpass_issuer_ledger_witness_entries", "Entries of the largest checkpoint that a witness cosigned.", []string{"witness"}, nil),
+		prometheus.NewDesc("kinpass_issuer_ledger_witness_answers", "1 for a witness that cosigned when it was asked last, 0 for another.", []string{"witness"}, nil)})
+}
+
+// ledgerMetrics reads the ledger's status when somebody collects metrics.
+type ledgerMetrics struct {
+	*Issuer
+	entries, waiting, witnessed, other, size, answers *prometheus.Desc
+}
+
+// Describe is for prometheus.
+func (m *ledgerMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.entries, m.waiting, m.witnessed, m.other, m.size, m.answers} {
+		ch <- d
+	}
+}
+
+// Collect is for prometheus; of a ledger that cannot be read there is nothing.
+func (m *ledgerMetrics) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	l, err := m.LedgerStatus(ctx, Caller{ID: "metrics", Role: RoleAuditor})
+	if err != nil {
+		return
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	yes := map[bool]float64{true: 1}
+	gauge(m.entries, float64(l.Size))
+	gauge(m.waiting, float64(l.Waiting))
+	gauge(m.witnessed, float64(l.Witnessed))
+	gauge(m.other, yes[l.OtherHistory])
+	for _, w := range l.Witnesses {
+		gauge(m.size, float64(w.Size), w.Name)
+		gauge(m.answers, yes[w.Answer == AnswerCosigned], w.Name)
+	}
 }
 
 func caller(c echo.Context) Caller {
@@ -273,6 +324,14 @@ func (h routes) overrides(c echo.Context) error {
 
 func (h routes) statistics(c echo.Context) error {
 	s, err := h.Statistics(c.Request().Context(), caller(c))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, s)
+}
+
+func (h routes) ledgerStatus(c echo.Context) error {
+	s, err := h.LedgerStatus(c.Request().Context(), caller(c))
 	if err != nil {
 		return err
 	}
@@ -511,6 +570,10 @@ func (h routes) shelf(s *serve.Server) {
 	})
 	e.GET("/ledger/key", func(c echo.Context) error {
 		p, err := h.LedgerKey()
+		return show(c, p, err)
+	})
+	e.GET("/ledger/checkpoint/witnessed", func(c echo.Context) error {
+		p, err := h.WitnessedCheckpoint(c.Request().Context())
 		return show(c, p, err)
 	})
 	e.GET("/ledger/tile/*", func(c echo.Context) error {

@@ -158,6 +158,10 @@ type Config struct {
 	Publish time.Duration
 	Refresh time.Duration // without Publish: how often status lists are signed anew; default 5m
 	Alg     string        // EdDSA (default) or ES256: informs the metadata only
+	// Witnesses are asked to cosign the ledger's checkpoints, in the background.
+	// LoopbackWitnesses lets them be on this machine, over http: for a demonstration.
+	Witnesses         []LedgerWitness
+	LoopbackWitnesses bool
 }
 
 // Issuer is one issuing authority. It is safe for use by many goroutines, and
@@ -174,7 +178,8 @@ type Issuer struct {
 	// overrideShelf has the lists over those of others as last signed (override.go)
 	overrideShelf overrideShelf
 
-	fetcher *didweb.Fetcher // of other issuers' status lists
+	fetcher   *didweb.Fetcher // of other issuers' status lists
+	witnesses *gatherer
 }
 
 // New opens an issuer over a migrated database. It reads the ring once: a key
@@ -218,6 +223,9 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	i := &Issuer{cfg: cfg, did: id, db: cfg.DB, log: cfg.Log, fetcher: didweb.New(cfg.Fetch)}
 	i.store = newStore(cfg)
+	if i.witnesses, err = newGatherer(i); err != nil {
+		return nil, err
+	}
 	return i, nil
 }
 

@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -158,7 +159,8 @@ func (i *Issuer) LedgerKey() (Published, error) {
 	return Published{Type: "application/json", Cache: cacheKeys, Body: b}, err
 }
 
-// Checkpoint gives the ledger's newest signed checkpoint (C2SP tlog-checkpoint).
+// Checkpoint gives the ledger's newest signed checkpoint (C2SP tlog-checkpoint), with
+// the cosignatures that it has.
 func (i *Issuer) Checkpoint(ctx context.Context) (Published, error) {
 	if _, err := i.ledgerKey(); err != nil {
 		return Published{}, err
@@ -174,6 +176,11 @@ func (i *Issuer) Checkpoint(ctx context.Context) (Published, error) {
 		if l, err = i.store.ledgerState(ctx, i.store.db); err != nil {
 			return Published{}, err
 		}
+	}
+	if b, err := i.store.cosigned(ctx, i.store.db, l.size); err != nil {
+		return Published{}, err
+	} else if b != nil {
+		l.checkpoint = b
 	}
 	return Published{Type: "text/plain; charset=utf-8", Cache: "no-cache", Body: l.checkpoint}, nil
 }
@@ -199,7 +206,8 @@ type Logged struct {
 	Proof []byte // C2SP tlog-proof, with a signed checkpoint
 }
 
-// Logged proves that a credential's issuance is in the ledger. Whoever asks shows
+// Logged proves that a credential's issuance is in the ledger: in its newest
+// checkpoint, or where witnesses are asked, in the newest that they cosigned. Whoever asks shows
 // that they have it: the proof lets its holder find the entry.
 func (i *Issuer) Logged(ctx context.Context, credential string) (Logged, error) {
 	c, err := i.store.commitmentOf(ctx, credential)
@@ -209,6 +217,14 @@ func (i *Issuer) Logged(ctx context.Context, credential string) (Logged, error) 
 	l, err := i.store.ledgerState(ctx, i.store.db)
 	if err != nil {
 		return Logged{}, err
+	}
+	if len(i.cfg.Witnesses) > 0 { // a proof is good for ever if it is one for everybody
+		var s tlog.Signed
+		l.checkpoint, s, err = i.witnessed(ctx)
+		if err != nil && !errors.Is(err, ErrNotWitnessed) {
+			return Logged{}, err
+		}
+		l.size = s.Size
 	}
 	if c.index >= l.size {
 		return Logged{}, ErrNotLogged

@@ -578,6 +578,7 @@ func (i *Issuer) Refresh(ctx context.Context) error {
 func (i *Issuer) Run(ctx context.Context) {
 	var ledger sync.WaitGroup
 	ledger.Go(func() { i.runLedger(ctx) })
+	ledger.Go(func() { i.witnesses.run(ctx) })
 	defer ledger.Wait()
 	if err := i.store.forgetAnswers(ctx); err != nil && ctx.Err() == nil {
 		i.log.Error("old answers not deleted", "code", fault.As(err).Code)

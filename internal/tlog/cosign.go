@@ -55,6 +55,9 @@ func cutLast(s string) (before, after string, ok bool) {
 	return s[:i], s[i+1:], true
 }
 
+// PublicKey gives the key itself.
+func (v Verifier) PublicKey() ed25519.PublicKey { return v.key }
+
 // IsWitness tells a witness's key from a log's.
 func (v Verifier) IsWitness() bool { return v.witness }
 

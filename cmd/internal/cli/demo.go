@@ -190,6 +190,9 @@ type demo struct {
 	secret   string // of the start page's forms
 	stopPage func() // ends the start page; nil if it is not up
 
+	onlookers     []onlooker // who witness the issuer's ledger
+	stopOnlookers func()
+
 	mu     sync.Mutex
 	people []neighbour
 }
@@ -246,11 +249,17 @@ func (d *demo) sample(ctx context.Context) error {
 // open starts the three services on consecutive ports and gives their people
 // tokens and wallets.
 func (d *demo) open(ctx context.Context, host string, first int) error {
-	var err error
+	err := d.startOnlookers(ctx)
+	if err != nil {
+		return err
+	}
 	for n, r := range []**running{&d.issuer, &d.wallet, &d.verifier} {
 		port := strconv.Itoa(first + n)
 		o := options{listen: net.JoinHostPort(host, port), public: "http://localhost:" + port, development: d.development(roles[n]),
 			alg: keys.EdDSA, offices: everyOffice, loopback: true, publish: d.home.publish, log: d.log}
+		for _, x := range d.onlookers {
+			o.onlookers = append(o.onlookers, x.LedgerWitness)
+		}
 		if d.home.watched {
 			o.bundles = 20 * time.Second
 		}
@@ -316,7 +325,7 @@ func (d *demo) trustIssuer() error {
 	if err != nil {
 		return err
 	}
-	if trusted(l, doc, hub) && hasLedger(l, doc.ID) && now().Sub(l.IssuedAt).Abs() < 12*time.Hour {
+	if trusted(l, doc, hub) && d.watched(l) && now().Sub(l.IssuedAt).Abs() < 12*time.Hour {
 		return nil
 	}
 	_, err = h.editTrust(func(l *vc.TrustList) error {
@@ -332,14 +341,9 @@ func (d *demo) trustIssuer() error {
 		if _, err := trust.AddHub(l, hub.Public(), hub.NotBefore, hub.NotAfter); err != nil && !errors.Is(err, trust.ErrExists) {
 			return err
 		}
-		return nil
+		return d.watch(l)
 	})
 	return err
-}
-
-// hasLedger reports whether the list names a ledger of this issuer.
-func hasLedger(l *vc.TrustList, issuer string) bool {
-	return slices.ContainsFunc(l.Issuers, func(i vc.TrustIssuer) bool { return i.DID == issuer && i.Ledger != nil })
 }
 
 // trusted reports whether the list has every key of the document and the hub.
@@ -420,6 +424,9 @@ func (d *demo) stop() {
 		}
 		r.stop()
 		<-r.done
+	}
+	if d.stopOnlookers != nil {
+		d.stopOnlookers()
 	}
 }
 

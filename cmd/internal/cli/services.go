@@ -253,10 +253,12 @@ type options struct {
 	offices   []string // of an issuer: whose keys are made if they are missing
 	verbose   bool
 	policies  string
-	loopback  bool          // issuers on this machine may be called
-	bundles   time.Duration // of a verifier: between two bundles; 0 means five minutes
-	publish   time.Duration // of an issuer: between two publications of its shelf; 0 publishes each change at once
-	signIn    string        // file about an organisation's sign-in
+	loopback  bool                   // issuers on this machine may be called
+	bundles   time.Duration          // of a verifier: between two bundles; 0 means five minutes
+	publish   time.Duration          // of an issuer: between two publications of its shelf; 0 publishes each change at once
+	signIn    string                 // file about an organisation's sign-in
+	witnesses string                 // of an issuer: file about those who cosign its ledger's checkpoints
+	onlookers []issuer.LedgerWitness // more of them
 	// The sign-in of a demonstration. Only a demonstration sets it.
 	development *account.Development
 	clock       func() time.Time
@@ -387,9 +389,14 @@ func (h *home) build(r *running, s *serve.Server, pages *account.Pages, o option
 	source := &trustSource{home: h, from: o.trustList, anchor: o.anchor, clock: o.clock}
 	switch r.role {
 	case issuerRole:
+		cosigners, werr := readWitnesses(o.witnesses)
+		if werr != nil {
+			return werr
+		}
 		r.issuer, err = issuer.New(issuer.Config{Base: r.base, DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Alg: o.alg, Publish: o.publish,
 			TrustList: func() ([]byte, error) { return source.Bytes(context.Background()) },
-			Trust:     source.List, Fetch: didweb.Config{Loopback: o.loopback, Private: private, Timeout: 10 * time.Second}})
+			Trust:     source.List, Fetch: didweb.Config{Loopback: o.loopback, Private: private, Timeout: 10 * time.Second},
+			Witnesses: append(cosigners, o.onlookers...), LoopbackWitnesses: o.loopback})
 		if err == nil {
 			err = r.issuer.Bind(context.Background())
 		}
@@ -492,6 +499,7 @@ Put a reverse proxy with TLS in front of it and name the outside address with
 	f.StringVar(&o.alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
 	f.StringSliceVar(&o.offices, "offices", nil, "issuer: offices whose records it keeps, such as court,notary; their keys are made if they are missing (default $"+officesEnv+")")
 	f.DurationVar(&o.publish, "publish", 5*time.Minute, "issuer: how often what it publishes changes, at whole multiples of this; 0 shows each change at once")
+	f.StringVar(&o.witnesses, "witnesses", "", "issuer: JSON file about the witnesses that cosign its ledger's checkpoints: {\"witnesses\": [{name, url, publicKeyJwk}]}")
 	f.StringVar(&o.signIn, "sign-in", "", "JSON file about an organisation's OpenID Connect sign-in for staff: name, issuer, clientId, clientSecretFile")
 	f.BoolVar(&o.loopback, "allow-loopback", false, "issuers on this machine may be called, over http")
 	f.BoolVar(&o.verbose, "verbose", false, "log every request")

@@ -19,6 +19,7 @@ import (
 	"github.com/kinpass/kinpass/internal/tlog"
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/internal/witness"
+	"github.com/kinpass/kinpass/issuer"
 )
 
 // witnessFile says who the witness of a data directory is, publicly.
@@ -269,6 +270,42 @@ func readLogs(logs []string) (map[string]tlog.Verifier, error) {
 			return nil, usage{errors.New("--log takes a ledger's key as NAME+HASH+KEY, each ledger once")}
 		}
 		out[v.Name] = v
+	}
+	return out, nil
+}
+
+// readWitnesses reads the file about the witnesses that an issuer asks; "" names
+// none.
+func readWitnesses(name string) ([]issuer.LedgerWitness, error) {
+	if name == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var file struct {
+		Witnesses []struct {
+			Name string          `json:"name"`
+			URL  string          `json:"url"`
+			JWK  json.RawMessage `json:"publicKeyJwk"`
+		} `json:"witnesses"`
+	}
+	bad := usage{errors.New("--witnesses takes a JSON file {\"witnesses\": [{\"name\", \"url\", \"publicKeyJwk\"}]}, each key Ed25519: see kinpass witness show --json")}
+	if err := vc.StrictJSON(raw, &file, 5); err != nil || len(file.Witnesses) == 0 {
+		return nil, bad
+	}
+	var out []issuer.LedgerWitness
+	for _, w := range file.Witnesses {
+		pub, err := vc.ParseJWK(w.JWK)
+		if err != nil {
+			return nil, bad
+		}
+		key, err := vc.NoteKey(pub)
+		if err != nil {
+			return nil, bad
+		}
+		out = append(out, issuer.LedgerWitness{Name: w.Name, URL: w.URL, Key: key})
 	}
 	return out, nil
 }
