@@ -269,7 +269,7 @@ func (i *Issuer) demanded(ctx context.Context) (tlog.Policy, error) {
 		return own, nil
 	}
 	l, err := i.cfg.Trust(ctx)
-	if err != nil {
+	if err != nil || l == nil {
 		return own, nil // there is none yet
 	}
 	p, err := l.LedgerPolicy(i.did)
