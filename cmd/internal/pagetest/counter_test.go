@@ -99,6 +99,7 @@ func types(t *testing.T, x *webtest.Tab, text string) {
 func decided(t *testing.T, x *webtest.Tab) (colour, codes string) {
 	t.Helper()
 	x.See("[data-view=decision] [data-verdict]")
+	x.Await(`document.querySelector('[data-rest]').ariaBusy === 'false'`)
 	got := webtest.Value[[]string](x, `[document.querySelector('[data-verdict]').dataset.colour, [...document.querySelectorAll('[data-reasons] code')].map((c) => c.textContent).join(' ')]`)
 	return got[0], got[1]
 }

@@ -25,7 +25,6 @@ newVisit()
 
 let camera = null
 let busy = false
-let gone = { codes: [], until: 0 } // what the travellers before may still hold before the camera
 let view = ''
 
 const child = () => visit.children[visit.at]
@@ -155,16 +154,20 @@ const take = async (text, info = {}) => {
     } else {
       if (visit.adding) await decideAll()
       visit.adding = false
-      decision()
+      decision(true, true)
     }
     await painted()
     const end = performance.now()
     if (!known) {
-      // A scanner that types and a picture have no moment of being seen.
-      c.ms = { read: Math.round(info.ms ?? 0), decide: Math.round(decided - began), total: Math.round(end - (info.frame ?? began)) }
+      // A scanner that types and a picture from a file have no moment of being seen.
+      const from = info.frame ?? began - (info.ms ?? 0)
+      c.ms = {
+        camera: Math.round(began - from - (info.ms ?? 0)), read: Math.round(info.ms ?? 0), decide: Math.round(decided - began),
+        show: Math.round(end - decided), total: Math.round(end - from)
+      }
     }
+    later(child())
     await keep(c)
-    $('[data-took]')?.replaceChildren(t('took', { ms: ms(c.ms.total) }))
   } catch (fault) {
     show('scan')
     problem(faultText(fault))
@@ -227,11 +230,33 @@ const added = () => {
   $('[data-scan-title]').textContent = t(visit.adding ? 'scan.title-more' : 'scan.title')
 }
 
-const decision = (focus = true) => {
-  if (view !== 'decision') show('decision')
+// decision shows what was decided about the child in view. Soon: first what an
+// officer acts on and whom they look at, and what they may ask or look up when
+// that is painted (later).
+const decision = (focus = true, soon = false) => {
   const c = child()
+  const words = said(c.decision)
+  verdict(c, words)
+  if (!soon) rest(c, words)
+  $('[data-rest]').setAttribute('aria-busy', String(soon))
+  if (view !== 'decision') show('decision', focus ? $('[data-verdict]') : undefined)
+  else if (focus) $('[data-verdict]').focus()
+}
+
+// later shows the rest of a decision, if it is still in view.
+const later = (c) => {
+  if (view !== 'decision' || child() !== c) return
+  rest(c, said(c.decision))
+  $('[data-rest]').setAttribute('aria-busy', 'false')
+}
+
+const rest = (c, words) => {
+  ask(c.decision)
+  why(c.decision, words, c.ms)
+}
+
+const verdict = (c, words) => {
   const d = c.decision
-  const words = said(d)
   const people = $('[data-people]')
   people.hidden = visit.children.length < 2
   people.replaceChildren(...visit.children.map((c, i) => person(c, i, true)))
@@ -249,9 +274,6 @@ const decision = (focus = true) => {
   over.hidden = !c.override
   if (c.override) over.textContent = t('override.done-' + c.override.act) + (c.override.second ? ' ' + t('override.second-is', { second: c.override.second }) : '') + ' ' + t('override.keeps', { word: t('word.' + d.colour) })
   compare(c, d)
-  ask(d)
-  why(d, words)
-  if (focus) panel.focus()
 }
 
 const compare = (c, d) => {
@@ -302,12 +324,12 @@ const ask = (d) => {
 
 const factField = (fact) => $('[data-facts-here] [data-fact="' + fact + '"]')
 
-const why = (d, words) => {
+const why = (d, words, took) => {
   $('[data-reasons]').replaceChildren(...words.reasons.map((r) => el('li', { 'data-colour': r.colour }, icon(r.colour), el('span', {}, el('span', { text: r.text }), ' ', el('code', { dir: 'ltr', text: r.code })))))
   const pairs = [['why.data', age(d.bundle.ageSeconds)]]
   if (d.statusAgeSeconds >= 0) pairs.push(['why.lists', age(d.statusAgeSeconds)])
   for (const p of d.policies ?? []) pairs.push(['why.policy', p.label + (p.country ? ' (' + country(p.country) + ')' : '')])
-  const time = el('div', {}, el('dt', { text: t('why.time') }), el('dd', { 'data-took': true, text: child().ms ? t('took', { ms: ms(child().ms.total) }) : '' }))
+  const time = el('div', {}, el('dt', { text: t('why.time') }), el('dd', { 'data-took': true, text: took ? t('took', { ms: ms(took.total) }) : '' }))
   $('[data-with]').replaceChildren(...pairs.map(([key, value]) => el('div', {}, el('dt', { text: t(key) }), el('dd', { text: value }))), time)
 }
 
@@ -358,15 +380,19 @@ const mayTakeDocument = async () => {
 
 // Ending and going on.
 
+// wipe takes everybody's names off the page.
+const wipe = () => {
+  for (const section of ['[data-child-name]', '[data-child-facts]', '[data-adult-list]', '[data-people]', '[data-added-list]', '[data-document-list]', '[data-lines]', '[data-reasons]', '[data-with]', '[data-ask-fields]']) $(section).replaceChildren()
+}
+
 // finish ends the visit: names, codes and documents leave this page. Where the
 // same people show a new code, what was entered about them stays.
 const finish = async (same = false) => {
   const closing = visit.children
   const { session, documents: had, facts } = visit
-  gone = { codes: closing.flatMap((c) => c.shown), until: performance.now() + 1500 }
   newVisit()
   if (same) Object.assign(visit, { session, documents: had, facts })
-  for (const section of ['[data-child-name]', '[data-adult-list]', '[data-people]', '[data-added-list]', '[data-document-list]', '[data-lines]', '[data-reasons]']) $(section).replaceChildren()
+  wipe()
   for (const field of $$('[data-facts-here] [data-fact]')) field.value = visit.facts[field.dataset.fact] ?? ''
   for (const field of ['#document', '#text', '#reason', '#second']) $(field).value = ''
   $('[data-many]').checked = false
@@ -374,8 +400,7 @@ const finish = async (same = false) => {
   added()
   documents()
   show('scan', $('[data-scan-title]'))
-  camera?.again()
-  setTimeout(() => { gone = { codes: [], until: 0 } }, 1500)
+  camera?.again(closing.flatMap((c) => c.shown)) // which the travellers before may still hold there
   for (const c of closing) {
     if (c.key === undefined) continue
     const record = (await engine.records()).find((r) => r.key === c.key)
@@ -453,8 +478,7 @@ const startCamera = async () => {
   problem('')
   try {
     camera = await scanCamera($('[data-video]'), (text, info) => {
-      const held = performance.now() < gone.until && gone.codes.includes(tidy(text))
-      if (view === 'scan' && !held) take(tidy(text), info)
+      if (view === 'scan') return take(tidy(text), info)
     }, (error) => {
       camera = null
       dark(true)
@@ -573,6 +597,24 @@ const wire = () => {
     .observe(document.body, { attributes: true, attributeFilter: ['data-post-view'] })
 }
 
+// rehearse decides about people who do not exist and draws that where nobody sees
+// it, so that nothing is done for the first time when travellers come. It draws and
+// wipes in one piece: nothing is painted, focused or announced.
+const rehearse = async () => {
+  for (let i = 0; i < 3; i++) {
+    const made = { shown: [], confirm: new Set(), deny: new Set(), override: null, decision: await engine.rehearse(), ms: { total: 100 } }
+    if (busy || visit.children.length + visit.documents.length > 0) return
+    const section = $('[data-view="decision"]')
+    const words = said(made.decision)
+    verdict(made, words)
+    rest(made, words)
+    section.hidden = false
+    section.getBoundingClientRect() // has the browser lay it out
+    section.hidden = true
+    wipe()
+  }
+}
+
 wire()
 where()
 added()
@@ -580,8 +622,7 @@ show(Object.keys(post).length ? 'scan' : 'post')
 warm().catch(() => {})
 const fault = await begin()
 if (fault !== null) problem(faultText(fault))
-// The first check of all takes longer than those after it: nobody waits for it.
-else await engine.check({ presentations: ['KP1:'] }).catch(() => {})
+else await rehearse().catch(() => {})
 document.body.dataset.postReady = fault === null ? 'yes' : 'no'
 // Who let this page use the camera before wants it at once.
 try {

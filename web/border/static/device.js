@@ -44,7 +44,7 @@ const times = async () => {
     ['budget', percent(within / total.length), { budget: ms(budget) }]
   ])
   $('[data-bars]').replaceChildren(...all.slice(0, 20).map((r) => el('li', { 'data-slow': r.ms.total > budget },
-    el('span', { text: t('device.parts', { total: ms(r.ms.total), read: ms(r.ms.read), decide: ms(r.ms.decide) }) }),
+    el('span', { text: t('device.parts', { total: ms(r.ms.total), camera: ms(r.ms.camera ?? 0), read: ms(r.ms.read), decide: ms(r.ms.decide), show: ms(r.ms.show ?? 0) }) }),
     el('meter', { min: 0, max: 2 * budget, high: budget, value: Math.min(r.ms.total, 2 * budget), 'aria-label': ms(r.ms.total) }))))
 }
 

@@ -100,6 +100,10 @@ export const subscribe = (f) => {
 // POST /checks, whose answer it gives.
 export const check = ({ presentations, group = false, facts = {} }) => call('check', { presentations, group, facts })
 
+// rehearse makes the check warm and gives the decision about people who do not
+// exist. It changes nothing.
+export const rehearse = () => call('rehearse')
+
 // updateBundle asks the service for its newest bundle. It gives the bundle's
 // info; new tells whether it was not in force before.
 export const updateBundle = () => call('updateBundle').then(changedAfter)

@@ -12,11 +12,13 @@ const keepRecords = 30 * 24 * 3600 * 1000 // milliseconds, as the service keeps 
 let kp // what Go gave
 let db
 let loaded = { anchor: 0, bundle: 0, history: 0 } // versions that Go holds
+let versions = {} // those that were on the device when this page had the lock last
 let info = null // of the bundle in force
 let anchors = null // { fingerprints, since, changed, offered }
 let problem = null // why nothing can be decided, as a fault
 let wasmMs = 0
 let checkMs = 0
+let play = null // the rehearsal
 let reached = null // whether the service answered when it was asked last
 
 class Refusal extends Error {
@@ -61,10 +63,11 @@ const openStore = async () => {
 
 const get = (key) => asked(db.transaction(STATE).objectStore(STATE).get(key))
 
-// put keeps values, all or none. It waits until they are on the disk: a nonce
-// that is forgotten with the power could be used again.
-const put = async (values) => {
-  const tx = db.transaction(STATE, 'readwrite', { durability: 'strict' })
+// put keeps values, all or none. It waits until they are on the disk (strict) or
+// until the browser has given them to the system (relaxed): those outlast this
+// page and the browser, and a power cut only when something strict came after.
+const put = async (values, durability = 'strict') => {
+  const tx = db.transaction(STATE, 'readwrite', { durability })
   for (const [key, value] of Object.entries(values)) tx.objectStore(STATE).put(value, key)
   await finished(tx)
 }
@@ -153,7 +156,7 @@ const loadCheck = async () => {
 
 // latest brings Go what another page has put in force.
 const latest = async () => {
-  const versions = await get('versions') || {}
+  versions = await get('versions') || {}
   if (versions.anchor && versions.anchor !== loaded.anchor) {
     const kept = await get('anchor')
     anchors = { fingerprints: JSON.parse(ask('anchor', bytes(kept.file)).value), since: kept.since, changed: false, offered: [] }
@@ -185,12 +188,13 @@ const latest = async () => {
   }
 }
 
-// kept puts values and counts the version of what they are.
-const kept = async (what, values) => {
-  const versions = await get('versions') || {}
-  versions[what] = (versions[what] || 0) + 1
-  await put({ ...values, versions })
-  loaded[what] = versions[what]
+// kept puts values and counts the version of what they are. Who calls it has the
+// lock and called latest.
+const kept = async (what, values, durability) => {
+  const counted = { ...versions, [what]: (versions[what] || 0) + 1 }
+  await put({ ...values, versions: counted }, durability)
+  versions = counted
+  loaded[what] = counted[what]
 }
 
 // askAnchor asks for the trust anchor where this app comes from, and for the
@@ -213,7 +217,6 @@ const askAnchor = async (accept) => {
       anchors = { ...anchors, changed: true, offered }
       return
     }
-    const versions = await get('versions') || {}
     await put({ anchor: { file, since: Date.now() }, bundle: null, versions: { ...versions, anchor: (versions.anchor || 0) + 1, bundle: 0 } })
     await latest()
   })
@@ -271,18 +274,39 @@ const calls = {
     return state()
   },
   state: async () => state(),
-  check: (request) => alone(async () => {
-    await latest()
+  // The answer goes out when what the post has to remember is written, and before
+  // the disk has it for good. This lock is held until then, so no page decides in
+  // between. What is left is a power cut within these milliseconds: then this post
+  // knows nothing of a code that was shown to it, as another post knows nothing
+  // of it, for the five minutes at most that the code lasts; of a consent for so
+  // many crossings it counts one less. Whoever wanted that would have to take the
+  // power from the device in front of the officer, at once, and it would be gone
+  // for the next code, too. What cannot be written is still no decision.
+  check: (request, answer) => alone(async () => {
+    const [now] = await Promise.all([times(), latest()])
     const began = performance.now()
-    const out = ask('check', JSON.stringify({ ...request, ...await times() }))
-    const answer = JSON.parse(out.value)
-    if (answer.fault) throw new Refusal(answer.fault)
+    const out = ask('check', JSON.stringify({ ...request, ...now }))
+    const said = JSON.parse(out.value)
+    if (said.fault) throw new Refusal(said.fault)
     checkMs = Math.round((performance.now() - began) * 10) / 10
-    if (out.history) await kept('history', { history: await seal(out.history) })
+    if (out.history) await kept('history', { history: await seal(out.history) }, 'relaxed')
     ask('keep')
+    answer(said.group || said.result)
     tell()
-    return answer.group || answer.result
+    if (out.history) await put({ versions }).catch(() => {}) // and all before it
   }),
+  // What a device does for the first time takes it far longer than later. So a
+  // code of made-up people is decided about in a made-up world, on a stage of its
+  // own: nothing of it is kept, and it is nothing that this post ever saw.
+  rehearse: async () => {
+    play = play || await (await fetch('rehearsal.json')).json()
+    const said = JSON.parse(ask('rehearse', bytes(play.anchor), bytes(play.bundle), play.now, play.request).value)
+    await alone(async () => {
+      await Promise.all([times(), latest(), seal('')])
+      await put({ versions }, 'relaxed')
+    })
+    return said.result
+  },
   updateBundle: refresh,
   loadBundle: async (data) => {
     if (!loaded.anchor) await askAnchor(false).catch(() => {})
@@ -293,6 +317,7 @@ const calls = {
     return anchors
   },
   forgetHistory: () => alone(async () => {
+    await latest().catch(() => {})
     await kept('history', { history: null })
     ask('remember', '')
     if (problem && problem.code === 'history-unreadable') problem = null
@@ -337,7 +362,12 @@ const tell = () => postMessage({ state: state() })
 
 self.onmessage = async ({ data: { id, name, argument } }) => {
   try {
-    postMessage({ id, value: await calls[name](argument) })
+    let answered = false
+    const answer = (value) => {
+      if (!answered) postMessage({ id, value })
+      answered = true
+    }
+    answer(await calls[name](argument, answer))
   } catch (e) {
     postMessage({ id, fault: faultOf(e) })
   }

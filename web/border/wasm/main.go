@@ -18,7 +18,7 @@ import (
 // main puts the object kinpassCheck where the worker finds it. What its
 // functions give is {value, …}, or {fault} with a fault's members as JSON.
 func main() {
-	var p *post.Post
+	var p, made *post.Post
 	js.Global().Set("kinpassCheck", js.ValueOf(map[string]any{
 		"go": runtime.Version(),
 
@@ -82,6 +82,24 @@ func main() {
 		// remember(history): what was kept, "" for nothing.
 		"remember": function(func(args []js.Value) (map[string]any, error) {
 			return nil, p.Remember([]byte(args[0].String()))
+		}),
+
+		// rehearse(anchor, bundle, now, request): decides in a made-up world, a post of
+		// its own, so that nothing is cold when the first travellers come. What p
+		// believes and remembers is not touched. Gives the answer as JSON.
+		"rehearse": function(func(args []js.Value) (map[string]any, error) {
+			if made == nil {
+				q, err := post.New(data(args[0]))
+				if err != nil {
+					return nil, err
+				}
+				if _, _, err = q.Take(data(args[1]), time.UnixMilli(int64(args[2].Float()))); err != nil {
+					return nil, err
+				}
+				made = q
+			}
+			answer, _ := made.Check([]byte(args[3].String()))
+			return map[string]any{"value": string(answer)}, nil
 		}),
 
 		// texts(): the words of every code in English, as JSON.

@@ -45,14 +45,20 @@ export function warm() {
   return ready
 }
 
-// look gives { text, ms, pixels } of one picture.
-async function look({ width, height, data }, thorough) {
+// look gives { text, ms } of one picture: { frame, seen } or { width, height, pixels }.
+// The frame or the pixels go with it.
+async function look(picture, thorough) {
   await warm()
   return new Promise((resolve, reject) => {
     const id = ++last
     waiting.set(id, { resolve, reject })
-    worker.postMessage({ id, width, height, pixels: data.buffer, thorough }, [data.buffer])
+    worker.postMessage({ id, ...picture, thorough }, [picture.frame ?? picture.pixels])
   })
+}
+
+// pixelsOf takes the pixels out of a canvas.
+function pixelsOf(context, width, height) {
+  return { width, height, pixels: context.getImageData(0, 0, width, height).data.buffer }
 }
 
 // canvasOf gives a canvas to read pixels from.
@@ -90,20 +96,34 @@ async function open(id) {
   throw new ScanError('none')
 }
 
+const away = 2000 // ms out of view after which a code is told again
+
+// seenOf gives how much of the camera's width and height a <video> shows that its
+// picture fills (object-fit: cover). What nobody sees is not looked at.
+function seenOf(video) {
+  const { videoWidth, videoHeight, clientWidth, clientHeight } = video
+  if (!clientWidth || !clientHeight) return { width: 1, height: 1 }
+  const scale = Math.max(clientWidth / videoWidth, clientHeight / videoHeight)
+  return { width: Math.min(1, clientWidth / scale / videoWidth), height: Math.min(1, clientHeight / scale / videoHeight) }
+}
+
 // scanCamera shows the camera in a <video> and calls onText with each code as it
-// comes into view: with its text and { frame, ms }, when the picture was taken
-// (as performance.now()) and how long reading took. A code that stays in view
-// is told once; one that was away for two seconds is told again.
+// comes into view: with its text and { frame, ms }, when the camera took the
+// picture (as performance.now(); where the browser does not tell, when it gave us
+// the picture) and how long reading took. A code that stays in view is told once;
+// one that was away for two seconds is told again. Where onText gives a promise,
+// no picture is looked at before that is kept: whoever decides needs the machine.
 //
-// It gives { stop(), again(), cameras(), use(id), current(), canLight(),
-// light(on) }. again lets the code that is in view be told once more. When the
-// camera goes away, onEnd is called with a ScanError.
+// It gives { stop(), again(but), cameras(), use(id), current(), canLight(),
+// light(on) }. again lets the code that is in view be told once more, but for
+// these (as tidy gives them), which must go out of view first. When the camera
+// goes away, onEnd is called with a ScanError.
 export async function scanCamera(video, onText, onEnd = () => {}) {
   const reader = warm()
   let stream
   let stopped = false
-  let told = null
-  let seen = 0
+  let told = new Map() // what was told, to when it was in view last
+  let fresh = false // no picture since again
   const [canvas, context] = canvasOf(0, 0)
 
   const release = () => {
@@ -141,19 +161,31 @@ export async function scanCamera(video, onText, onEnd = () => {}) {
     ? video.requestVideoFrameCallback((now, meta) => then(meta.captureTime ?? now))
     : setTimeout(() => then(performance.now()), 60)
 
+  // picture takes what the camera shows now. A VideoFrame goes to the reader as it
+  // is; on a canvas the page would have to draw it and to wait for its pixels.
+  const picture = () => {
+    const part = seenOf(video)
+    if (globalThis.VideoFrame) {
+      try {
+        return { frame: new VideoFrame(video), seen: part }
+      } catch { /* a browser that makes none of a video */ }
+    }
+    const width = Math.round(video.videoWidth * part.width)
+    const height = Math.round(video.videoHeight * part.height)
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width
+      canvas.height = height
+    }
+    context.drawImage(video, (video.videoWidth - width) / 2, (video.videoHeight - height) / 2, width, height, 0, 0, width, height)
+    return pixelsOf(context, width, height)
+  }
+
   const frame = async (taken) => {
     if (stopped) return
-    const width = video.videoWidth
-    const height = video.videoHeight
-    if (width && height) {
-      if (canvas.width !== width || canvas.height !== height) {
-        canvas.width = width
-        canvas.height = height
-      }
-      context.drawImage(video, 0, 0)
+    if (video.videoWidth && video.videoHeight) {
       let found
       try {
-        found = await look(context.getImageData(0, 0, width, height), false)
+        found = await look(picture(), false)
       } catch (error) {
         if (stopped) return
         stop()
@@ -162,13 +194,18 @@ export async function scanCamera(video, onText, onEnd = () => {}) {
       }
       if (stopped) return
       const now = performance.now()
+      for (const [code, seen] of told) {
+        if (fresh) told.set(code, now)
+        else if (now - seen > away) told.delete(code)
+      }
+      fresh = false
       if (found.text !== null) {
-        if (found.text !== told || now - seen > 2000) {
-          told = found.text
-          seen = now
-          onText(found.text, { frame: taken, ms: found.ms })
+        const code = tidy(found.text)
+        if (!told.has(code)) {
+          told.set(code, now)
+          await onText(found.text, { frame: taken, ms: found.ms })
         }
-        seen = now
+        if (told.has(code)) told.set(code, performance.now())
       }
     }
     if (!stopped) next(frame)
@@ -188,7 +225,10 @@ export async function scanCamera(video, onText, onEnd = () => {}) {
   const track = () => stream?.getVideoTracks()[0]
   return {
     stop,
-    again() { told = null },
+    again(but = []) {
+      told = new Map(but.map((code) => [code, 0]))
+      fresh = true
+    },
     async cameras() {
       const all = await navigator.mediaDevices.enumerateDevices()
       return all.filter((d) => d.kind === 'videoinput').map((d) => ({ id: d.deviceId, label: d.label }))
@@ -225,7 +265,7 @@ export async function scanImage(blob) {
       context.fillStyle = '#fff' // what is transparent is paper
       context.fillRect(0, 0, width, height)
       context.drawImage(image, 0, 0, width, height)
-      const { text } = await look(context.getImageData(0, 0, width, height), true)
+      const { text } = await look(pixelsOf(context, width, height), true)
       if (text !== null) return text
     }
     return null
