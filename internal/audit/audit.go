@@ -321,7 +321,7 @@ func (a *Auditor) checkpoint(ctx context.Context, from Source, p tlog.Policy) ([
 func (r *round) follow(ctx context.Context) (whole bool, err error) {
 	r.signed, r.tip, err = r.checkpoint(ctx, r.cfg.Shelf, r.cfg.Policy)
 	if err != nil {
-		return false, err
+		return false, r.unwitnessed(ctx, err)
 	}
 	rep := r.report
 	rep.Size, rep.Root, rep.Seen = r.tip.Size, r.tip.Root.String(), r.tip.Seen
@@ -343,6 +343,23 @@ func (r *round) follow(ctx context.Context) (whole bool, err error) {
 		return true, nil
 	}
 	return r.read(ctx)
+}
+
+// unwitnessed looks at what the log shows without the witnesses that it should
+// have: nothing of it is believed, but it may contradict what was seen. why is
+// returned in any case.
+func (r *round) unwitnessed(ctx context.Context, why error) error {
+	if r.kept.Size == 0 || !errors.Is(why, tlog.ErrUnsigned) && !errors.Is(why, ErrMissing) {
+		return why
+	}
+	var err error
+	if r.signed, r.tip, err = r.checkpoint(ctx, r.cfg.Shelf, r.log); err != nil {
+		return why
+	}
+	if err := r.compare(ctx, HistoryRewritten, view{from: "what was seen before", signed: []byte(r.state.Kept)}); err != nil {
+		r.report.Notes = append(r.report.Notes, "the checkpoint without witnesses cannot be compared: "+fault.As(err).Code)
+	}
+	return why
 }
 
 // read takes in the entries up to the tip and holds their root against it.

@@ -400,6 +400,18 @@ func TestWitnessesAreDemanded(t *testing.T) {
 	if want(t, r, ""); len(r.Seen) != 2 {
 		t.Errorf("%+v", r)
 	}
+	// What the log signs without them is not believed, and counts against it.
+	o := s.fork(3)
+	for range 7 {
+		o.log(tlog.Entry{Office: "court"})
+	}
+	o.publish()
+	s.files = o.files
+	if r, err := a.Round(t.Context()); !errors.Is(err, tlog.ErrUnsigned) {
+		t.Error(err)
+	} else {
+		want(t, r, "history-rewritten!")
+	}
 }
 
 // TestRewritten: a log that changes what it was is caught, whatever it has become,

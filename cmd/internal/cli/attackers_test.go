@@ -1,0 +1,499 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/tlog"
+	"github.com/kinpass/kinpass/internal/trust"
+	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/internal/witness"
+	"github.com/kinpass/kinpass/issuer"
+	"github.com/kinpass/kinpass/verifier/check"
+)
+
+// TestAttackerWithEverything: somebody holds all keys of an issuer and writes into
+// its database as they like. Each of the things that they may try is caught by
+// somebody who has neither, and the row says by whom.
+func TestAttackerWithEverything(t *testing.T) {
+	for _, a := range []struct {
+		attack string
+		do     func(*attacked)
+		by     string // who catches it
+		as     string // as what: codes of a decision, of findings, or of a refusal
+	}{
+		{"mints with a key that was cut off, dated now", (*attacked).mintAfterCutOff, "verifier", check.CodeIssuerKeyRevoked},
+		{"mints with a key that was cut off, dated before", (*attacked).mintBeforeCutOff, "verifier", check.CodeIssuerKeyUnproven},
+		{"logs something under an hour of last week", (*attacked).dateBack, "auditor", "hour-backdated"},
+		{"takes an entry out of the log", (*attacked).rewrite, "auditor", "split-view!"},
+		{"takes an entry out of the log, and hides what witnesses signed", (*attacked).rewriteAndHide, "auditor", "history-rewritten!"},
+		{"takes an entry out of the log and goes on", (*attacked).rewriteBeforeWitness, "witness", "witness-proof"},
+		{"signs another history of the same size", (*attacked).forkBeforeWitness, "witness", "witness-other-history"},
+		{"shows a victim another history", (*attacked).showAnother, "auditor", "split-view!"},
+		{"shows a mirror another history", (*attacked).mirrorAnother, "auditor", "split-view!"},
+		{"takes a revocation back on the lists", (*attacked).unrevoke, "auditor", "status-undone!"},
+		{"takes a revocation back in the log, too", (*attacked).unrevokeInLog, "auditor", "revocation-lifted!"},
+		{"revokes without an entry", (*attacked).revokeUnlogged, "auditor", "status-unlogged"},
+	} {
+		t.Run(a.attack+" caught by the "+a.by, func(t *testing.T) {
+			t.Parallel()
+			x := attack(t)
+			a.do(x)
+			if x.by != a.by || x.as != a.as {
+				t.Errorf("caught by %q as %q, want %q as %q", x.by, x.as, a.by, a.as)
+			}
+		})
+	}
+}
+
+// attacked is a registry with one family, and what its attacker has: its keys and
+// its database. by and as say who caught the attack.
+type attacked struct {
+	*testing.T
+	p      *player
+	ring   *keys.Ring
+	db     *store.DB
+	w      *witness.Witness
+	state  string
+	by, as string
+}
+
+func attack(t *testing.T) *attacked {
+	t.Helper()
+	h := &home{dir: t.TempDir()}
+	d, err := h.startDemo(t.Context(), "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.stop)
+	x := &attacked{T: t, p: d.player(io.Discard), db: d.issuer.db, state: t.TempDir()}
+	x.ring, err = h.ring(issuerRole)
+	x.must(err)
+	x.must(x.p.register(t.Context()))
+	x.must(x.p.accept(t.Context()))
+	key, err := keys.New("w", keys.UseLedger, keys.EdDSA, now(), time.Time{})
+	x.must(err)
+	x.w, err = witness.Open(t.Context(), witness.Config{Name: "witness.example/1", Key: key.Signer(""), Dir: t.TempDir(), Now: now, Log: slog.New(slog.DiscardHandler),
+		Ledger: func(ctx context.Context, origin string) (tlog.Verifier, error) { return x.policy().Log, nil }})
+	x.must(err)
+	t.Cleanup(x.w.Close)
+	signed, r, _ := x.history(x.log())
+	_, err = x.seen(signed, r)
+	x.must(err)
+	if x.audit() != auditClean {
+		t.Fatal("the registry is not clean before the attack:", x.as)
+	}
+	x.by, x.as = "", ""
+	return x
+}
+
+func (x *attacked) must(err error) {
+	x.Helper()
+	if err != nil {
+		x.Fatal(err)
+	}
+}
+
+func (x *attacked) policy() tlog.Policy {
+	l, err := x.p.home.openTrust()
+	x.must(err)
+	p, err := l.LedgerPolicy(x.p.issuer.issuer.DID())
+	x.must(err)
+	return p
+}
+
+// audit has an auditor look, who has the trust list, its anchor and the shelf's
+// address. Whatever is proven, a third party checks with the same.
+func (x *attacked) audit(more ...func(*auditOptions)) int {
+	x.Helper()
+	var out bytes.Buffer
+	o := &auditOptions{home: x.p.home, loopback: true, asJSON: true, settle: 4 * time.Second, state: x.state, printTo: &out, progressTo: io.Discard}
+	for _, m := range more {
+		m(o)
+	}
+	code, err := o.once(x.Context())
+	x.must(err)
+	var line auditLine
+	x.must(json.Unmarshal(out.Bytes(), &line))
+	x.by = "auditor"
+	var codes []string
+	for _, f := range line.Findings {
+		c := f.Code
+		if f.Proven {
+			c += "!"
+			var e *exit
+			third := &auditOptions{home: x.p.home, evidence: f.Evidence, printTo: io.Discard}
+			if err := third.checkEvidence(x.Context()); !errors.As(err, &e) || e.code != auditProven {
+				x.Errorf("%s: a third party is not convinced: %v", f.Code, err)
+			}
+		}
+		codes = append(codes, c)
+	}
+	slices.Sort(codes)
+	if x.as = strings.Join(slices.Compact(codes), " "); code == auditUndone {
+		x.as = line.Error
+	}
+	return code
+}
+
+// settle lets the ledger take in what waits for it, and the registry's own
+// witnesses cosign that.
+func (x *attacked) settle() {
+	x.Helper()
+	for {
+		n, err := x.p.issuer.issuer.Sequence(x.Context())
+		x.must(err)
+		if n == 0 {
+			break
+		}
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		newest, err := x.p.issuer.issuer.Checkpoint(x.Context())
+		x.must(err)
+		if _, err := x.policy().Open(newest.Body); err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			x.Fatal("the witnesses do not cosign")
+		}
+	}
+}
+
+// log reads the whole ledger, as the attacker finds it.
+func (x *attacked) log() [][]byte {
+	x.Helper()
+	x.settle()
+	p, err := x.p.issuer.issuer.Checkpoint(x.Context())
+	x.must(err)
+	c, err := tlog.Peek(p.Body)
+	x.must(err)
+	var out [][]byte
+	for at := int64(0); at < c.Size; at += 256 {
+		tile := tlog.EntryBundle(at, c.Size)
+		p, err := x.p.issuer.issuer.LedgerTile(x.Context(), tlog.TilePath(tile))
+		x.must(err)
+		part, err := tlog.ParseBundle(p.Body, tile.W)
+		x.must(err)
+		out = append(out, part...)
+	}
+	return out
+}
+
+// history signs a log of these entries with the issuer's real key.
+func (x *attacked) history(entries [][]byte) (signed []byte, r tlog.Reader, root tlog.Hash) {
+	x.Helper()
+	hashes, root, err := tlog.Append(0, entries, nil)
+	x.must(err)
+	origin := x.p.issuer.issuer.LedgerOrigin()
+	s, err := tlog.LogSigner(origin, x.ring.Of(keys.UseLedger)[0].Signer(""))
+	x.must(err)
+	signed, err = tlog.Sign(tlog.Checkpoint{Origin: origin, Size: int64(len(entries)), Root: root}, s)
+	x.must(err)
+	return signed, tlog.After(0, hashes, nil), root
+}
+
+// replaceLog puts another log in the place of the issuer's.
+func (x *attacked) replaceLog(entries [][]byte) {
+	x.Helper()
+	signed, r, _ := x.history(entries)
+	size := int64(len(entries))
+	x.must(x.db.Write(x.Context(), func(tx *sql.Tx) error {
+		for _, q := range []string{`DELETE FROM ledger_tiles`, `DELETE FROM ledger_bundles`} {
+			if _, err := tx.Exec(q); err != nil {
+				return err
+			}
+		}
+		for _, t := range tlog.NewTiles(0, size) {
+			var data []byte
+			var err error
+			if t.L == -1 {
+				if data, err = tlog.Bundle(entries[t.N<<8 : t.N<<8+int64(t.W)]); err == nil {
+					_, err = tx.Exec(`INSERT INTO ledger_bundles (n, data) VALUES ($1, $2)`, t.N, data)
+				}
+			} else if data, err = tlog.ReadTile(t, r); err == nil {
+				_, err = tx.Exec(`INSERT INTO ledger_tiles (level, n, data) VALUES ($1, $2, $3)`, t.L, t.N, data)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(`UPDATE ledger SET size = $1, checkpoint = $2 WHERE id = 1`, size, signed)
+		return err
+	}))
+}
+
+// seen asks the witness for its cosignature.
+func (x *attacked) seen(signed []byte, r tlog.Reader) ([]byte, error) {
+	x.Helper()
+	c, err := tlog.Peek(signed)
+	x.must(err)
+	req := witness.Request{Signed: signed}
+	if before := x.w.Ledgers(); len(before) > 0 {
+		if req.Old = before[0].Size; req.Old > 0 && req.Old < c.Size {
+			req.Proof, err = tlog.ProveConsistency(c.Size, req.Old, r)
+			x.must(err)
+		}
+	}
+	line, err := x.w.Add(x.Context(), req)
+	if err != nil {
+		x.by, x.as = "witness", faultCode(err)
+		return nil, err
+	}
+	return append(slices.Clone(signed), line...), nil
+}
+
+func faultCode(err error) string {
+	var f interface{ Error() string }
+	if errors.As(err, &f) {
+		code, _, _ := strings.Cut(f.Error(), ":")
+		return code
+	}
+	return ""
+}
+
+// mint signs the family's credentials anew with the issuer's key, for a holder's
+// key of the attacker's, at indexes of their choice, and shows them at a border.
+func (x *attacked) mint(issued time.Time) {
+	x.Helper()
+	shown, err := x.p.present(x.Context())
+	x.must(err)
+	_, jwts, err := credentialsOf(shown.Presentation)
+	x.must(err)
+	holder, err := keys.New("mine", "", keys.EdDSA, now(), time.Time{})
+	x.must(err)
+	id, err := did.EncodeKey(holder.Public())
+	x.must(err)
+	k, err := x.ring.Current(keys.UseCredentials, now())
+	x.must(err)
+	var minted []string
+	for _, j := range jwts {
+		minted = append(minted, x.resign(j, k, func(c map[string]any) {
+			c["id"] = "urn:uuid:" + uuid.NewString()
+			c["validFrom"] = issued.UTC().Truncate(time.Second).Format(time.RFC3339)
+			if s := c["credentialSubject"].(map[string]any); s["id"] != nil {
+				s["id"] = id
+			}
+			for _, e := range c["credentialStatus"].([]any) {
+				e.(map[string]any)["statusListIndex"] = "4711"
+			}
+		}))
+	}
+	at := now().UTC()
+	text, err := presentAs(holder.Signer(did.KeyID(id)), id, minted, at)
+	x.must(err)
+	d, _, err := check.Check(text, x.p.bundle.Bundle, check.Facts{}, check.History{}, at)
+	x.must(err)
+	x.by, x.as = "verifier", strings.Join(d.Codes(), " ")
+	if d.Colour == check.Green {
+		x.by = ""
+	}
+}
+
+// resign changes a credential and signs it with the issuer's key.
+func (x *attacked) resign(jwt string, k *keys.Key, edit func(map[string]any)) string {
+	x.Helper()
+	j, err := vc.SplitJWS(jwt)
+	x.must(err)
+	var c map[string]any
+	x.must(json.Unmarshal(j.PayloadUnverified(), &c))
+	edit(c)
+	payload, err := json.Marshal(c)
+	x.must(err)
+	out, err := vc.SignJWS(k.Signer(j.Header.Kid), vc.TypCredential, "vc", payload)
+	x.must(err)
+	return out
+}
+
+// cutOff has the trust authority withdraw the issuer's key; the posts hear of it.
+func (x *attacked) cutOff(at time.Time) {
+	x.Helper()
+	k, err := x.ring.Current(keys.UseCredentials, now())
+	x.must(err)
+	_, err = x.p.home.editTrust(func(l *vc.TrustList) error {
+		return trust.CutOff(l, x.p.issuer.issuer.DID()+"#"+k.Name, at, int64(len(x.log())))
+	})
+	x.must(err)
+	// What the cut-off key signed of lists is refused from now on; the issuer
+	// takes another key in production.
+	x.must(x.p.fetchBundle(x.Context()))
+}
+
+func (x *attacked) mintAfterCutOff() {
+	cut := now().Add(-time.Hour)
+	x.cutOff(cut)
+	x.mint(now())
+	x.only(check.CodeIssuerKeyRevoked)
+}
+
+func (x *attacked) mintBeforeCutOff() {
+	x.cutOff(now().Add(-time.Minute))
+	x.mint(now().Add(-time.Hour))
+	x.only(check.CodeIssuerKeyUnproven)
+}
+
+// only leaves the code that says why of a decision, where it is there.
+func (x *attacked) only(code string) {
+	if strings.Contains(" "+x.as+" ", " "+code+" ") {
+		x.as = code
+	}
+}
+
+func (x *attacked) dateBack() {
+	x.must(x.db.Write(x.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO commitments (credential_id, kind, salt, hash, created) VALUES ($1, 'issued', $2, $3, $4)`,
+			uuid.NewString(), make([]byte, 32), bytes.Repeat([]byte{7}, 32), store.Micros(now().AddDate(0, 0, -7)))
+		return err
+	}))
+	x.settle()
+	x.audit()
+}
+
+// shorter is the log without its second entry, and with two more.
+func (x *attacked) shorter() [][]byte {
+	x.Helper()
+	all := x.log()
+	if len(all) < 4 {
+		x.Fatal("a log of", len(all))
+	}
+	out := append([][]byte{all[0]}, all[2:]...)
+	e, err := tlog.Entry{Kind: tlog.Issued, Hour: now().UTC().Truncate(time.Hour), Office: "registrar", Commitment: [32]byte{9}}.Bytes()
+	x.must(err)
+	return append(out, e, e)
+}
+
+func (x *attacked) rewrite() {
+	x.replaceLog(x.shorter())
+	x.audit()
+}
+
+func (x *attacked) rewriteAndHide() {
+	x.replaceLog(x.shorter())
+	x.must(x.db.Write(x.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(`DELETE FROM ledger_cosigned`)
+		return err
+	}))
+	if code := x.audit(); code != auditProven {
+		x.Error(code)
+	}
+}
+
+func (x *attacked) rewriteBeforeWitness() {
+	signed, r, _ := x.history(x.shorter())
+	if _, err := x.seen(signed, r); err == nil {
+		x.Error("cosigned")
+	}
+}
+
+func (x *attacked) forkBeforeWitness() {
+	other := x.shorter()
+	signed, r, _ := x.history(other[:len(other)-1])
+	if _, err := x.seen(signed, r); err == nil {
+		x.Error("cosigned")
+	}
+}
+
+// showAnother gives a victim a proof in a history that nobody else sees. The
+// victim hands it to an auditor.
+func (x *attacked) showAnother() {
+	other := x.shorter()
+	signed, r, _ := x.history(other)
+	proof, err := tlog.Prove(int64(len(other)-1), signed, r)
+	x.must(err)
+	file := filepath.Join(x.TempDir(), "proof.txt")
+	x.must(os.WriteFile(file, proof, 0o600))
+	// The shelf has to have as many entries before the two can be compared.
+	handed := func(o *auditOptions) { o.checkpoints = []string{file} }
+	if code := x.audit(handed); code != auditClean {
+		x.Errorf("before the shelf has grown: %d", code)
+	}
+	x.must(x.p.register(x.Context()))
+	x.settle()
+	x.audit()
+}
+
+func (x *attacked) mirrorAnother() {
+	other := x.shorter()
+	signed, r, _ := x.history(other)
+	dir := x.TempDir()
+	write := func(path string, b []byte) {
+		p := filepath.Join(dir, filepath.FromSlash(path))
+		x.must(os.MkdirAll(filepath.Dir(p), 0o755))
+		x.must(os.WriteFile(p, b, 0o600))
+	}
+	write("ledger/checkpoint", signed)
+	for _, t := range tlog.NewTiles(0, int64(len(other))) {
+		if t.L >= 0 {
+			data, err := tlog.ReadTile(t, r)
+			x.must(err)
+			write("ledger/"+tlog.TilePath(t), data)
+		}
+	}
+	x.audit(func(o *auditOptions) { o.also = []string{dir} })
+}
+
+// revoked has two registrars revoke the guardianship, everybody hear of it, and
+// gives its place.
+func (x *attacked) revoked() (list, index int64) {
+	x.Helper()
+	var o issuer.Outcome
+	x.must(x.p.registrar.Do(x.Context(), "POST", "/credentials/"+x.p.credential+"/revoke", map[string]string{"reason": "mandateEnded"}, &o))
+	x.must(x.p.colleague.Do(x.Context(), "POST", "/approvals/"+o.Approval, map[string]string{"decision": "approve"}, nil))
+	x.settle()
+	if code := x.audit(); code != auditClean {
+		x.Fatal("the revocation:", code, x.as)
+	}
+	x.must(x.db.QueryRowContext(x.Context(), `SELECT list, idx FROM credentials WHERE id = $1`, x.p.credential).Scan(&list, &index))
+	return list, index
+}
+
+// flip changes a bit of a list, as the issuer does.
+func (x *attacked) flip(list, index int64, value int) {
+	x.Helper()
+	x.must(x.db.Write(x.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO status_changes (list, idx, purpose, value, at) VALUES ($1, $2, $3, $4, $5)`, list, index, vc.PurposeRevocation, value, store.Micros(now()))
+		return err
+	}))
+	time.Sleep(1100 * time.Millisecond) // lists are dated in seconds
+}
+
+func (x *attacked) unrevoke() {
+	list, index := x.revoked()
+	x.flip(list, index, 0)
+	x.audit()
+}
+
+func (x *attacked) unrevokeInLog() {
+	list, index := x.revoked()
+	x.flip(list, index, 0)
+	x.must(x.db.Write(x.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO commitments (credential_id, kind, salt, hash, created) VALUES ($1, 'reinstated', $2, $3, $4)`,
+			x.p.credential, make([]byte, 32), bytes.Repeat([]byte{7}, 32), store.Micros(now()))
+		return err
+	}))
+	x.settle()
+	x.audit()
+	if strings.Contains(x.as, "status-undone!") { // it is, too
+		x.as = "revocation-lifted!"
+	}
+}
+
+func (x *attacked) revokeUnlogged() {
+	x.flip(1, 12_345, 1)
+	x.audit()
+}
