@@ -542,18 +542,16 @@ func (h routes) shelf(s *serve.Server) {
 	e.GET("/.well-known/jwks.json", fixed(h.JWKS))
 	e.GET("/trust-list", fixed(h.TrustList))
 	e.GET("/context/v1", fixed(h.Context))
-	e.GET("/status", func(c echo.Context) error {
-		p, err := h.StatusIndex(c.Request().Context())
-		return show(c, p, err)
-	})
-	e.GET("/status/:purpose/:n", func(c echo.Context) error {
-		n, err := listNumber(c)
-		if err != nil {
-			return err
-		}
-		p, err := h.StatusList(c.Request().Context(), c.Param("purpose"), n)
-		return show(c, p, err)
-	})
+	e.GET("/status", h.lists(
+		func(c echo.Context, _ int64) (Published, error) { return h.StatusIndex(c.Request().Context()) },
+		func(c echo.Context, _ int64) (Published, error) { return h.LiveIndex(c.Request().Context()) }))
+	e.GET("/status/:purpose/:n", h.lists(
+		func(c echo.Context, n int64) (Published, error) {
+			return h.StatusList(c.Request().Context(), c.Param("purpose"), n)
+		},
+		func(c echo.Context, n int64) (Published, error) {
+			return h.LiveList(c.Request().Context(), c.Param("purpose"), n)
+		}))
 	e.GET("/status/token/:n", func(c echo.Context) error {
 		n, err := listNumber(c)
 		if err != nil {
@@ -580,18 +578,12 @@ func (h routes) shelf(s *serve.Server) {
 		p, err := h.LedgerTile(c.Request().Context(), "tile/"+c.Param("*"))
 		return show(c, p, err)
 	})
-	e.GET("/overrides", func(c echo.Context) error {
-		p, err := h.OverrideIndex(c.Request().Context())
-		return show(c, p, err)
-	})
-	e.GET("/overrides/:n", func(c echo.Context) error {
-		n, err := listNumber(c)
-		if err != nil {
-			return err
-		}
-		p, err := h.OverrideList(c.Request().Context(), n)
-		return show(c, p, err)
-	})
+	e.GET("/overrides", h.lists(
+		func(c echo.Context, _ int64) (Published, error) { return h.OverrideIndex(c.Request().Context()) },
+		func(c echo.Context, _ int64) (Published, error) { return h.LiveOverrideIndex(c.Request().Context()) }))
+	e.GET("/overrides/:n", h.lists(
+		func(c echo.Context, n int64) (Published, error) { return h.OverrideList(c.Request().Context(), n) },
+		func(c echo.Context, n int64) (Published, error) { return h.LiveOverride(c.Request().Context(), n) }))
 	e.GET("/vct/:kind/:version", func(c echo.Context) error {
 		p, err := h.Vct(c.Param("kind") + "/" + c.Param("version"))
 		return show(c, p, err)
@@ -600,6 +592,31 @@ func (h routes) shelf(s *serve.Server) {
 		p, err := h.Schema(c.Param("family") + "/" + c.Param("name") + "/" + c.Param("version"))
 		return show(c, p, err)
 	})
+}
+
+// lists answers with lists as they are published, or as of now for a hub that
+// shows that it is one.
+func (h routes) lists(public, live func(echo.Context, int64) (Published, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		var n int64
+		var err error
+		if c.Param("n") != "" {
+			if n, err = listNumber(c); err != nil {
+				return err
+			}
+		}
+		// A cache must not answer a hub with what it keeps for everybody.
+		c.Response().Header().Set("Vary", "Authorization")
+		read := public
+		switch now, err := h.liveFor(c.Request().Context(), c.Request().Header.Get("Authorization")); {
+		case err != nil:
+			return err
+		case now:
+			read = live
+		}
+		p, err := read(c, n)
+		return show(c, p, err)
+	}
 }
 
 // listNumber reads the number of a status list as it is written in its address.

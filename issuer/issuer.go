@@ -175,6 +175,12 @@ type Issuer struct {
 	shelf shelf // status lists as last signed (shelf.go)
 	// issued is what was given out of each list, as last signed (issued.go)
 	issued issuedShelf
+	// present is the shelf as of now, for hubs (live.go)
+	present struct {
+		shelf     shelf
+		issued    issuedShelf
+		overrides overrideShelf
+	}
 	// overrideShelf has the lists over those of others as last signed (override.go)
 	overrideShelf overrideShelf
 
@@ -226,6 +232,7 @@ func New(cfg Config) (*Issuer, error) {
 	if i.witnesses, err = newGatherer(i); err != nil {
 		return nil, err
 	}
+	i.present.shelf.live, i.present.issued.live, i.present.overrides.live = true, true, true
 	return i, nil
 }
 

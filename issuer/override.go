@@ -305,6 +305,10 @@ func (i *Issuer) OverrideIndex(ctx context.Context) (Published, error) {
 	if err != nil {
 		return Published{}, err
 	}
+	return i.overrideIndex(ctx, s)
+}
+
+func (i *Issuer) overrideIndex(ctx context.Context, s slot) (Published, error) {
 	ids, err := i.store.overrideLists(ctx, s)
 	if err != nil {
 		return Published{}, err
@@ -320,8 +324,17 @@ func (i *Issuer) OverrideIndex(ctx context.Context) (Published, error) {
 
 // overrideShelf keeps the override lists as last signed.
 type overrideShelf struct {
+	live   bool // shows what is committed now
 	mu     sync.Mutex
 	signed map[int64]signedOverride
+}
+
+// maxAge is how old a list may be when nothing changed.
+func (x *overrideShelf) maxAge(usual time.Duration) time.Duration {
+	if x.live {
+		return time.Second
+	}
+	return usual
 }
 
 type signedOverride struct {
@@ -335,26 +348,30 @@ type signedOverride struct {
 // a verifier finds the place by the credential's own entry). It is made and kept
 // as StatusList says.
 func (i *Issuer) OverrideList(ctx context.Context, n int64) (Published, error) {
+	return i.overrideListOf(ctx, &i.overrideShelf, n)
+}
+
+func (i *Issuer) overrideListOf(ctx context.Context, x *overrideShelf, n int64) (Published, error) {
 	if n < 1 {
 		return Published{}, ErrNoSuchStatusList
 	}
 	i.expireSuspensions(ctx)
-	i.overrideShelf.mu.Lock()
-	defer i.overrideShelf.mu.Unlock()
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	now := i.now()
-	last, has := i.overrideShelf.signed[n]
+	last, has := x.signed[n]
 	show := func(l signedList) (Published, error) {
 		return Published{Type: "application/vc+jwt", Cache: i.cache(l.at), Body: l.body}, nil
 	}
 	var l overrideList
-	s, err := i.slot(ctx)
+	s, err := i.slotOf(ctx, x.live)
 	if err == nil && has && !s.live && s.at.Before(last.at) {
 		return show(last.signedList) // another read the time later and was here before
 	}
 	if err == nil {
 		l, err = i.store.overrideList(ctx, n, s)
 	}
-	if err == nil && has && last.cursor == l.cursor && s.shows(last.at, i.cfg.Refresh) {
+	if err == nil && has && last.cursor == l.cursor && s.shows(last.at, x.maxAge(i.cfg.Refresh)) {
 		return show(last.signedList)
 	}
 	var fresh signedList
@@ -371,10 +388,10 @@ func (i *Issuer) OverrideList(ctx context.Context, n int64) (Published, error) {
 		}
 		return Published{}, err
 	}
-	if i.overrideShelf.signed == nil {
-		i.overrideShelf.signed = map[int64]signedOverride{}
+	if x.signed == nil {
+		x.signed = map[int64]signedOverride{}
 	}
-	i.overrideShelf.signed[n] = signedOverride{fresh, l.cursor}
+	x.signed[n] = signedOverride{fresh, l.cursor}
 	return show(fresh)
 }
 

@@ -222,6 +222,10 @@ func (i *Issuer) StatusIndex(ctx context.Context) (Published, error) {
 	if err != nil {
 		return Published{}, err
 	}
+	return i.statusIndex(ctx, s)
+}
+
+func (i *Issuer) statusIndex(ctx context.Context, s slot) (Published, error) {
 	ids, err := i.store.activeLists(ctx, s)
 	if err != nil {
 		return Published{}, err
@@ -253,6 +257,7 @@ var forms = []string{vc.PurposeRevocation, vc.PurposeSuspension, vc.MediaTokenJW
 // signed. The database stays the truth; a list is read whole once and then
 // follows the changes. The zero shelf is empty.
 type shelf struct {
+	live  bool // shows what is committed now
 	mu    sync.Mutex
 	lists map[int64]*shelfList
 }
@@ -289,7 +294,7 @@ func (i *Issuer) StatusList(ctx context.Context, purpose string, n int64) (Publi
 	if (purpose != vc.PurposeRevocation && purpose != vc.PurposeSuspension) || n < 1 {
 		return Published{}, ErrNoSuchStatusList
 	}
-	l, err := i.signedList(ctx, purpose, n, i.cfg.Refresh)
+	l, err := i.signedList(ctx, &i.shelf, purpose, n, i.cfg.Refresh)
 	if err != nil {
 		return Published{}, err
 	}
@@ -305,7 +310,7 @@ func (i *Issuer) TokenList(ctx context.Context, media string, n int64) (Publishe
 	if (media != vc.MediaTokenJWT && media != vc.MediaTokenCWT) || n < 1 {
 		return Published{}, ErrNoSuchStatusList
 	}
-	l, err := i.signedList(ctx, media, n, i.cfg.Refresh)
+	l, err := i.signedList(ctx, &i.shelf, media, n, i.cfg.Refresh)
 	if err != nil {
 		return Published{}, err
 	}
@@ -314,20 +319,20 @@ func (i *Issuer) TokenList(ctx context.Context, media string, n int64) (Publishe
 
 // signedList gives a form of a list as it is published now; without slots, one
 // that was signed less than maxAge ago.
-func (i *Issuer) signedList(ctx context.Context, form string, n int64, maxAge time.Duration) (signedList, error) {
+func (i *Issuer) signedList(ctx context.Context, x *shelf, form string, n int64, maxAge time.Duration) (signedList, error) {
 	i.expireSuspensions(ctx)
-	l := i.shelf.list(n)
+	l := x.list(n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := i.now()
 	last, has := l.signed[form]
-	s, err := i.slot(ctx)
+	s, err := i.slotOf(ctx, x.live)
 	if err == nil {
 		err = l.follow(ctx, i.store, n, s)
 	}
 	if err != nil {
 		if errors.Is(err, ErrNoSuchStatusList) {
-			i.shelf.drop(n)
+			x.drop(n)
 			return signedList{}, err
 		}
 		if has && now.Before(last.at.Add(listLife)) {
@@ -558,11 +563,13 @@ func (i *Issuer) Refresh(ctx context.Context) error {
 		return err
 	}
 	i.shelf.keep(ids)
+	i.present.shelf.keep(ids)
+	i.present.issued.keep(ids, s)
 	i.issued.keep(ids, s)
 	var failed error
 	for _, n := range ids {
 		for _, f := range forms {
-			if _, err := i.signedList(ctx, f, n, i.cfg.Refresh/2); err != nil {
+			if _, err := i.signedList(ctx, &i.shelf, f, n, i.cfg.Refresh/2); err != nil {
 				failed = errors.Join(failed, err)
 			}
 		}

@@ -42,6 +42,14 @@ func (i *Issuer) slot(ctx context.Context) (slot, error) {
 	return i.store.closeSlot(ctx, due, now.Add(slotSkew))
 }
 
+// slotOf is slot, or all there is for those who may see it.
+func (i *Issuer) slotOf(ctx context.Context, live bool) (slot, error) {
+	if live {
+		return everything(i.now().Truncate(time.Second)), nil
+	}
+	return i.slot(ctx)
+}
+
 // due is the last time before now, or now, at which the shelf is published.
 func (i *Issuer) due(now time.Time) time.Time {
 	every := int64(i.cfg.Publish / time.Second)

@@ -19,6 +19,7 @@ const (
 	TypPresentation = "vp+jwt"
 	TypTrustList    = "kinpass-trust+jwt"
 	TypBundle       = "kinpass-bundle+jwt"
+	TypHub          = "kinpass-hub+jwt" // a hub asks an issuer for its lists as of now
 	TypProof        = "openid4vci-proof+jwt"
 	TypDPoP         = "dpop+jwt"
 	TypReissue      = "kinpass-reissue+jwt"
