@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -173,7 +174,11 @@ func (i *Issuer) TrustList() (Published, error) {
 	if len(b) == 0 {
 		return Published{}, ErrNoTrustList
 	}
-	return Published{Type: "application/jwt", Cache: cacheKeys, Body: b}, nil
+	media := "application/jwt"
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
+		media = "application/jose+json" // signed by several anchors
+	}
+	return Published{Type: media, Cache: cacheKeys, Body: b}, nil
 }
 
 // Schema gives a JSON Schema by its path below vc.SchemaBase, such as

@@ -288,14 +288,8 @@ func End(l *vc.TrustList, keyID string, at time.Time) error {
 // clock that is behind the last signature. The list keeps the new numbers only
 // if all went well.
 func Sign(l *vc.TrustList, anchor keys.Signer, now time.Time, next time.Duration) (string, error) {
-	now = second(now)
-	if now.Before(l.IssuedAt) || next < time.Second {
-		return "", ErrBackwards
-	}
 	c := clone(l)
-	c.Sequence++
-	c.IssuedAt, c.Next = now, second(now.Add(next))
-	if err := Validate(c); err != nil {
+	if err := number(c, now, next); err != nil {
 		return "", err
 	}
 	payload, err := json.Marshal(c)

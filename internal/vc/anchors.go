@@ -119,52 +119,70 @@ func (a Anchors) verify(signed string) ([]byte, error) {
 	if !strings.HasPrefix(signed, "{") {
 		return a.verifyOne(signed)
 	}
+	got, err := a.signatures(signed)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(got.by) == 0:
+		return nil, ErrAnchor
+	case len(got.by) < a.Threshold:
+		return nil, ErrThreshold
+	}
+	return got.payload, nil
+}
+
+// signatures are those under a list in JSON form.
+type signatures struct {
+	payload []byte
+	by      []string        // thumbprints of the anchors that signed it, each once
+	good    []jsonSignature // theirs
+	others  int             // signatures that are not an anchor's, or do not hold
+}
+
+func (a Anchors) signatures(signed string) (signatures, error) {
+	var out signatures
 	if len(signed) > maxTrustList {
-		return nil, ErrTrustList.With(ErrJWSLarge)
+		return out, ErrTrustList.With(ErrJWSLarge)
 	}
 	var j jsonJWS
 	if err := StrictJSON([]byte(signed), &j, MaxDepth); err != nil {
-		return nil, ErrTrustList.With(err)
+		return out, ErrTrustList.With(err)
 	}
 	if len(j.Signatures) == 0 || len(j.Signatures) > maxAnchorSignatures {
-		return nil, ErrTrustList
+		return out, ErrTrustList
 	}
 	byName := map[string]crypto.PublicKey{}
 	for _, k := range a.Keys {
 		name, err := Thumbprint(k)
 		if err != nil {
-			return nil, ErrAnchor.With(err)
+			return out, ErrAnchor.With(err)
 		}
 		byName[name] = k
 	}
-	var payload []byte
-	signers := 0
 	for _, s := range j.Signatures {
 		if s.Header != nil {
-			return nil, ErrTrustList
+			return out, ErrTrustList
 		}
 		v, err := splitTrust(s.Protected + "." + j.Payload + "." + s.Signature)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
-		key := byName[v.Header.Kid]
+		name := v.Header.Kid
+		key := byName[name]
 		if key == nil {
+			out.others++
 			continue
 		}
 		p, err := v.Verify(key)
 		if err != nil {
+			out.others++
 			continue
 		}
-		delete(byName, v.Header.Kid) // each anchor counts once
-		payload, signers = p, signers+1
+		if !slices.Contains(out.by, name) { // each anchor counts once
+			out.payload, out.by, out.good = p, append(out.by, name), append(out.good, s)
+		}
 	}
-	switch {
-	case signers == 0:
-		return nil, ErrAnchor
-	case signers < a.Threshold:
-		return nil, ErrThreshold
-	}
-	return payload, nil
+	return out, nil
 }
 
 func (a Anchors) verifyOne(compact string) ([]byte, error) {

@@ -76,6 +76,11 @@ the issuer's DID document; whether they are believed is for "kinpass trust add".
 				return err
 			}
 			defer unlock()
+			if role == anchorName {
+				if err := h.mayAddAnchor(); err != nil {
+					return err
+				}
+			}
 			r, err := h.ring(role)
 			if err != nil {
 				return err
@@ -198,25 +203,6 @@ func keyName(s string) bool {
 		}
 	}
 	return true
-}
-
-// writeAnchor publishes the anchor's public keys as DATA/anchor.json.
-func (h *home) writeAnchor(r *keys.Ring) error {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	for _, k := range r.Of(keys.UseAnchor) {
-		jwk, err := vc.PublicJWK(k.Public(), k.Name, k.Alg)
-		if err != nil {
-			return err
-		}
-		set.Keys = append(set.Keys, jwk)
-	}
-	b, err := json.MarshalIndent(set, "", "  ")
-	if err != nil {
-		return err
-	}
-	return h.write("anchor.json", append(b, '\n'), 0o644)
 }
 
 // readAnchor gives the content of an anchor file; the default is the one in

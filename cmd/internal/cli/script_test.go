@@ -116,6 +116,9 @@ func TestScripts(t *testing.T) {
 					"dump":      dumpCmd,
 					"noleaks":   noleaksCmd,
 					"offline":   offlineCmd,
+					"again":     againCmd,
+					"twist":     twistCmd,
+					"steal":     stealCmd,
 				},
 				Condition: func(cond string) (bool, error) { return cond == engine, nil },
 			})

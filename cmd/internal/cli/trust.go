@@ -15,7 +15,6 @@ import (
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/didweb"
-	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/trust"
 	"github.com/kinpass/kinpass/internal/vc"
@@ -30,8 +29,7 @@ const trustTerm = 30 * 24 * time.Hour
 func (h *home) openTrust() (*vc.TrustList, error) {
 	b, err := os.ReadFile(h.path(trustFile))
 	if err != nil {
-		return nil, fault.New(fault.NotFound, "trust-list-missing", "there is no trust list in the data directory").With(err).
-			WithHint("make one with: kinpass trust init")
+		return nil, errNoTrust.With(err)
 	}
 	anchors, err := h.anchors("")
 	if err != nil {
@@ -45,85 +43,18 @@ func (h *home) editTrust(edit func(*vc.TrustList) error) (*vc.TrustList, error) 
 	return h.editTrustAt(now(), edit)
 }
 
-// editTrustAt is editTrust where the edit tells the time, too: nothing in the
-// list may be gentler about times before its own.
-func (h *home) editTrustAt(at time.Time, edit func(*vc.TrustList) error) (*vc.TrustList, error) {
-	unlock, err := h.lock()
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	r, err := h.ring(anchorName)
-	if err != nil {
-		return nil, err
-	}
-	if r == nil {
-		return nil, fault.New(fault.NotFound, "anchor-key-missing", "there is no anchor key in the data directory").
-			WithHint("make one with: kinpass trust init")
-	}
-	k, err := r.Current(keys.UseAnchor, at)
-	if err != nil {
-		return nil, err
-	}
-	l, err := h.openTrust()
-	if errors.Is(err, fault.New(fault.NotFound, "trust-list-missing", "")) {
-		l, err = trust.New(k.Public())
-	}
-	if err != nil {
-		return nil, err
-	}
-	before := *l
-	if err := edit(l); err != nil {
-		return nil, err
-	}
-	signed, err := trust.Sign(l, k.Signer("anchor#"+k.Name), at, trustTerm)
-	if err != nil {
-		return nil, err
-	}
-	if err := trust.Follows(&before, l); err != nil {
-		return nil, err
-	}
-	return l, h.write(trustFile, []byte(signed+"\n"), 0o644)
-}
-
-// initTrust makes the anchor key and an empty, signed list if they are
-// missing.
-func (h *home) initTrust() (*vc.TrustList, error) {
-	r, err := h.ensureRing(anchorName, keys.EdDSA)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.writeAnchor(r); err != nil {
-		return nil, err
-	}
-	l, err := h.openTrust()
-	if err == nil {
-		return l, nil
-	}
-	if !errors.Is(err, fault.New(fault.NotFound, "trust-list-missing", "")) {
-		return nil, err
-	}
-	return h.editTrust(func(*vc.TrustList) error { return nil })
-}
-
 func newTrust(h *home) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trust",
 		Short: "Keep the trust list: which key may sign which credential, from when to when",
 		Long: `The trust list is signed by the trust anchor (DATA/anchor.keys); every change
 makes a new, signed list with a higher number in DATA/trust.jws. Officers and
-wallets need DATA/anchor.json, which holds only public keys.`,
-	}
-	init := &cobra.Command{
-		Use: "init", Short: "Make the trust anchor and an empty list",
-		RunE: func(c *cobra.Command, _ []string) error {
-			l, err := h.initTrust()
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "trust list %d in %s; give %s to those who verify\n", l.Sequence, h.path(trustFile), h.path("anchor.json"))
-			return nil
-		},
+wallets need DATA/anchor.json, which holds only public keys.
+
+With several anchors of which more than one must sign (trust init --threshold),
+and not enough of their keys in this data directory, a change goes into a draft.
+"trust propose" writes it for signing, each holder of an anchor signs it on a
+machine of their own with "trust cosign", "trust publish" puts it in force.`,
 	}
 	var docFile, name, country, shelf, role, from, until string
 	var labelled, keyRoles, bases, mayRevoke []string
@@ -315,7 +246,8 @@ one key its role by name.`,
 			return nil
 		},
 	}
-	c.AddCommand(init, add, hub, remove, cut, end, show, sign)
+	c.AddCommand(h.trustInit(), h.trustAnchor(), h.trustPropose(), h.trustCosign(), h.trustPublish())
+	c.AddCommand(add, hub, remove, cut, end, show, sign)
 	c.AddCommand(h.trustLedger(), h.trustWitness(), h.trustQuorum())
 	c.AddCommand(h.trustAccredit(), h.trustSuspend(), h.trustReinstate(), h.trustFinding())
 	return c
