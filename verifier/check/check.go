@@ -137,6 +137,14 @@ type Facts struct {
 	// Challenge is the nonce that this verifier asked for, empty if it asked
 	// for none (a code shown one way).
 	Challenge string
+
+	// Proofs show that credentials are in their issuers' ledgers. They count where a
+	// key was withdrawn, and need be of no other credential.
+	Proofs []LogProof
+
+	// Online: the issuers were asked for this check, as they stand now. What could
+	// still be shown then and is not counts as graver.
+	Online bool
 }
 
 // Decision is the result. The zero Decision is amber and has no reasons.
@@ -241,7 +249,7 @@ func (d Decision) Codes() []string {
 
 // Check decides. presentation is the text of a KP1 code or a compact vp+jwt.
 // The History that comes back is the one to pass in next time; it is h itself
-// when there is an error. Errors are ErrNoBundle and ErrFacts; whatever is
+// when there is an error. Errors are ErrNoBundle, ErrFacts and ErrProofs; whatever is
 // wrong with the presentation is in the Decision.
 func Check(presentation string, b *Bundle, f Facts, h History, now time.Time) (Decision, History, error) {
 	if b == nil || b.Trust == nil {
@@ -293,7 +301,7 @@ func (f *Facts) check() error {
 	if len(f.Others) > maxOthers || len(f.AdultDocuments) > maxOthers {
 		return ErrFacts.WithFields(fault.Field{Path: "/others", Rule: "too many"})
 	}
-	return nil
+	return checkProofs(f.Proofs)
 }
 
 func country(s string) bool {

@@ -37,6 +37,8 @@ type Input struct {
 	Session              string   `json:"session"`
 	Post                 string   `json:"post"`
 	Challenge            string   `json:"challenge"`
+
+	Proofs []LogProof `json:"proofs"`
 }
 
 // Facts turns the input into what the decision takes. hints say what to look at
@@ -45,7 +47,7 @@ type Input struct {
 func (in *Input) Facts() (f Facts, hints []fault.Field, err error) {
 	f = Facts{Confirm: in.Confirm, Deny: in.Deny, Exit: in.Exit, Entry: in.Entry, Direction: in.Direction, Company: in.Company,
 		ChildNationality: in.ChildNationality, Residence: in.Residence, CompanionNationality: in.CompanionNationality, CompanionResidence: in.CompanionResidence,
-		Session: in.Session, Post: in.Post, Challenge: in.Challenge}
+		Session: in.Session, Post: in.Post, Challenge: in.Challenge, Proofs: in.Proofs}
 	for _, d := range []struct {
 		name, text string
 		to         *vc.Date

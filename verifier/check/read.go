@@ -272,8 +272,8 @@ func (e *exam) readCredential(jwt string, paper bool) {
 	}
 	c.Credential = parsed
 	if !key.CutOff.IsZero() {
-		c.unproven = parsed.ValidFrom.Before(key.CutOff)
-		c.cutOff = !c.unproven
+		c.cutOff = !parsed.ValidFrom.Before(key.CutOff)
+		c.unproven = !c.cutOff && !e.logged(key, payload)
 	}
 	c.unaccredited = !key.term(parsed.ValidFrom).HoldsAt(parsed.ValidFrom)
 	c.suspendedOffice = !c.unaccredited && key.suspended(e.now)

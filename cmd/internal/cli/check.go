@@ -29,7 +29,7 @@ const exitUndecided = 3
 type checkOptions struct {
 	bundle, anchor, at, date, returnBy, residenceProof string
 	session, history                                   string
-	documents                                          []string
+	documents, proofs                                  []string
 	asJSON                                             bool
 }
 
@@ -112,6 +112,7 @@ Country policies are illustrative, not legal advice.`,
 	fl.StringSliceVar(&f.Confirm, "confirm", nil, "what the officer compared or asked and found right: "+words(check.Confirmable))
 	fl.StringSliceVar(&f.Deny, "deny", nil, "what the officer compared or asked and found wrong: "+words(check.Confirmable))
 	fl.StringArrayVar(&o.documents, "adult-document", nil, "file with the machine-readable zone of the adult's document, - for standard input (can be repeated)")
+	fl.StringArrayVar(&o.proofs, "proof", nil, "file of proofs that credentials are in their issuers' ledgers, as a wallet gives it (can be repeated)")
 	fl.StringVar(&f.Exit, "exit", "", "country left, ISO 3166-1 alpha-3")
 	fl.StringVar(&f.Entry, "entry", "", "country entered, ISO 3166-1 alpha-3")
 	fl.StringVar(&f.Direction, "direction", "", "side of the border on which this post is: "+words(directions))
@@ -191,6 +192,17 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 		}
 		f.AdultDocuments = append(f.AdultDocuments, zone)
 	}
+	for _, name := range o.proofs {
+		data, err := readInput(c, name, maxProofs)
+		if err != nil {
+			return nil, err
+		}
+		proofs, err := check.ParseProofs(data)
+		if err != nil {
+			return nil, err
+		}
+		f.Proofs = append(f.Proofs, proofs...)
+	}
 	var shown []string
 	var remembered check.History
 	for _, name := range args {
@@ -227,6 +239,9 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 	})
 	return decisions, err
 }
+
+// maxProofs bounds a file of proofs, in bytes.
+const maxProofs = 256 << 10
 
 // maxGroup is how many presentations check.CheckGroup takes.
 const maxGroup = 60
