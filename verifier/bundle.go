@@ -1,9 +1,7 @@
 package verifier
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
@@ -59,7 +58,7 @@ const (
 	maxAll       = 4096    // in a bundle
 	maxList      = 4 << 20 // one signed list
 	maxListBits  = 16 << 20
-	maxBundle    = 64 << 20
+	maxBundle    = bundle.MaxSize
 	issuersAtRun = 8 // issuers that are read at the same time
 	listsAtRun   = 4 // lists of one issuer
 	issuerTime   = time.Minute
@@ -184,7 +183,6 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 // ErrRollback, ErrTrustOlder and ErrFuture refuse one whose time is wrong; what
 // does not verify is refused as check.Open says.
 func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
-	data = bytes.TrimSpace(data)
 	if len(data) > maxBundle {
 		return nil, ErrTooLarge
 	}
@@ -199,17 +197,8 @@ func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
 	if vouched.After(v.now().Add(skew)) {
 		return nil, ErrFuture
 	}
-	// The signature held: now the parts can be read.
-	jws, err := vc.SplitLargeJWS(string(data), maxBundle)
-	if err != nil {
-		return nil, err
-	}
-	var p check.BundlePayload
-	if err := json.Unmarshal(jws.PayloadUnverified(), &p); err != nil {
-		return nil, err
-	}
-	pos, err := v.book.publish(ctx, edition{id: b.ID, hub: jws.Header.Kid, sequence: b.Sequence, created: b.CreatedAt, body: data,
-		trust: p.TrustList, list: b.Trust.Sequence, lists: ages(slices.Concat(p.StatusLists, p.Overrides), v.now()), vouched: vouched})
+	pos, err := v.book.publish(ctx, edition{id: b.ID, hub: b.Hub, sequence: b.Sequence, created: b.CreatedAt, body: data,
+		trust: b.SignedTrust, list: b.Trust.Sequence, lists: ages(b, v.now()), vouched: vouched})
 	if err != nil {
 		return nil, err
 	}
@@ -228,20 +217,14 @@ func (v *Verifier) keep(b *Bundle) {
 	}
 }
 
-// ages reads which lists are in a verified bundle and when they were signed.
-// One from the future is passed over: it must not shut out the true ones.
-func ages(lists []string, now time.Time) []held {
+// ages says which lists are in a verified bundle and when they were signed. One
+// from the future is passed over: it must not shut out the true ones.
+func ages(b *check.Bundle, now time.Time) []held {
 	var out []held
-	for _, s := range lists {
-		jws, err := vc.SplitLargeJWS(s, maxBundle)
-		if err != nil {
-			continue // check.Open left it out, too
+	for _, l := range b.Lists() {
+		if !l.From.After(now.Add(skew)) {
+			out = append(out, held{url: l.Address, issuer: l.Issuer, validFrom: l.From})
 		}
-		c, err := vc.ParseCredential(jws.PayloadUnverified())
-		if err != nil || c.ValidFrom.After(now.Add(skew)) {
-			continue
-		}
-		out = append(out, held{url: c.ID, issuer: c.Issuer, validFrom: c.ValidFrom})
 	}
 	return out
 }

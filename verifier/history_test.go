@@ -151,7 +151,12 @@ func TestHistoryIsSealed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		text := everything(t, db)
+		b, err := v.Latest(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The bundle is public, and its policies speak of consents.
+		text := strings.ReplaceAll(everything(t, db), string(b.Bytes), "")
 		for _, s := range []string{"0123456789abcdef", "north-gate", "Okello", "crossings", "consent"} {
 			if strings.Contains(text, s) {
 				t.Errorf("the database holds %q", s)

@@ -169,14 +169,7 @@ func OpenTrustList(signed string, anchors Anchors) (*TrustList, error) {
 	if err != nil {
 		return nil, err
 	}
-	var l TrustList
-	if err := StrictJSON(payload, &l, MaxDepth); err != nil {
-		return nil, ErrTrustList.With(err)
-	}
-	if l.Sequence < 1 || l.IssuedAt.IsZero() {
-		return nil, ErrTrustList
-	}
-	return &l, nil
+	return readTrustList(payload)
 }
 
 // ParseJWK reads a public Ed25519 or P-256 key and refuses private ones, and

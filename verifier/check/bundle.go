@@ -1,12 +1,12 @@
 package check
 
 import (
-	"bytes"
 	"crypto"
 	"encoding/json"
 	"strings"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/policy"
@@ -27,18 +27,31 @@ var (
 
 // Limits of a bundle. What is beyond them is refused unread.
 const (
-	maxBundle      = 64 << 20  // bytes of the signed bundle
-	maxBundleDepth = 16        // of its JSON: policies are the deepest
-	maxLists       = 4096      // status lists in one bundle
-	maxList        = 16 << 20  // bytes of one decoded list, 2^27 credentials
-	maxListsTotal  = 512 << 20 // bytes of all decoded lists together
+	maxLists          = 4096    // status lists in one bundle
+	maxDirectory      = 4 << 20 // bytes of the directory of lists
+	maxDirectoryDepth = 6       // of its JSON
+	maxPoliciesDepth  = 16      // of the policies' JSON
 )
 
-// BundlePayload is what a hub signs: all that a post needs to check offline.
-// It travels as a compact JWS with typ kinpass-bundle+jwt. Sequence only ever
-// grows; CreatedAt has whole seconds. TrustList is the signed trust list as the
-// anchor made it, StatusLists are the issuers' own signed status list
-// credentials (vc+jwt).
+// Parts of a bundle (internal/bundle/FORMAT.md).
+const (
+	partTrust     = "trust"
+	partPolicies  = "policies"
+	partLists     = "lists"
+	partSets      = "sets/"      // and a DID
+	partIssued    = "issued/"    // and a DID
+	partSurvivors = "survivors/" // and the kid of a key
+)
+
+// purposeIssued is the statusPurpose of a list that says which places of another
+// were given out.
+const purposeIssued = "issued"
+
+// BundlePayload is what a bundle is made of: all that a post needs to check
+// offline. Sequence only ever grows; CreatedAt has whole seconds. TrustList is the
+// signed trust list as the anchors made it, StatusLists are the issuers' own
+// signed status list credentials (vc+jwt). Sign verifies each of them and puts
+// what they say into the bundle: the lists themselves stay with the hub.
 type BundlePayload struct {
 	ID          string    `json:"id"`
 	Sequence    int64     `json:"sequence"`
@@ -56,6 +69,19 @@ type BundlePayload struct {
 	// followed by #list. What one calls revoked or suspended is, whatever the
 	// issuer publishes; it never makes anything valid.
 	Overrides []string `json:"overrides,omitempty"`
+	// Issued are lists with the statusPurpose issued: at …/issued/N the places
+	// that were given out of …/revocation/N and …/suspension/N.
+	Issued []string `json:"issued,omitempty"`
+	// Survivors say what was signed before the cut-off of a key.
+	Survivors []Survivors `json:"survivors,omitempty"`
+}
+
+// Survivors are the credentials that the key KID signed before its cut-off, as
+// the hub was shown: the SHA-256 of the exact bytes of each that were signed. Sign
+// puts them in order.
+type Survivors struct {
+	KID      string     `json:"kid"`
+	Payloads [][32]byte `json:"payloads"`
 }
 
 // Bundle is a border bundle whose every signature was checked. It never
@@ -66,16 +92,26 @@ type Bundle struct {
 	CreatedAt time.Time
 	Trust     *vc.TrustList
 
+	// Hub is the identifier of the key that signed, Digest the SHA-256 of what it
+	// signed, and SignedTrust the trust list as the anchors signed it.
+	Hub         string
+	Digest      [32]byte
+	SignedTrust string
+
 	// RefusedLists counts status lists that were left out, because they are
 	// not signed by an issuer on the trust list or cannot be read. What they
 	// were to answer is answered STATUS_UNKNOWN.
 	RefusedLists int
 
+	file     *bundle.File
 	keys     map[string]*issuerKey // by JWS kid
 	lists    map[listName]*statusList
 	over     map[listName][]override
-	states   map[string]bool // DIDs that hold a role of the State
-	consents map[string]bool // DIDs that host the status of travel consents
+	issued   map[listName]*statusList // by the list whose places were given out
+	dated    []List
+	survive  map[string][]byte // by kid
+	states   map[string]bool   // DIDs that hold a role of the State
+	consents map[string]bool   // DIDs that host the status of travel consents
 	policies *policy.Set
 	// ownPolicies: a country has a policy of its own.
 	ownPolicies bool
@@ -110,64 +146,101 @@ type statusList struct {
 	// cut: signed by a key that was withdrawn. What it calls revoked is; what
 	// it calls valid is not believed, because whoever has the key can say so
 	// and write an earlier date.
-	cut  bool
-	bits *status.List
+	cut    bool
+	places *status.Places
 }
 
-// Open verifies a bundle from the anchors down: anchor, trust list, hub
-// signature, then each status list by its own issuer's key. Only ErrBundle is
-// returned. Times are not judged here; Check does that, against its clock.
+// Open verifies a bundle from the anchors down: anchors, trust list, hub
+// signature, each part by its hash, and that the trust list lets whoever signed a
+// status list sign it. That they did, the hub saw. It keeps data, which may be a
+// mapped file. Only ErrBundle is returned. Times are not judged here; Check does
+// that, against its clock.
 func Open(data []byte, anchors vc.Anchors) (*Bundle, error) {
-	v, err := vc.SplitLargeJWS(string(bytes.TrimSpace(data)), maxBundle)
+	f, err := bundle.Open(data)
 	if err != nil {
 		return nil, ErrBundle.With(err)
-	}
-	if v.Header.Typ != vc.TypBundle {
-		return nil, ErrBundle.With(vc.ErrType)
 	}
 	// The trust list that names the hub travels inside what the hub signed. It
-	// is the one member looked at before the hub's signature was checked, and
-	// it is believed for the anchor's signature alone.
-	var first struct {
-		TrustList string `json:"trustList"`
-	}
-	if err := vc.StrictJSON(v.PayloadUnverified(), &first, maxBundleDepth); err != nil {
-		return nil, ErrBundle.With(err)
-	}
-	trust, err := vc.OpenTrustList(first.TrustList, anchors)
+	// is the one part looked at before the hub's signature was checked, and it
+	// is believed for the anchors' signatures alone.
+	signed, _ := f.Part(partTrust)
+	trust, err := vc.OpenTrustList(string(signed), anchors)
 	if err != nil {
 		return nil, ErrBundle.With(err)
 	}
-	hub, public := hubKey(trust, v.Header.Kid)
+	hub, public := hubKey(trust, f.KID)
 	if hub == nil {
 		return nil, ErrBundle
 	}
-	payload, err := v.Verify(public)
-	if err != nil {
-		return nil, ErrBundle.With(err)
-	}
-	var p BundlePayload
-	if err := json.Unmarshal(payload, &p); err != nil {
+	if err := f.Verify(public); err != nil {
 		return nil, ErrBundle.With(err)
 	}
 	// A hub key with a cut-off signs nothing any more: whoever stole it can
 	// write any date, and making a new bundle costs nothing.
-	if p.ID == "" || len(p.ID) > 64 || p.Sequence < 1 || p.CreatedAt.IsZero() ||
-		!hub.ValidAt(p.CreatedAt) || !hub.CutOff.IsZero() || len(p.StatusLists)+len(p.Overrides) > maxLists {
+	if !hub.ValidAt(f.CreatedAt) || !hub.CutOff.IsZero() || f.TrustList != trust.Sequence {
 		return nil, ErrBundle
 	}
-	b := &Bundle{ID: p.ID, Sequence: p.Sequence, CreatedAt: p.CreatedAt, Trust: trust,
-		keys: map[string]*issuerKey{}, lists: map[listName]*statusList{}, over: map[listName][]override{},
-		states: map[string]bool{}, consents: map[string]bool{}}
+	b := newBundle(trust)
+	b.ID, b.Sequence, b.CreatedAt = f.ID, f.Sequence, f.CreatedAt
+	b.Hub, b.Digest, b.SignedTrust, b.file = f.KID, f.Digest(), string(signed), f
 	if err := b.addKeys(); err != nil {
 		return nil, err
 	}
-	if err := b.addPolicies(p.Policies); err != nil {
+	if err := b.addParts(); err != nil {
 		return nil, err
 	}
-	total := b.addLists(p.StatusLists)
-	b.addOverrides(p.Overrides, total)
 	return b, nil
+}
+
+func newBundle(trust *vc.TrustList) *Bundle {
+	return &Bundle{Trust: trust, keys: map[string]*issuerKey{}, lists: map[listName]*statusList{}, over: map[listName][]override{},
+		issued: map[listName]*statusList{}, survive: map[string][]byte{}, states: map[string]bool{}, consents: map[string]bool{}}
+}
+
+// File gives the file that was opened.
+func (b *Bundle) File() *bundle.File { return b.file }
+
+// addParts reads the parts. One that is missing, or that nothing names, makes the
+// whole no bundle: a post must not go on with less, or with something else, than
+// the hub meant it to know.
+func (b *Bundle) addParts() error {
+	named := 2 // trust, lists
+	if text, ok := b.file.Part(partPolicies); ok {
+		named++
+		var raw []json.RawMessage
+		if err := vc.StrictJSON(text, &raw, maxPoliciesDepth); err != nil {
+			return ErrBundle.With(err)
+		}
+		if len(raw) == 0 {
+			return ErrBundle
+		}
+		if err := b.addPolicies(raw); err != nil {
+			return err
+		}
+	} else if err := b.addPolicies(nil); err != nil {
+		return err
+	}
+	n, err := b.addLists()
+	if err != nil {
+		return err
+	}
+	named += n
+	for i := range b.file.Table {
+		kid, ok := strings.CutPrefix(b.file.Table[i].Name, partSurvivors)
+		if !ok {
+			continue
+		}
+		set, _ := b.file.Part(b.file.Table[i].Name)
+		if !goodSurvivors(set) {
+			return ErrBundle
+		}
+		b.survive[kid] = set
+		named++
+	}
+	if named != len(b.file.Table) {
+		return ErrBundle
+	}
+	return nil
 }
 
 // hubKey finds a usable hub key. An identifier that stands for two keys stands
@@ -242,6 +315,9 @@ func (b *Bundle) addPolicies(raw []json.RawMessage) error {
 	return nil
 }
 
+// Policies gives the countries' policies, in the order in which the hub had them.
+func (b *Bundle) Policies() []*policy.Policy { return b.policies.Policies() }
+
 // rules gives the policy for one side of a country's border.
 func (b *Bundle) rules(country string, side policy.Direction) *policy.Policy {
 	if b.policies == nil {
@@ -256,57 +332,10 @@ func (k *issuerKey) publishes() bool {
 	return k.Role != vc.RoleHub && (stateRole(k.Role) || k.May(vc.TypeBirth) || k.May(vc.TypeGuardianship))
 }
 
-// addLists verifies and decodes the status lists. Of two lists with one
-// address the younger counts. It gives the bytes of all.
-func (b *Bundle) addLists(signed []string) int64 {
-	total := int64(0)
-	for _, s := range signed {
-		l, about := b.readList(s)
-		if l == nil || about != l.address || total+l.bits.Len()/8 > maxListsTotal {
-			b.RefusedLists++
-			continue
-		}
-		name := listName{l.issuer, l.address}
-		if have := b.lists[name]; have != nil && !have.from.Before(l.from) {
-			continue
-		}
-		total += l.bits.Len() / 8
-		b.lists[name] = l
-	}
-	return total
-}
-
-// addOverrides verifies and decodes the lists of authorities over lists of
-// others. The trust list says whose they may override (settled question 27);
-// an authority that lifts a suspension publishes a younger list.
-func (b *Bundle) addOverrides(signed []string, total int64) {
-	for _, s := range signed {
-		l, about := b.readList(s)
-		if l == nil || about == l.address || !l.mayOverride() || total+l.bits.Len()/8 > maxListsTotal {
-			b.RefusedLists++
-			continue
-		}
-		var may []string
-		for i := range b.Trust.Issuers {
-			if b.Trust.Issuers[i].DID == l.issuer {
-				may = append(may, b.Trust.Issuers[i].MayRevoke...)
-			}
-		}
-		if len(may) == 0 {
-			b.RefusedLists++
-			continue
-		}
-		total += l.bits.Len() / 8
-		for _, issuer := range may {
-			b.override(listName{issuer, about}, l)
-		}
-	}
-}
-
 // mayOverride: a court revokes and suspends what others issued, a protection
 // authority suspends it (domain handbook, section 2.2).
-func (l *statusList) mayOverride() bool {
-	return l.role == vc.RoleCourt || l.role == vc.RoleProtection && l.purpose == vc.PurposeSuspension
+func mayOverride(role, purpose string) bool {
+	return purpose != purposeIssued && (role == vc.RoleCourt || role == vc.RoleProtection && purpose == vc.PurposeSuspension)
 }
 
 // override keeps the youngest list of each authority over one list.
@@ -322,67 +351,6 @@ func (b *Bundle) override(name listName, l *statusList) {
 	b.over[name] = append(b.over[name], override{l.issuer, l})
 }
 
-// readList reads a list and the address of the list that it is about, which is
-// its own unless it is an override. It gives nil for a list that must not
-// answer anything.
-//
-// A list's ttl is not read: it says when to fetch the next one (Bitstring Status
-// List 1.0, section 2.2), some minutes, and a border post that is offline for
-// hours has none to fetch. How old an answer may be is the border's to say, by
-// the signed validFrom (the decision table's rows 10 to 12); until when the
-// issuer stands by its list is validUntil.
-func (b *Bundle) readList(signed string) (l *statusList, about string) {
-	// base64url within base64url, and gzip at its worst: twice the bytes.
-	v, err := vc.SplitLargeJWS(signed, 2*maxList)
-	if err != nil || v.Header.Typ != vc.TypCredential {
-		return nil, ""
-	}
-	key := b.keys[v.Header.Kid]
-	if key == nil || !key.publishes() {
-		return nil, ""
-	}
-	payload, err := v.Verify(key.public)
-	if err != nil {
-		return nil, ""
-	}
-	c, err := vc.ParseCredential(payload)
-	if err != nil || !isExactly(c, vc.TypeStatusList) || c.Issuer != key.issuer || !key.ValidAt(c.ValidFrom) {
-		return nil, ""
-	}
-	if !key.CutOff.IsZero() && !c.ValidFrom.Before(key.CutOff) {
-		return nil, ""
-	}
-	var subject struct {
-		ID      string `json:"id"`
-		Type    string `json:"type"`
-		Purpose string `json:"statusPurpose"`
-		Encoded string `json:"encodedList"`
-	}
-	if err := json.Unmarshal(c.Subject, &subject); err != nil || subject.Type != "BitstringStatusList" {
-		return nil, ""
-	}
-	if subject.Purpose != vc.PurposeRevocation && subject.Purpose != vc.PurposeSuspension {
-		return nil, ""
-	}
-	about, _, _ = strings.Cut(subject.ID, "#")
-	address := c.ID
-	switch {
-	case about == "":
-		about = address
-	case address == "":
-		address = about
-	}
-	if address == "" {
-		return nil, ""
-	}
-	bits, err := status.Decode(subject.Encoded, maxList)
-	if err != nil {
-		return nil, ""
-	}
-	return &statusList{issuer: c.Issuer, role: key.Role, address: address,
-		purpose: subject.Purpose, from: c.ValidFrom, until: c.ValidTo, cut: !key.CutOff.IsZero(), bits: bits}, about
-}
-
 // isExactly reports whether a credential has the type t and no other beside
 // VerifiableCredential: one that claims to be two things is neither.
 func isExactly(c *vc.Credential, t string) bool {
@@ -395,7 +363,22 @@ type answer struct {
 	unknown            bool          // at least one of the two questions has no answer
 	age                time.Duration // of the oldest list that was used
 	used               bool
+
+	// absent: the issuer says which places of the list it has given out, and this
+	// one is not among them, as of snapshot.
+	absent   bool
+	snapshot time.Time
 }
+
+// neverIssued reports that the issuer had not given this place to anybody when a
+// credential with this validFrom was there already.
+func (a *answer) neverIssued(validFrom time.Time) bool {
+	return a.absent && validFrom.Before(a.snapshot)
+}
+
+// newer reports that the place was not given out yet as far as this bundle knows,
+// and the credential says that it is from a later time.
+func (a *answer) newer(validFrom time.Time) bool { return a.absent && !validFrom.Before(a.snapshot) }
 
 // Ages of status lists (domain table, rows 10 to 12) and how far a clock may
 // be off before it counts.
@@ -451,7 +434,7 @@ func (b *Bundle) ask(a *answer, issuer string, e *vc.StatusEntry, now time.Time)
 		a.unknown = true
 		return
 	}
-	name := listName{issuer, e.List}
+	name, place := listName{issuer, e.List}, uint64(index)
 	set := false
 	for _, o := range b.over[name] {
 		if o.purpose != e.Purpose {
@@ -459,17 +442,25 @@ func (b *Bundle) ask(a *answer, issuer string, e *vc.StatusEntry, now time.Time)
 		}
 		// One that ends before this index says nothing of it, and is as old as
 		// what it says all the same.
-		bit, err := o.bits.Get(index)
-		set = set || err == nil && bit
+		in, err := o.places.Contains(place)
+		set = set || err == nil && in
 		a.use(o.statusList, now)
 	}
 	if l := b.lists[name]; l == nil || l.purpose != e.Purpose {
 		a.unknown = true
-	} else if bit, err := l.bits.Get(index); err != nil {
+	} else if in, err := l.places.Contains(place); err != nil {
 		a.unknown = true
 	} else {
 		a.use(l, now)
-		set = set || bit
+		set = set || in
+	}
+	if l := b.issued[name]; l != nil {
+		if in, err := l.places.Contains(place); err == nil && !in {
+			a.absent = true
+			if l.from.After(a.snapshot) {
+				a.snapshot = l.from
+			}
+		}
 	}
 	if set && e.Purpose == vc.PurposeRevocation {
 		a.revoked = true

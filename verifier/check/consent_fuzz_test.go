@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -123,11 +124,12 @@ func FuzzPolicy(f *testing.F) {
 	stays.Constraints = &vc.Constraints{NoRemoval: true}
 	red["an order against leaving"] = w.present("mother", w.issue(w.birth()), w.issue(stays))
 	payload := w.payload()
-	payload.Policies = []json.RawMessage{json.RawMessage(`"@"`)}
-	template, err := json.Marshal(payload)
+	payload.Policies = nil
+	parts, err := payload.parts(&w.trust)
 	if err != nil {
 		f.Fatal(err)
 	}
+	header := bundle.Header{ID: payload.ID, Sequence: payload.Sequence, CreatedAt: payload.CreatedAt, TrustList: w.trust.Sequence}
 	for name, raw := range policy.ShippedFiles() {
 		for _, country := range []string{"BRA", "ZAF", "GBR"} {
 			raw = []byte(strings.ReplaceAll(string(raw), `"country": "`+country+`"`, `"country": "UGA"`))
@@ -143,12 +145,11 @@ func FuzzPolicy(f *testing.F) {
 	f.Add(`null`)
 	f.Add(`{},{}`)
 	f.Fuzz(func(t *testing.T, raw string) {
-		text := strings.Replace(string(template), `"@"`, raw, 1)
-		jws, err := vc.SignJWS(w.hub, vc.TypBundle, "", []byte(text))
+		data, err := bundle.Pack(header, append(slices.Clone(parts), bundle.Part{Name: partPolicies, Bytes: []byte("[" + raw + "]")}), w.hub)
 		if err != nil {
 			t.Skip()
 		}
-		b, err := Open([]byte(jws), w.anchors())
+		b, err := Open(data, w.anchors())
 		if err != nil {
 			return
 		}

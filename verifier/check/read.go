@@ -1,6 +1,7 @@
 package check
 
 import (
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"time"
@@ -273,7 +274,7 @@ func (e *exam) readCredential(jwt string, paper bool) {
 	c.Credential = parsed
 	if !key.CutOff.IsZero() {
 		c.cutOff = !parsed.ValidFrom.Before(key.CutOff)
-		c.unproven = !c.cutOff && !e.logged(key, payload)
+		c.unproven = !c.cutOff && !e.bundle.survived(v.Header.Kid, sha256.Sum256(payload)) && !e.logged(key, payload)
 	}
 	c.unaccredited = !key.term(parsed.ValidFrom).HoldsAt(parsed.ValidFrom)
 	c.suspendedOffice = !c.unaccredited && key.suspended(e.now)

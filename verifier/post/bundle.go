@@ -1,16 +1,12 @@
 package post
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
-	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
 )
 
@@ -23,9 +19,6 @@ var (
 	ErrKnown = fault.New(fault.Unavailable, "bundle-memory-unreadable", "what this post knows of earlier bundles cannot be read")
 )
 
-// maxBundle bounds a bundle, in bytes.
-const maxBundle = 64 << 20
-
 // skew is how much the clocks of signers may differ.
 const skew = 10 * time.Minute
 
@@ -33,12 +26,12 @@ const skew = 10 * time.Minute
 // an older one. It names no one; the embedding program keeps it beside the
 // bundle.
 type Known struct {
-	Digest  string    `json:"digest"`  // SHA-256 of the bundle in force, hexadecimal
+	Digest  string    `json:"digest"`  // SHA-256 of what the hub signed of the bundle in force, hexadecimal
 	Created time.Time `json:"created"` // when it was signed
 	Vouched time.Time `json:"vouched"` // the latest time that its signers vouched for
 
 	TrustSequence int64  `json:"trustSequence"`
-	TrustDigest   string `json:"trustDigest"` // of the list that was signed
+	TrustDigest   string `json:"trustDigest"` // of what the list says
 
 	Hubs  map[string]int64     `json:"hubs"`  // the newest sequence of each hub's key
 	Lists map[string]time.Time `json:"lists"` // when each status list was signed, by issuer and address
@@ -122,44 +115,28 @@ type opened struct {
 }
 
 func (p *Post) open(data []byte) (*opened, error) {
-	data = bytes.TrimSpace(data)
-	if len(data) > maxBundle {
-		return nil, check.ErrBundle
-	}
 	b, err := check.Open(data, p.anchors)
 	if err != nil {
 		return nil, err
 	}
-	// The signature held: now the parts can be read.
-	jws, err := vc.SplitLargeJWS(string(data), maxBundle)
+	o := &opened{Bundle: b, digest: hex.EncodeToString(b.Digest[:]), hub: b.Hub, vouched: b.CreatedAt, lists: map[string]time.Time{}}
+	// What the list says, whoever of the anchors signed it and how.
+	list, err := json.Marshal(b.Trust)
 	if err != nil {
 		return nil, err
 	}
-	var payload check.BundlePayload
-	if err := json.Unmarshal(jws.PayloadUnverified(), &payload); err != nil {
-		return nil, err
-	}
-	o := &opened{Bundle: b, digest: digest(string(data)), hub: jws.Header.Kid, trust: digest(signedPart(payload.TrustList)),
-		vouched: b.CreatedAt, lists: map[string]time.Time{}}
+	sum := sha256.Sum256(list)
+	o.trust = hex.EncodeToString(sum[:])
 	if b.Trust.IssuedAt.After(o.vouched) {
 		o.vouched = b.Trust.IssuedAt
 	}
-	for _, l := range slices.Concat(payload.StatusLists, payload.Overrides) {
-		jws, err := vc.SplitLargeJWS(l, maxBundle)
-		if err != nil {
-			continue // check.Open left it out, too
-		}
-		c, err := vc.ParseCredential(jws.PayloadUnverified())
-		if err != nil {
-			continue
-		}
-		name := c.Issuer + " " + c.ID
-		if c.ValidFrom.After(o.lists[name]) {
-			o.lists[name] = c.ValidFrom
+	for _, l := range b.Lists() {
+		if name := l.Issuer + " " + l.Address; l.From.After(o.lists[name]) {
+			o.lists[name] = l.From
 		}
 	}
 	o.info = Info{ID: b.ID, Sequence: b.Sequence, SignedAt: b.CreatedAt, TrustList: b.Trust.Sequence, Issuers: len(b.Trust.Issuers),
-		Lists: len(payload.StatusLists) + len(payload.Overrides), Refused: b.RefusedLists, Policies: len(payload.Policies), Bytes: len(data)}
+		Lists: len(b.Lists()), Refused: b.RefusedLists, Policies: len(b.Policies()), Bytes: len(data)}
 	return o, nil
 }
 
@@ -195,17 +172,4 @@ func (k *Known) after(o *opened, now time.Time) (Known, error) {
 		out.Lists[name] = at
 	}
 	return out, nil
-}
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
-}
-
-// signedPart is the part of a compact JWS that was signed: two signatures over
-// one list are the same list.
-func signedPart(compact string) string {
-	_, rest, _ := strings.Cut(compact, ".")
-	part, _, _ := strings.Cut(rest, ".")
-	return part
 }

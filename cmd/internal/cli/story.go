@@ -596,7 +596,7 @@ func writeStory(dir string, d *demo, steps []step) error {
 		if err := put(strings.TrimSuffix(s.File, filepath.Ext(s.File))+".png", png); err != nil {
 			return err
 		}
-		if err := put(s.Bundle, append(slices.Clone(s.bundle.data), '\n')); err != nil {
+		if err := put(s.Bundle, s.bundle.data); err != nil {
 			return err
 		}
 	}

@@ -60,7 +60,7 @@ func (b *both) world(anchor, bundle []byte, at time.Time) {
 	} else {
 		want = text(i)
 	}
-	if got := webtest.Value[string](b.x, "world("+text(string(anchor))+","+text(string(bundle))+","+text(at.UnixMilli())+")"); got != want {
+	if got := webtest.Value[string](b.x, "world("+text(string(anchor))+","+text(bundle)+","+text(at.UnixMilli())+")"); got != want {
 		b.t.Fatalf("the bundle: %s in the browser, %s natively", got, want)
 	}
 }

@@ -12,11 +12,11 @@ window.loaded = load()
 
 const bytes = (text) => new TextEncoder().encode(text)
 
-// world takes an anchor and a bundle in; it gives the bundle's info.
+// world takes an anchor and a bundle, in base64, in; it gives the bundle's info.
 window.world = (anchor, bundle, now) => {
   const a = kinpassCheck.anchor(bytes(anchor))
   if (a.fault) return a.fault
-  const b = kinpassCheck.take(bytes(bundle), now)
+  const b = kinpassCheck.take(Uint8Array.from(atob(bundle), (c) => c.charCodeAt(0)), now)
   return b.fault || b.value
 }
 
