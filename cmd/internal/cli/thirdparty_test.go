@@ -16,9 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/torchwood"
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwk"
 	"github.com/lestrrat-go/jwx/v3/jws"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/kinpass/kinpass/internal/qr"
 )
@@ -263,5 +266,111 @@ func mustParse(t *testing.T, data []byte, v any) {
 	t.Helper()
 	if err := json.Unmarshal(data, v); err != nil {
 		t.Fatalf("%v in %s", err, data)
+	}
+}
+
+// TestThirdPartyReadsTheLedger: software of other people reads the ledger of a
+// running issuer over HTTP: x/mod's note opens the checkpoint with the published
+// key, torchwood's client holds every entry against it, and proves one.
+func TestThirdPartyReadsTheLedger(t *testing.T) {
+	d := startedDemo(t)
+	ctx := t.Context()
+	p := d.player(io.Discard)
+	for range 2 {
+		if err := p.register(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for { // all that is committed is in the ledger
+		n, err := d.issuer.issuer.Sequence(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	get := func(path string) []byte {
+		t.Helper()
+		res, err := http.Get(d.issuer.base + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %v", path, res.StatusCode, err)
+		}
+		return b
+	}
+	var published struct {
+		Origin string `json:"origin"`
+		Key    struct {
+			X string `json:"x"`
+		} `json:"publicKeyJwk"`
+	}
+	if err := json.Unmarshal(get("/ledger/key"), &published); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(published.Key.X)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vkey, err := note.NewEd25519VerifierKey(published.Origin, ed25519.PublicKey(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := note.Open(get("/ledger/checkpoint"), note.VerifierList(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := torchwood.ParseCheckpoint(n.Text)
+	if err != nil || c.Origin != published.Origin || c.N < 4 {
+		t.Fatalf("%+v %v", c, err)
+	}
+	tiles, err := torchwood.NewTileFetcher(d.issuer.base + "/ledger/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := torchwood.NewClient(tiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, office := int64(0), 0
+	for i, e := range client.AllEntries(ctx, c.Tree, 0) {
+		if i != read || len(e) < 40 {
+			t.Fatalf("entry %d of %d bytes after %d", i, len(e), read)
+		}
+		if bytes.Contains(e, []byte("registrar")) {
+			office++
+		}
+		read++
+	}
+	if err := client.Err(); err != nil || read != c.N || office == 0 {
+		t.Errorf("%d of %d entries: %v", read, c.N, err)
+	}
+	entry, proof, err := client.Entry(ctx, c.Tree, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tlog.CheckRecord(proof, c.N, c.Hash, 2, tlog.RecordHash(entry)); err != nil {
+		t.Error(err)
+	}
+	// It is no accident: another tree has none of these entries.
+	other := c.Tree
+	other.Hash[0] ^= 1
+	client, err = torchwood.NewClient(tiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range client.AllEntries(ctx, other, 0) {
+		t.Errorf("entry %d of a tree that nobody signed", i)
+	}
+	if client.Err() == nil {
+		t.Error("another tree was read")
 	}
 }
