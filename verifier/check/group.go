@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -56,6 +57,7 @@ func CheckGroup(presentations []string, b *Bundle, f Facts, h History, now time.
 	var more History
 	for _, e := range exams {
 		e.together = brought
+		e.history.Places = append(slices.Clip(h.Places), more.Places...)
 		d := e.decide()
 		out = append(out, d)
 		r := e.remember(d.Colour)
@@ -63,6 +65,7 @@ func CheckGroup(presentations []string, b *Bundle, f Facts, h History, now time.
 		more.Crossings = append(more.Crossings, r.Crossings...)
 		more.Children = append(more.Children, r.Children...)
 		more.Failures = append(more.Failures, r.Failures...)
+		more.Places = append(more.Places, r.Places...)
 	}
 	return out, h.with(more, now), nil
 }

@@ -16,6 +16,7 @@ type History struct {
 	Crossings []Crossing `json:"crossings,omitempty"`
 	Children  []Brought  `json:"children,omitempty"`
 	Failures  []Failure  `json:"failures,omitempty"`
+	Places    []Place    `json:"places,omitempty"`
 }
 
 // Seen is one presentation that was checked. Hash is SHA-256 of its holder and
@@ -56,6 +57,16 @@ type Failure struct {
 	Until   time.Time `json:"until"`
 }
 
+// Place is a place on a status list with the credential that was shown as having
+// it: no honest issuer gives one place to two. Both are the first digits of
+// hashes: enough to tell two apart, too few to find one by. They are remembered
+// for a day: whoever has a credential and this could else tell when it was shown.
+type Place struct {
+	Place      string    `json:"place"`
+	Credential string    `json:"credential"`
+	Until      time.Time `json:"until"`
+}
+
 // How long and how much a post remembers.
 const (
 	maxEntries   = 20_000              // of one list; beyond it, those that end soonest are forgotten
@@ -63,11 +74,13 @@ const (
 	keepFailures = 30 * 24 * time.Hour // domain table 9.2, S6
 	keepChildren = 12 * time.Hour      // one encounter at a counter; a session that goes on longer is another one
 	keepCrossing = 2 * 366 * 24 * time.Hour
+	keepPlaces   = 24 * time.Hour
+	maxPlaces    = 1_000 // they are part of every history that is sealed
 )
 
 // Empty reports whether h remembers nothing.
 func (h History) Empty() bool {
-	return len(h.Seen)+len(h.Crossings)+len(h.Children)+len(h.Failures) == 0
+	return len(h.Seen)+len(h.Crossings)+len(h.Children)+len(h.Failures)+len(h.Places) == 0
 }
 
 // Forget gives the history without what has ended. A post that checks nobody
@@ -78,6 +91,7 @@ func (h History) Forget(now time.Time) History {
 		Crossings: kept(h.Crossings, nil, now),
 		Children:  kept(h.Children, nil, now),
 		Failures:  kept(h.Failures, nil, now),
+		Places:    kept(h.Places, nil, now),
 	}
 }
 
@@ -91,6 +105,7 @@ func (s Seen) until() time.Time     { return s.Until }
 func (c Crossing) until() time.Time { return c.Until }
 func (b Brought) until() time.Time  { return b.Until }
 func (f Failure) until() time.Time  { return f.Until }
+func (p Place) until() time.Time    { return p.Until }
 
 // kept gives what has not ended of old, and of more what is not in it.
 func kept[E entry](old, more []E, now time.Time) []E {
@@ -128,7 +143,64 @@ func (h History) with(more History, now time.Time) History {
 		Crossings: kept(h.Crossings, more.Crossings, now),
 		Children:  kept(h.Children, more.Children, now),
 		Failures:  kept(h.Failures, more.Failures, now),
+		Places:    newest(kept(h.places(more.Places), more.Places, now)),
 	}
+}
+
+// places gives what is remembered of places but for those that are shown again:
+// these are remembered anew.
+func (h History) places(more []Place) []Place {
+	var out []Place
+	for _, p := range h.Places {
+		if !slices.ContainsFunc(more, func(q Place) bool { return p.Place == q.Place && p.Credential == q.Credential }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// newest drops the places that end soonest where there are too many.
+func newest(of []Place) []Place {
+	if len(of) <= maxPlaces {
+		return of
+	}
+	slices.SortStableFunc(of, func(a, b Place) int { return a.Until.Compare(b.Until) })
+	return slices.Clone(of[len(of)-maxPlaces:])
+}
+
+// placesOf gives the places of the verified birth and guardianship credentials
+// that were shown. The credential is known by what it says, never by its
+// signature, of which there can be many over the same bytes.
+func (e *exam) placesOf() []Place {
+	if e.places != nil {
+		return e.places
+	}
+	for _, c := range e.creds {
+		if c.Credential == nil || c.forged || c.untrusted || c.unknownKey || c.birth == nil && c.mandate == nil || len(c.Status) == 0 {
+			continue
+		}
+		h := sha256.New()
+		h.Write([]byte(c.ID))
+		h.Write(c.Subject)
+		p := Place{token("place", c.Status[0].List, c.Status[0].Index)[:16], hex.EncodeToString(h.Sum(nil)[:6]), e.now.UTC().Add(keepPlaces)}
+		if !slices.Contains(e.places, p) {
+			e.places = append(e.places, p)
+		}
+	}
+	return e.places
+}
+
+// placeTaken reports whether two credentials have one place: two that are shown,
+// or one that is and one that this post saw.
+func (e *exam) placeTaken() bool {
+	shown := e.placesOf()
+	for i, p := range shown {
+		other := func(q Place) bool { return q.Place == p.Place && q.Credential != p.Credential }
+		if slices.ContainsFunc(shown[:i], other) || slices.ContainsFunc(e.history.Places, func(q Place) bool { return other(q) && e.now.Before(q.Until) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // usedElsewhere reports whether hash was seen in another session. A check

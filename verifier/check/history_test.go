@@ -325,3 +325,65 @@ func TestGroupJoinsHolders(t *testing.T) {
 		t.Error("decided without a bundle")
 	}
 }
+
+// TestPlaceTaken: a post remembers for a day which credential it saw at which
+// place, and nothing that leads back to either.
+func TestPlaceTaken(t *testing.T) {
+	w := newWorld(t)
+	birth, mandate := w.issue(w.birth()), w.issue(w.mandate("mother"))
+	// Whoever has the issuer's key signs another mandate at the same place, with
+	// the same id.
+	other := w.mandate("father")
+	serial := w.serial
+	w.serial--
+	minted := w.issue(other)
+	w.serial = serial
+	b := w.bundle()
+	var h History
+	look := func(holder string, at time.Time, jwts ...string) string {
+		t.Helper()
+		w.serial++ // of nonces
+		p := w.presentWith(holder, func(p *vc.Presentation) { p.IssuedAt, p.Expires = at.Unix()-10, at.Unix()+290 }, jwts...)
+		d, after, err := Check(p, b, Facts{}, h, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h = after
+		return strings.Join(d.Codes(), " ")
+	}
+	if got := look("mother", now, birth, mandate); got != CodeOK {
+		t.Fatal(got)
+	}
+	if got := look("mother", now.Add(time.Hour), birth, mandate); got != CodeOK {
+		t.Errorf("shown again: %s", got)
+	}
+	if len(h.Places) != 2 {
+		t.Errorf("%d places for two credentials", len(h.Places))
+	}
+	text := fmt.Sprintf("%+v", h.Places)
+	for _, secret := range []string{"example", "urn:", "status/"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the history says %q", secret)
+		}
+	}
+	if got := look("father", now.Add(2*time.Hour), birth, minted); got != CodeStatusIndexReused {
+		t.Errorf("another at the same place: %s", got)
+	}
+	// Which of the two is false, the post cannot know: it says so to both.
+	if got := look("mother", now.Add(3*time.Hour), birth, mandate); got != CodeStatusIndexReused {
+		t.Errorf("and the first one again: %s", got)
+	}
+	h = h.Forget(now.Add(3*time.Hour + 24*time.Hour))
+	if len(h.Places) != 0 {
+		t.Errorf("after a day: %+v", h.Places)
+	}
+	// What is remembered is bounded, and the newest stays.
+	var many []Place
+	for i := range maxPlaces + 50 {
+		many = append(many, Place{Place: fmt.Sprint(i), Until: now.Add(time.Hour + time.Duration(i)*time.Second)})
+	}
+	h = History{}.with(History{Places: many}, now)
+	if len(h.Places) != maxPlaces || h.Places[maxPlaces-1].Place != fmt.Sprint(maxPlaces+49) {
+		t.Errorf("%d places", len(h.Places))
+	}
+}

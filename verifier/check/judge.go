@@ -291,7 +291,7 @@ func (e *exam) tokenOf(c *credential) string {
 // remember gives what this check adds to the history of the post. A crossing
 // counts unless the child was stopped.
 func (e *exam) remember(colour Colour) History {
-	more := History{Seen: e.seen}
+	more := History{Seen: e.seen, Places: e.placesOf()}
 	if e.facts.Session != "" {
 		for _, b := range e.bringing() {
 			if !e.history.broughtAlready(&b, e.now) {

@@ -49,6 +49,7 @@ type exam struct {
 	together   map[string]map[string]bool // adults to the children whom they bring, of one group
 
 	// What follows.
+	places           []Place       // of what was shown (placesOf)
 	births, mandates []*credential // with a subject that could be read
 	wards            []*credential // mandates for the child of this presentation
 	consents         []*credential // travel consents for this child

@@ -26,6 +26,7 @@ const (
 	CodeStatusSuspended          = "STATUS_SUSPENDED"
 	CodeStatusStale              = "STATUS_STALE"
 	CodeStatusUnknown            = "STATUS_UNKNOWN"
+	CodeStatusIndexReused        = "STATUS_INDEX_REUSED"
 	CodeHolderBindingFailed      = "HOLDER_BINDING_FAILED"
 	CodePresentationRepeated     = "PRESENTATION_REPEATED"
 	CodePaperBearer              = "PAPER_BEARER"
@@ -208,6 +209,11 @@ var rules = []Rule{
 			return e.any(func(c *credential) bool { return c.Credential != nil && c.answer.unknown })
 		},
 		Graver: Red, grave: func(e *exam) bool { return e.highRisk }},
+
+	{Code: CodeStatusIndexReused, Colour: Amber,
+		When: "Two different birth or guardianship credentials have one place on a status list: two that are shown together, or one that is and one that this post saw within a day. No honest issuer gives a place twice; which of the two is false, only the register knows.",
+		Text: "Two different papers have one number. One of them is false.", Next: callDesk,
+		found: (*exam).placeTaken},
 
 	// Is it shown by the one it belongs to, now?
 	{Code: CodeHolderBindingFailed, Colour: Red,

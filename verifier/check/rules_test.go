@@ -341,6 +341,17 @@ func stories() []story {
 			return w.present("mother", w.issue(w.birth()), w.issueBy(vc.RoleRegistrar, g))
 		}, want: "ISSUER_UNTRUSTED", near: "ISSUER_NOT_ACCREDITED"},
 
+		// A place on a status list is one credential's alone.
+		{name: "two credentials at one place", text: func(w *world) string {
+			b := w.issue(w.birth())
+			return w.present("mother", b, w.issue(w.mandate("mother"), func(c *vc.Credential) {
+				for i := range c.Status {
+					c.Status[i].Index = "1"
+				}
+			}))
+		}, want: "STATUS_INDEX_REUSED", near: "STATUS_UNKNOWN"},
+		{name: "each at a place of its own", text: goodFamily, want: "OK", near: "STATUS_INDEX_REUSED"},
+
 		// Genuine, and not readable.
 		{name: "no end", text: withEnvelope(func(c *vc.Credential) { c.ValidTo = time.Time{} }), want: "CRED_UNREADABLE"},
 		{name: "no schema", text: withEnvelope(func(c *vc.Credential) { c.Schema = nil }), want: "CRED_UNREADABLE"},

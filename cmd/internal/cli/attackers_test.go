@@ -40,6 +40,7 @@ func TestAttackerWithEverything(t *testing.T) {
 	}{
 		{"mints with a key that was cut off, dated now", (*attacked).mintAfterCutOff, "verifier", check.CodeIssuerKeyRevoked},
 		{"mints with a key that was cut off, dated before", (*attacked).mintBeforeCutOff, "verifier", check.CodeIssuerKeyUnproven},
+		{"mints at the place of a credential that was shown there", (*attacked).reusePlace, "verifier", check.CodeStatusIndexReused},
 		{"logs something under an hour of last week", (*attacked).dateBack, "auditor", "hour-backdated"},
 		{"takes an entry out of the log", (*attacked).rewrite, "auditor", "split-view!"},
 		{"takes an entry out of the log, and hides what witnesses signed", (*attacked).rewriteAndHide, "auditor", "history-rewritten!"},
@@ -268,8 +269,9 @@ func faultCode(err error) string {
 }
 
 // mint signs the family's credentials anew with the issuer's key, for a holder's
-// key of the attacker's, at indexes of their choice, and shows them at a border.
-func (x *attacked) mint(issued time.Time) {
+// key of the attacker's, at an index of their choice (none: those of the
+// family's own), and shows them at a border that remembers what was before.
+func (x *attacked) mint(issued time.Time, index string, before check.History) {
 	x.Helper()
 	shown, err := x.p.present(x.Context())
 	x.must(err)
@@ -290,14 +292,16 @@ func (x *attacked) mint(issued time.Time) {
 				s["id"] = id
 			}
 			for _, e := range c["credentialStatus"].([]any) {
-				e.(map[string]any)["statusListIndex"] = "4711"
+				if index != "" {
+					e.(map[string]any)["statusListIndex"] = index
+				}
 			}
 		}))
 	}
 	at := now().UTC()
 	text, err := presentAs(holder.Signer(did.KeyID(id)), id, minted, at)
 	x.must(err)
-	d, _, err := check.Check(text, x.p.bundle.Bundle, check.Facts{}, check.History{}, at)
+	d, _, err := check.Check(text, x.p.bundle.Bundle, check.Facts{}, before, at)
 	x.must(err)
 	x.by, x.as = "verifier", strings.Join(d.Codes(), " ")
 	if d.Colour == check.Green {
@@ -337,14 +341,27 @@ func (x *attacked) cutOff(at time.Time) {
 func (x *attacked) mintAfterCutOff() {
 	cut := now().Add(-time.Hour)
 	x.cutOff(cut)
-	x.mint(now())
+	x.mint(now(), "4711", check.History{})
 	x.only(check.CodeIssuerKeyRevoked)
 }
 
 func (x *attacked) mintBeforeCutOff() {
 	x.cutOff(now().Add(-time.Minute))
-	x.mint(now().Add(-time.Hour))
+	x.mint(now().Add(-time.Hour), "4711", check.History{})
 	x.only(check.CodeIssuerKeyUnproven)
+}
+
+// reusePlace: the family crosses, and somebody with papers at its places.
+func (x *attacked) reusePlace() {
+	shown, err := x.p.present(x.Context())
+	x.must(err)
+	d, h, err := check.Check(shown.KP1, x.p.bundle.Bundle, check.Facts{}, check.History{}, now().UTC())
+	x.must(err)
+	if d.Colour != check.Green {
+		x.Fatal(d.Codes())
+	}
+	x.mint(now().Add(-time.Minute), "", h)
+	x.only(check.CodeStatusIndexReused)
 }
 
 // only leaves the code that says why of a decision, where it is there.

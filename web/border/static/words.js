@@ -86,6 +86,7 @@ export const nextOf = {
   STATUS_SUSPENDED: 'second-line',
   STATUS_STALE: 'update',
   STATUS_UNKNOWN: 'desk',
+  STATUS_INDEX_REUSED: 'desk',
   HOLDER_BINDING_FAILED: 'new-code-or-second-line',
   PRESENTATION_REPEATED: 'new-code',
   PAPER_BEARER: 'compare-both',
