@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"internal/stage":  {"internal/fault", "internal/did", "internal/keys", "internal/policy", "internal/qr", "internal/status", "internal/trust", "internal/vc", "verifier/check"},
 	"verifier/check":  {"internal/bundle", "internal/policy", "internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog", "internal/vc"},
 
-	"verifier/post":   {"internal/fault", "internal/vc", "verifier/check"},
+	"verifier/post":   {"internal/bundle", "internal/fault", "internal/vc", "verifier/check"},
 	"web/border/wasm": {"verifier/check", "verifier/post"},
 
 	"internal/mirror":          {"internal/bundle", "internal/fault", "internal/vc"},

@@ -102,8 +102,9 @@ func policyProblem(err error) Problem {
 // Bundle is a border bundle in force with its signed bytes.
 type Bundle struct {
 	*check.Bundle
-	Bytes []byte
-	pos   int64
+	Bytes  []byte // may lie in a mapped file: hold the Bundle while they are used
+	pos    int64
+	digest string // of Bytes, hexadecimal
 }
 
 // Build reads the trust list and the shelf of every issuer on it, makes a
@@ -197,12 +198,18 @@ func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
 	if vouched.After(v.now().Add(skew)) {
 		return nil, ErrFuture
 	}
+	digest := hexDigest(data)
 	pos, err := v.book.publish(ctx, edition{id: b.ID, hub: b.Hub, sequence: b.Sequence, created: b.CreatedAt, body: data,
+		manifest: manifestName(b.File().Manifest), digest: digest, keep: keeping{v.cfg.Versions, v.cfg.VersionBytes}, now: v.now(),
 		trust: b.SignedTrust, list: b.Trust.Sequence, lists: ages(b, v.now()), vouched: vouched})
 	if err != nil {
 		return nil, err
 	}
-	made := &Bundle{Bundle: b, Bytes: data, pos: pos}
+	// It is in force. That it lies in a file, too, is for the next start.
+	made := &Bundle{Bundle: b, Bytes: data, pos: pos, digest: digest}
+	if l, err := v.load(ctx); err == nil && l.pos == pos {
+		made = l
+	}
 	v.keep(made)
 	return made, nil
 }
@@ -242,17 +249,7 @@ func (v *Verifier) Latest(ctx context.Context) (*Bundle, error) {
 	if b := v.current.Load(); b != nil && b.pos >= pos {
 		return b, nil
 	}
-	e, err := v.book.bundle(ctx)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := check.Open(e.body, v.cfg.Anchors)
-	if err != nil {
-		return nil, ErrNoBundle.WithDetail("the stored border bundle does not verify").With(err)
-	}
-	b := &Bundle{Bundle: opened, Bytes: e.body, pos: e.pos}
-	v.keep(b)
-	return b, nil
+	return v.load(ctx)
 }
 
 // readTrust gives the newest trust list: that of the source, or, if the source

@@ -733,8 +733,8 @@ func TestReplicasBuildAtTheSameTime(t *testing.T) {
 			}
 		}
 		var bodies int
-		if err := db.QueryRow(`SELECT COUNT(*) FROM bundles WHERE body IS NOT NULL`).Scan(&bodies); err != nil || bodies > 2 {
-			t.Errorf("%d bundle bodies are kept (%v)", bodies, err)
+		if err := db.QueryRow(`SELECT COUNT(*) FROM bundles WHERE body IS NOT NULL`).Scan(&bodies); err != nil || bodies != len(seen) {
+			t.Errorf("%d bundle bodies of %d are kept (%v)", bodies, len(seen), err)
 		}
 	})
 }

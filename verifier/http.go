@@ -9,12 +9,15 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/mirror"
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/serve"
 	"github.com/kinpass/kinpass/internal/vc"
@@ -51,6 +54,11 @@ func Routes(s *serve.Server, v *Verifier) {
 	e.POST("/credentials/verify", h.verifyCredential, officer)
 	e.POST("/presentations/verify", h.verifyPresentation, officer)
 	e.GET("/bundle", h.bundle, s.Limit(120, time.Minute))
+	index := s.Limit(600, time.Minute)
+	e.GET("/bundle/manifest", h.index, index)
+	e.GET("/bundles/"+mirror.IndexName, h.index, index)
+	e.GET("/bundles/full/:name", h.full, s.Limit(120, time.Minute))
+	e.GET("/bundles/delta/:name", h.delta, s.Limit(240, time.Minute))
 }
 
 // early refuses before a body is read: a bundle from somebody without a token,
@@ -265,10 +273,16 @@ func (h routes) build(c echo.Context) error {
 	return serve.JSON(c, http.StatusCreated, r)
 }
 
+// apply takes a bundle, or what changed since one that is kept.
 func (h routes) apply(c echo.Context) error {
 	data, err := read(c.Request().Body, maxBundle)
 	if err != nil {
 		return err
+	}
+	if bundle.IsDelta(data) {
+		if data, err = h.whole(c.Request().Context(), data); err != nil {
+			return err
+		}
 	}
 	b, err := h.Apply(c.Request().Context(), data)
 	if err != nil {
@@ -281,10 +295,69 @@ func (h routes) apply(c echo.Context) error {
 	}{b.ID, b.Sequence, b.CreatedAt})
 }
 
+// How long copies of published files may be used: the newest has to be asked
+// for, and what has a number stays what it is.
+const (
+	newestCache   = "public, max-age=60, must-revalidate"
+	numberedCache = "public, max-age=86400"
+)
+
 func (h routes) bundle(c echo.Context) error {
 	b, err := h.Latest(c.Request().Context())
 	if err != nil {
 		return err
 	}
-	return serve.Bytes(c, http.StatusOK, "application/octet-stream", b.Bytes, "public, max-age=60, must-revalidate")
+	defer runtime.KeepAlive(b.Bundle) // its bytes lie in a mapped file
+	return serveFile(c, b.Bytes, b.digest, newestCache)
+}
+
+func (h routes) index(c echo.Context) error {
+	i, err := h.Index(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	body, err := i.Marshal()
+	if err != nil {
+		return err
+	}
+	return serve.Bytes(c, http.StatusOK, "application/json", body, "public, max-age=15, must-revalidate")
+}
+
+func (h routes) full(c echo.Context) error {
+	sequence, ok := mirror.ParseFullName(c.Param("name"))
+	if !ok {
+		return ErrNotKept
+	}
+	body, digest, err := h.Full(c.Request().Context(), sequence)
+	if err != nil {
+		return err
+	}
+	return serveFile(c, body, digest, numberedCache)
+}
+
+func (h routes) delta(c echo.Context) error {
+	from, to, ok := mirror.ParseDeltaName(c.Param("name"))
+	if !ok {
+		return ErrNotKept
+	}
+	d, err := h.Delta(c.Request().Context(), from, to)
+	if err != nil {
+		return err
+	}
+	return serveFile(c, d, hexDigest(d), numberedCache)
+}
+
+// slowest is how long the transfer of a file may take: posts sit behind satellites.
+const slowest = 15 * time.Minute
+
+// serveFile answers with a file, whole or the ranges that are asked for. It is
+// never packed: what is counted is what is in the file.
+func serveFile(c echo.Context, data []byte, digest, cache string) error {
+	h := c.Response().Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Cache-Control", cache+", no-transform")
+	h.Set("ETag", `"`+digest[:32]+`"`)
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(slowest)) // some writers have none
+	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(data))
+	return nil
 }

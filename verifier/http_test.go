@@ -40,9 +40,18 @@ type desk struct {
 func newDesk(t *testing.T, db *store.DB) *desk {
 	t.Helper()
 	w := newWorld(t)
-	d := &desk{t: t, w: w, o: w.office(), tokens: map[string]string{"": "", "bad": "kinpass_nobody"}, logs: &bytes.Buffer{}}
+	d := &desk{t: t, w: w, o: w.office(), logs: &bytes.Buffer{}}
 	w.signTrust()
 	d.v = w.verifier(db)
+	d.serve(db)
+	return d
+}
+
+// serve makes the server over a database.
+func (d *desk) serve(db *store.DB) {
+	t, w := d.t, d.w
+	t.Helper()
+	d.tokens = map[string]string{"": "", "bad": "kinpass_nobody"}
 	for _, role := range []string{RoleOfficer, RoleAuditor, "registrar"} {
 		secret, _, err := db.AddToken(context.Background(), "desk of "+role, role, time.Time{})
 		if err != nil {
@@ -60,7 +69,6 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 		t.Fatal(err)
 	}
 	Routes(d.server, d.v)
-	return d
 }
 
 // ask makes a request as a role.

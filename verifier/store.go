@@ -33,6 +33,10 @@ type edition struct {
 	sequence int64
 	created  time.Time
 	body     []byte
+	manifest string  // what identifies it, in hexadecimal
+	digest   string  // of the body
+	keep     keeping // which bundles stay
+	now      time.Time
 	trust    string    // the signed trust list inside
 	list     int64     // its sequence
 	lists    []held    // without credentials
@@ -187,15 +191,14 @@ func (b book) publish(ctx context.Context, e edition) (pos int64, err error) {
 		if err := tx.QueryRow(`UPDATE post SET bundles = bundles + 1, clock = $1 WHERE id = 1 RETURNING bundles`, e.vouched.UnixMicro()).Scan(&pos); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`INSERT INTO bundles (pos, id, hub, sequence, created, body) VALUES ($1, $2, $3, $4, $5, $6)`,
-			pos, e.id, e.hub, e.sequence, e.created.UnixMicro(), e.body); err != nil {
+		if _, err := tx.Exec(`INSERT INTO bundles (pos, id, hub, sequence, created, body, manifest, digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			pos, e.id, e.hub, e.sequence, e.created.UnixMicro(), e.body, e.manifest, e.digest); err != nil {
 			if store.IsUnique(err) {
 				return ErrRollback // the same bundle again under another number
 			}
 			return err
 		}
-		_, err = tx.Exec(`UPDATE bundles SET body = NULL WHERE pos < $1 AND body IS NOT NULL`, pos-1)
-		return err
+		return thin(tx, e.keep, e.now)
 	})
 	return pos, err
 }
@@ -219,19 +222,6 @@ func (b book) setClock(ctx context.Context, at time.Time) error {
 		_, err := tx.Exec(`UPDATE post SET clock = $1 WHERE id = 1`, at.UnixMicro())
 		return err
 	})
-}
-
-// bundle gives the bundle in force, or ErrNoBundle.
-func (b book) bundle(ctx context.Context) (edition, error) {
-	var e edition
-	var created int64
-	err := b.db.QueryRowContext(ctx, `SELECT pos, id, hub, sequence, created, body FROM bundles ORDER BY pos DESC LIMIT 1`).
-		Scan(&e.pos, &e.id, &e.hub, &e.sequence, &created, &e.body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return edition{}, ErrNoBundle
-	}
-	e.created = fromMicro(created)
-	return e, err
 }
 
 // Record is what is kept of a check: nothing in it leads to a person. StatusAge

@@ -21,13 +21,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/mirror"
 	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/vc"
@@ -62,9 +66,16 @@ type Config struct {
 	// Policies is a directory with the countries' policies that go into bundles,
 	// read before each build; "" for those that come with Kinpass.
 	Policies string
-	Keep     time.Duration    // how long records of checks are kept; default 30 days
-	Now      func() time.Time // default time.Now
-	Log      *slog.Logger     // default: nothing is logged
+	Keep     time.Duration // how long records of checks are kept; default 30 days
+	// Files is a directory for the bundle in force as a file that is mapped into
+	// memory, "" for none; the database has it all the same.
+	Files string
+	// Versions says which bundles stay after a newer one came, so that posts fetch
+	// what changed since theirs; VersionBytes bounds them together (default 1 GiB).
+	Versions     mirror.Keep
+	VersionBytes int64
+	Now          func() time.Time // default time.Now
+	Log          *slog.Logger     // default: nothing is logged
 }
 
 // BodyLimit is how large a request to a verifier may be, in bytes: a border
@@ -85,6 +96,9 @@ type Verifier struct {
 	pictures chan struct{} // holds those who read a picture
 	policies *policy.Set   // last good ones; whoever builds may change them
 	current  atomic.Pointer[Bundle]
+	making   singleflight.Group // of deltas
+	diffing  chan struct{}      // holds those who make one
+	deltas   deltas
 	elapsed  func() time.Duration // a clock that nobody sets
 
 	mu      sync.Mutex
@@ -109,6 +123,9 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.Keep <= 0 {
 		cfg.Keep = 30 * 24 * time.Hour
 	}
+	if cfg.VersionBytes <= 0 {
+		cfg.VersionBytes = 1 << 30
+	}
 	policies, err := readPolicies(cfg.Policies)
 	if err != nil {
 		return nil, err
@@ -116,7 +133,7 @@ func New(cfg Config) (*Verifier, error) {
 	start := time.Now()
 	return &Verifier{
 		cfg: cfg, policies: policies, book: book{cfg.DB}, fetch: newFetcher(cfg.HTTP), secret: cfg.Ring.Secret("history"),
-		building: make(chan struct{}, 1), pictures: make(chan struct{}, 2), elapsed: func() time.Duration { return time.Since(start) },
+		building: make(chan struct{}, 1), pictures: make(chan struct{}, 2), diffing: make(chan struct{}, 2), elapsed: func() time.Duration { return time.Since(start) },
 	}, nil
 }
 
@@ -188,6 +205,7 @@ func (v *Verifier) sit(ctx context.Context, f check.Facts, decide decider) ([]Re
 	if err != nil {
 		return nil, err
 	}
+	defer runtime.KeepAlive(b.Bundle) // its parts lie in a mapped file
 	if f.Challenge != "" {
 		ours, err := v.book.asked(ctx, v.hash("challenge", []byte(f.Challenge)), now)
 		if err != nil {

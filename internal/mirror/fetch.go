@@ -106,7 +106,7 @@ func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 			out.wrong(m, err)
 		case f.Have != nil && o.index.signed.Digest() == f.Have.Digest():
 			same = m
-		case f.Have != nil && !newer(o.index.signed, f.Have.Manifest):
+		case f.Have != nil && !Newer(o.index.signed, f.Have.Manifest):
 			behind = true
 			out.wrong(m, ErrBehind.WithDetail("this mirror is behind the bundle that is here"))
 		default:
@@ -114,7 +114,17 @@ func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 		}
 	}
 	// Newest first; of equals the one that was named first.
-	slices.SortStableFunc(offers, func(a, b offer) int { return b.index.CreatedAt.Compare(a.index.CreatedAt) })
+	slices.SortStableFunc(offers, func(a, b offer) int {
+		switch one, two := a.index.signed, b.index.signed; {
+		case one.CreatedAt.Equal(two.CreatedAt) && one.KID != two.KID:
+			return 0
+		case Newer(one, two):
+			return -1
+		case Newer(two, one):
+			return 1
+		}
+		return 0
+	})
 	for _, o := range offers {
 		err := f.from(ctx, o, &out)
 		if err == nil {

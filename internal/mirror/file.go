@@ -5,7 +5,11 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"time"
 )
+
+// newPrefix begins the names of files that are not finished.
+const newPrefix = ".new-"
 
 // WriteFile puts a file in its place so that a crash or a power cut leaves the
 // old or the new one, never half of it: what is under the name is whole and on
@@ -14,12 +18,19 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 	if err := replace(path, data, mode); err != nil {
 		return err
 	}
+	// What a process that was killed left behind is in nobody's way, but it adds up.
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), newPrefix+filepath.Base(path)+"-*"))
+	for _, name := range left {
+		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > readersTime {
+			_ = os.Remove(name)
+		}
+	}
 	return syncDir(filepath.Dir(path))
 }
 
 // replace is WriteFile whose rename may be lost with the power.
 func replace(path string, data []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(path), newPrefix+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}

@@ -154,9 +154,9 @@ func ParseIndex(data []byte) (*Index, error) {
 	return &i, nil
 }
 
-// newer reports whether a is a newer bundle than b: by its number if one hub
+// Newer reports whether a is a newer bundle than b: by its number if one hub
 // signed both, and by the time in any case.
-func newer(a, b *bundle.Manifest) bool {
+func Newer(a, b *bundle.Manifest) bool {
 	if a.KID == b.KID && a.Sequence <= b.Sequence {
 		return false
 	}

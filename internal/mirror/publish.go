@@ -36,7 +36,7 @@ func Publish(dir string, file []byte, keep Keep, now time.Time) (*Index, error) 
 	}
 	if have, err := os.ReadFile(filepath.Join(dir, IndexName)); err == nil {
 		// One that cannot be read is written anew.
-		if i, err := ParseIndex(have); err == nil && i.signed.Digest() != to.Digest() && !newer(to.Manifest, i.signed) {
+		if i, err := ParseIndex(have); err == nil && i.signed.Digest() != to.Digest() && !Newer(to.Manifest, i.signed) {
 			return nil, ErrOlder
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/verifier/check"
 )
@@ -42,7 +43,9 @@ type Info struct {
 	ID        string    `json:"id"`
 	Sequence  int64     `json:"sequence"`
 	SignedAt  time.Time `json:"signedAt"`
-	TrustList int64     `json:"trustList"` // its sequence
+	Hub       string    `json:"hub"`                 // the key that signed it
+	Oldest    time.Time `json:"oldestList,omitzero"` // when the oldest list of an issuer in it was signed
+	TrustList int64     `json:"trustList"`           // its sequence
 	Issuers   int       `json:"issuers"`
 	Lists     int       `json:"lists"`
 	Refused   int       `json:"refused"` // lists that were left out
@@ -80,6 +83,20 @@ func (p *Post) Take(data []byte, now time.Time) (i Info, known []byte, err error
 	p.bundle, p.known = o.Bundle, k
 	o.info.New = true
 	return o.info, known, nil
+}
+
+// Patch is Take of what changed since the bundle in force: it gives the new
+// bundle, too, to be kept as one that came whole. bundle.ErrChain: it starts at
+// another bundle, so fetch the whole one.
+func (p *Post) Patch(delta []byte, now time.Time) (file []byte, i Info, known []byte, err error) {
+	if p.bundle == nil {
+		return nil, Info{}, nil, check.ErrNoBundle
+	}
+	if file, err = bundle.Apply(p.bundle.File(), delta); err != nil {
+		return nil, Info{}, nil, err
+	}
+	i, known, err = p.Take(file, now)
+	return file, i, known, err
 }
 
 // Restore puts the bundle in force that the embedding program kept, with what
@@ -130,12 +147,16 @@ func (p *Post) open(data []byte) (*opened, error) {
 	if b.Trust.IssuedAt.After(o.vouched) {
 		o.vouched = b.Trust.IssuedAt
 	}
+	var oldest time.Time
 	for _, l := range b.Lists() {
+		if oldest.IsZero() || l.From.Before(oldest) {
+			oldest = l.From
+		}
 		if name := l.Issuer + " " + l.Address; l.From.After(o.lists[name]) {
 			o.lists[name] = l.From
 		}
 	}
-	o.info = Info{ID: b.ID, Sequence: b.Sequence, SignedAt: b.CreatedAt, TrustList: b.Trust.Sequence, Issuers: len(b.Trust.Issuers),
+	o.info = Info{ID: b.ID, Sequence: b.Sequence, SignedAt: b.CreatedAt, Hub: b.Hub, Oldest: oldest, TrustList: b.Trust.Sequence, Issuers: len(b.Trust.Issuers),
 		Lists: len(b.Lists()), Refused: b.RefusedLists, Policies: len(b.Policies()), Bytes: len(data)}
 	return o, nil
 }

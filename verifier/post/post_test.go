@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/stage"
 	"github.com/kinpass/kinpass/verifier/check"
@@ -96,6 +97,60 @@ func shift(at any, by time.Duration) string {
 		panic(err)
 	}
 	return t.Add(by).Format(time.RFC3339)
+}
+
+// TestPatch: what changed since the bundle in force gives the same bundle that
+// would have come whole, and is judged as that.
+func TestPatch(t *testing.T) {
+	w := newWorld(t, nil)
+	one, two, three := w.meet(signed(5, 0)), w.meet(signed(6, time.Minute)), w.meet(signed(7, 2*time.Minute))
+	change := func(from, to []byte) []byte {
+		a, err := bundle.Open(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := bundle.Open(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := bundle.Diff(a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	p := w.post()
+	if _, _, _, err := p.Patch(change(one.Bundle, two.Bundle), one.At); !errors.Is(err, check.ErrNoBundle) {
+		t.Errorf("to nothing: %v", err)
+	}
+	if _, _, err := p.Take(one.Bundle, one.At); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		delta []byte
+		want  error
+	}{
+		{"a link is missing", change(two.Bundle, three.Bundle), bundle.ErrChain},
+		{"damaged", changed(change(one.Bundle, two.Bundle)), bundle.ErrDelta},
+		{"nothing", nil, bundle.ErrDelta},
+		{"to an older one", change(one.Bundle, w.meet(signed(4, -time.Minute)).Bundle), post.ErrRollback},
+		{"to another authority's", change(one.Bundle, newWorld(t, nil).meet(signed(8, time.Minute)).Bundle), check.ErrBundle},
+	} {
+		if file, _, known, err := p.Patch(c.delta, one.At); !errors.Is(err, c.want) || known != nil {
+			t.Errorf("%s: %v, %d bytes", c.name, err, len(file))
+		}
+		if a, _ := p.Check(request(t, one, one.At)); !strings.Contains(string(a), `"colour":"green"`) {
+			t.Fatalf("%s: the bundle in force no longer decides: %s", c.name, a)
+		}
+	}
+	file, i, known, err := p.Patch(change(one.Bundle, three.Bundle), one.At)
+	if err != nil || string(file) != string(three.Bundle) || i.Sequence != 7 || !i.New || i.Hub == "" || i.Oldest.IsZero() || known == nil {
+		t.Errorf("%+v, %v", i, err)
+	}
+	if _, err := w.post().Restore(file, known); err != nil {
+		t.Errorf("after a start: %v", err)
+	}
 }
 
 func TestOlderBundlesAreRefused(t *testing.T) {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
@@ -174,12 +173,16 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "bundle-missing", "the border bundle cannot be read").With(err).
-			WithHint("name it with --bundle FILE; a verifier serves the newest one at /bundle")
+		return nil, errBundleRead.With(err)
 	}
 	b, err := check.Open(data, anchors)
 	if err != nil {
 		return nil, err
+	}
+	if o.bundle == "" {
+		if err := h.notOlder(b); err != nil {
+			return nil, err
+		}
 	}
 	for i, name := range o.documents {
 		doc, err := readInput(c, name, 4096)

@@ -31,7 +31,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/kinpass/kinpass/api"
+	"github.com/kinpass/kinpass/internal/bundle"
+	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/legacy/aries"
+	"github.com/kinpass/kinpass/internal/mirror"
 	"github.com/kinpass/kinpass/internal/qr"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/store/storetest"
@@ -67,6 +70,7 @@ func TestMain(m *testing.M) {
 		"isotime":   tool(isotimeTool),
 		"jwk":       tool(jwkTool),
 		"oldsystem": tool(oldSystemTool),
+		"spoil":     tool(spoilTool),
 	})
 }
 
@@ -119,6 +123,7 @@ func TestScripts(t *testing.T) {
 					"again":     againCmd,
 					"twist":     twistCmd,
 					"steal":     stealCmd,
+					"ends":      endsCmd,
 				},
 				Condition: func(cond string) (bool, error) { return cond == engine, nil },
 			})
@@ -529,6 +534,34 @@ func offlineCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// endsCmd runs a command without a network and compares its exit code:
+// "ends CODE kinpass ARGS...".
+func endsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: ends CODE COMMAND ARGS...")
+	}
+	want := args[0]
+	args = args[1:]
+	if wrap := namespace(); wrap != nil {
+		args = append(slices.Clone(wrap), args...)
+	} else {
+		ts.Setenv(dialEnv, "1")
+		defer ts.Setenv(dialEnv, "")
+	}
+	got := "0"
+	err := ts.Exec(args[0], args[1:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = strconv.Itoa(exit.ExitCode())
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("ended with %s, want %s", got, want)
+	}
+}
+
 // dialTool connects to the host of an address: "dial URL".
 func dialTool(args []string) error {
 	if os.Getenv(dialEnv) != "" {
@@ -607,6 +640,55 @@ func httpTool(args []string) error {
 		return fmt.Errorf("status %d", res.StatusCode)
 	}
 	return nil
+}
+
+// spoilTool makes something bad of a bundle: "spoil flip|missing|signer|half IN
+// OUT"; or an index of a mirror that has it: "spoil index IN OUT".
+func spoilTool(args []string) error {
+	data, err := os.ReadFile(args[1])
+	if err != nil {
+		return err
+	}
+	out := bytes.Clone(data)
+	var f *bundle.File
+	if bundle.IsFile(data) {
+		if f, err = bundle.Open(data); err != nil {
+			return err
+		}
+	}
+	switch args[0] {
+	case "flip":
+		out[len(out)*2/3] ^= 1
+	case "half":
+		out = out[:len(out)/2]
+	case "missing":
+		// The policies are gone, and the table of parts still names them.
+		part, ok := f.Part("policies")
+		if !ok {
+			return errors.New("there is no such part")
+		}
+		at := bytes.Index(data, part)
+		out = slices.Concat(data[:at], data[at+(len(part)+7)&^7:])
+	case "signer":
+		// All of it is right but for the key.
+		k, err := keys.New("stranger", keys.UseHub, keys.EdDSA, time.Now().AddDate(-1, 0, 0), time.Time{})
+		if err != nil {
+			return err
+		}
+		var parts []bundle.Part
+		for _, p := range f.Table {
+			part, _ := f.Part(p.Name)
+			parts = append(parts, bundle.Part{Name: p.Name, Bytes: part})
+		}
+		if out, err = bundle.Pack(f.Header, parts, k.Signer(f.KID)); err != nil {
+			return err
+		}
+	case "index":
+		if out, err = mirror.NewIndex(f, nil).Marshal(); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(args[2], out, 0o600)
 }
 
 // newbornTool writes birth.json and guardianship.json of a new family.

@@ -23,6 +23,7 @@ import (
 	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/mirror"
 	"github.com/kinpass/kinpass/internal/serve"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/vc"
@@ -256,6 +257,7 @@ type options struct {
 	loopback  bool                   // issuers on this machine may be called
 	bundles   time.Duration          // of a verifier: between two bundles; 0 means five minutes
 	publish   time.Duration          // of an issuer: between two publications of its shelf; 0 publishes each change at once
+	versions  mirror.Keep            // of a verifier: which bundles stay after a newer one
 	signIn    string                 // file about an organisation's sign-in
 	witnesses string                 // of an issuer: file about those who cosign its ledger's checkpoints
 	onlookers []issuer.LedgerWitness // more of them
@@ -378,13 +380,9 @@ func (h *home) build(r *running, s *serve.Server, pages *account.Pages, o option
 	if err != nil {
 		return err
 	}
-	var private []netip.Prefix
-	for _, p := range o.private {
-		n, err := netip.ParsePrefix(p)
-		if err != nil {
-			return usage{errors.New("--private-network takes a network such as 10.0.0.0/8")}
-		}
-		private = append(private, n)
+	private, err := o.privateNetworks()
+	if err != nil {
+		return err
 	}
 	source := &trustSource{home: h, from: o.trustList, anchor: o.anchor, clock: o.clock}
 	switch r.role {
@@ -415,26 +413,66 @@ func (h *home) build(r *running, s *serve.Server, pages *account.Pages, o option
 			guardian.Routes(s, pages, r.wallet)
 		}
 	case verifierRole:
-		anchors, aerr := h.anchors(o.anchor)
-		if aerr != nil {
-			return aerr
-		}
-		trustFrom := o.trustList
-		switch trustFrom {
-		case "":
-			trustFrom = h.path(trustFile)
-		case "none":
-			trustFrom = ""
-		}
-		policy := verifier.HTTPPolicy{Loopback: o.loopback, Private: private}
-		r.verifier, err = verifier.New(verifier.Config{DB: r.db, Ring: ring, Base: r.base, Now: o.clock, Log: o.log,
-			Anchors: anchors, TrustSource: trustFrom, HTTP: policy, Policies: o.policies})
+		r.verifier, err = h.verifierOn(r.db, ring, r.base, o)
 		if err == nil {
 			verifier.Routes(s, r.verifier)
 			border.Routes(s, pages, r.verifier)
 		}
 	}
 	return err
+}
+
+// privateNetworks reads --private-network.
+func (o *options) privateNetworks() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, p := range o.private {
+		n, err := netip.ParsePrefix(p)
+		if err != nil {
+			return nil, usage{errors.New("--private-network takes a network such as 10.0.0.0/8")}
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// verifierOn makes a verifier over an open database.
+func (h *home) verifierOn(db *store.DB, ring *keys.Ring, base string, o options) (*verifier.Verifier, error) {
+	anchors, err := h.anchors(o.anchor)
+	if err != nil {
+		return nil, err
+	}
+	private, err := o.privateNetworks()
+	if err != nil {
+		return nil, err
+	}
+	from := o.trustList
+	switch from {
+	case "":
+		from = h.path(trustFile)
+	case "none":
+		from = ""
+	}
+	return verifier.New(verifier.Config{DB: db, Ring: ring, Base: base, Now: o.clock, Log: o.log, Anchors: anchors, TrustSource: from,
+		HTTP: verifier.HTTPPolicy{Loopback: o.loopback, Private: private}, Policies: o.policies, Files: h.dir, Versions: o.versions})
+}
+
+// newVerifier opens the verifier's keys and database. The function that comes
+// back closes the database.
+func (h *home) newVerifier(ctx context.Context, o options) (*verifier.Verifier, func(), error) {
+	ring, err := h.ensureRing(verifierRole, keys.EdDSA)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := h.open(ctx, verifierRole)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := h.verifierOn(db, ring, "", o)
+	if err != nil {
+		db.Close()
+		return nil, nil, err
+	}
+	return v, func() { db.Close() }, nil
 }
 
 // background is what a service does between requests.
@@ -496,6 +534,8 @@ Put a reverse proxy with TLS in front of it and name the outside address with
 	f.StringArrayVar(&o.proxies, "trusted-proxy", nil, "network whose X-Forwarded-For is believed (can be repeated)")
 	f.StringArrayVar(&o.private, "private-network", nil, "issuer, verifier: network that is not public and yet called for status lists (can be repeated)")
 	f.StringVar(&o.policies, "policies", "", "verifier: directory of the country policies for bundles, a .json file each (default those that come with Kinpass, illustrative, not legal advice)")
+	f.DurationVar(&o.versions.All, "keep-bundles", 48*time.Hour, "verifier: how long every bundle stays after a newer one, so that posts fetch what changed")
+	f.DurationVar(&o.versions.Daily, "keep-daily-bundles", 60*24*time.Hour, "verifier: how long one bundle a day stays")
 	f.StringVar(&o.alg, "alg", keys.EdDSA, "algorithm of the signing key if one has to be made: EdDSA or ES256")
 	f.StringSliceVar(&o.offices, "offices", nil, "issuer: offices whose records it keeps, such as court,notary; their keys are made if they are missing (default $"+officesEnv+")")
 	f.DurationVar(&o.publish, "publish", 5*time.Minute, "issuer: how often what it publishes changes, at whole multiples of this; 0 shows each change at once")

@@ -95,6 +95,20 @@ func TestEngineDecides(t *testing.T) {
 	if code := webtest.Value[string](x, `engine.loadBundle(new Blob(['no bundle'])).then(() => '', (e) => e.code)`); code != "bundle-invalid" {
 		t.Errorf("what is no bundle: %q", code)
 	}
+	// A newer one comes as what changed.
+	if err := officer.Do(t.Context(), "POST", "/verifier/bundles", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	type transfer struct {
+		How       string
+		Bytes, Of int64
+	}
+	if c := webtest.Value[transfer](x, `engine.updateBundle().then(() => engine.status().transfer)`); c.How != "delta" || c.Bytes == 0 || 2*c.Bytes > c.Of {
+		t.Errorf("a newer bundle came as %+v", c)
+	}
+	if c := webtest.Value[transfer](x, `engine.updateBundle().then(() => engine.status().transfer)`); c.How != "unchanged" {
+		t.Errorf("the same bundle came as %+v", c)
+	}
 	if !webtest.Value[bool](x, `engine.status().ready && engine.anchorInfo().fingerprints.length === 1 && engine.anchorInfo().changed === false`) {
 		t.Error("not ready, or no anchor")
 	}

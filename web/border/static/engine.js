@@ -75,7 +75,8 @@ export const start = () => {
 
 // status says how things are, at once:
 // { ready, online, persisted, wasmMs, checkMs, go, problem: null|{code, detail},
-//   bundle: null|{id, sequence, version, signedAt, ageSeconds, trustList, issuers, lists, refused, policies, bytes} }
+//   bundle: null|{id, sequence, version, hub, signedAt, ageSeconds, oldestList, trustList, issuers, lists, refused, policies, bytes},
+//   transfer: null|{how: 'unchanged'|'delta'|'full', bytes, of, resumed, at} }: how the bundle came last
 export const status = () => {
   const i = state.info
   return {
@@ -86,6 +87,7 @@ export const status = () => {
     checkMs: state.checkMs,
     go: state.go,
     problem: state.problem,
+    transfer: state.transfer,
     bundle: i === null ? null : { ...i, version: i.sequence, ageSeconds: Math.max(0, Math.floor((Date.now() - Date.parse(i.signedAt)) / 1000)) }
   }
 }

@@ -20,6 +20,7 @@ let wasmMs = 0
 let checkMs = 0
 let play = null // the rehearsal
 let reached = null // whether the service answered when it was asked last
+let transfer = null // how the bundle came last: { how: 'unchanged' | 'delta' | 'full', bytes, of, resumed, at }
 
 class Refusal extends Error {
   constructor (fault) {
@@ -223,24 +224,128 @@ const askAnchor = async (accept) => {
   tell()
 }
 
-const take = (data) => alone(async () => {
-  await latest()
-  if (!loaded.anchor) refuse('anchor-missing', 'this device has no trust anchor yet', 'connect to the network once')
-  const out = ask('take', data, Date.now())
+// inForce keeps what Go has put in force: out is what it gave, data the bundle.
+const inForce = async (out, data) => {
   const got = JSON.parse(out.value)
   if (out.known) await kept('bundle', { bundle: { data: data.buffer, known: out.known }, clock: Date.parse(got.signedAt) })
   info = got
   problem = null
   tell()
   return got
+}
+
+const take = (data) => alone(async () => {
+  await latest()
+  if (!loaded.anchor) refuse('anchor-missing', 'this device has no trust anchor yet', 'connect to the network once')
+  // A file from a stick may be what changed since the bundle of this device.
+  const change = data.length > 4 && String.fromCharCode(...data.subarray(0, 4)) === 'KPD2'
+  const out = change ? ask('patch', data, Date.now()) : ask('take', data, Date.now())
+  return inForce(out, change ? out.data : data)
 })
 
-// refresh asks for the anchor, the time and the newest bundle.
+// patch makes the newest bundle of what changed since the one of this device.
+const patch = (delta, from) => alone(async () => {
+  await latest()
+  if (!info || info.id !== from) return null // another page was faster
+  const out = ask('patch', delta, Date.now())
+  return inForce(out, out.data)
+})
+
+// download fetches a large file. What breaks off goes on where it was, as long as
+// something comes; a server that knows no ranges sends all of it again.
+const download = async (address) => {
+  let parts = []
+  let length = 0
+  let tag = ''
+  let resumed = 0
+  for (let failed = 0; ;) {
+    const before = length
+    const stop = new AbortController()
+    let watch = setTimeout(() => stop.abort(), patience)
+    try {
+      const headers = length ? { Range: `bytes=${length}-`, ...(tag ? { 'If-Range': tag } : {}) } : {}
+      const response = await fetch(address, { cache: 'no-store', credentials: 'omit', headers, signal: stop.signal })
+      reached = true
+      const on = response.status === 206 && (response.headers.get('Content-Range') || '').startsWith(`bytes ${length}-`)
+      if (response.status === 416 || (response.status === 206 && !on)) {
+        parts = []
+        length = 0
+        throw new Error('another file')
+      }
+      if (!response.ok) return { response, bytes: null }
+      if (on) resumed = length
+      else { parts = []; length = 0 }
+      tag = response.headers.get('ETag') || ''
+      if (tag.startsWith('W/')) tag = ''
+      const reader = response.body.getReader()
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (done) break
+        clearTimeout(watch)
+        watch = setTimeout(() => stop.abort(), patience)
+        parts.push(value)
+        length += value.length
+      }
+      const bytes = new Uint8Array(length)
+      let at = 0
+      for (const part of parts) { bytes.set(part, at); at += part.length }
+      return { response, bytes, resumed }
+    } catch (e) {
+      if (length > before) failed = 0
+      if (++failed >= 3) {
+        reached = false
+        tell()
+        refuse('offline', 'the service does not answer', 'the check goes on with the bundle of this device')
+      }
+      await new Promise((resolve) => setTimeout(resolve, 500 * failed))
+    } finally {
+      clearTimeout(watch)
+    }
+  }
+}
+
+// newest asks what the newest bundle is; null where the service does not say.
+const newest = async () => {
+  const { response, body } = await request('/bundle/manifest', 'no-cache')
+  if (!response.ok) return null
+  try { return JSON.parse(new TextDecoder().decode(body)) } catch (e) { return null }
+}
+
+const came = (how, bytes, of, resumed = 0) => {
+  transfer = { how, bytes, of, resumed, at: Date.now() }
+  tell()
+}
+
+// refresh asks for the anchor, the time and the newest bundle: what changed since
+// that of this device if there is such a file and it leads there, and the whole
+// bundle otherwise. What comes is verified in any case; the list of what there is
+// is only believed for saving a transfer.
 const refresh = async () => {
   await askAnchor(false)
-  const { response, body } = await request('/bundle', 'no-cache')
+  const index = await newest()
+  const have = info
+  if (index && have && index.id === have.id && !problem) {
+    came('unchanged', 0, index.size)
+    return { ...have, new: false }
+  }
+  if (index && have && !problem && index.hub === have.hub &&
+      (index.onDemand || (index.deltas || []).some((d) => d.from === have.sequence && d.to === index.sequence))) {
+    try {
+      const { response, body } = await request(`/bundles/delta/${have.sequence}-${index.sequence}.kpd`, 'no-store')
+      if (response.ok) {
+        const got = await patch(new Uint8Array(body), have.id)
+        if (got) {
+          came('delta', body.byteLength, index.size)
+          return got
+        }
+      }
+    } catch (e) { /* the whole bundle says what is wrong, if anything is */ }
+  }
+  const { response, bytes, resumed } = await download('/bundle')
   if (!response.ok) refuse('bundle-unavailable', 'the service has no bundle now', 'try again later')
-  return take(new Uint8Array(body))
+  const got = await take(bytes)
+  came('full', bytes.length, bytes.length, resumed)
+  return got
 }
 
 // forgetRecords deletes the records whose time is over.
@@ -356,7 +461,7 @@ const calls = {
 
 const faultOf = (e) => e instanceof Refusal ? e.fault : { code: 'device', detail: String(e && e.message || e) }
 
-const state = () => ({ info, anchors, problem, reached, wasmMs, checkMs, go: kp ? kp.go : '' })
+const state = () => ({ info, anchors, problem, reached, transfer, wasmMs, checkMs, go: kp ? kp.go : '' })
 
 const tell = () => postMessage({ state: state() })
 

@@ -57,6 +57,23 @@ func main() {
 			return out, err
 		}),
 
+		// patch(delta, now): take, of what changed since the bundle in force; data is
+		// the new bundle, a Uint8Array.
+		"patch": function(func(args []js.Value) (map[string]any, error) {
+			file, i, known, err := p.Patch(data(args[0]), time.UnixMilli(int64(args[1].Float())))
+			if err != nil {
+				return nil, err
+			}
+			out, err := value(i)
+			if known != nil {
+				out["known"] = string(known)
+			}
+			bytes := js.Global().Get("Uint8Array").New(len(file))
+			js.CopyBytesToJS(bytes, file)
+			out["data"] = bytes
+			return out, err
+		}),
+
 		// restore(bundle, known): what was kept.
 		"restore": function(func(args []js.Value) (map[string]any, error) {
 			i, err := p.Restore(data(args[0]), []byte(args[1].String()))
