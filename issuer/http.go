@@ -55,6 +55,7 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/credentials/:id/revoke", h.change(i.Revoke), staff)
 	e.POST("/credentials/:id/suspend", h.change(i.Suspend), staff)
 	e.POST("/credentials/:id/confirm-suspension", h.change(i.ConfirmSuspension), staff)
+	e.POST("/credentials/:id/erase", h.change(i.Erase), staff)
 	e.GET("/suspensions", h.suspensions, staff)
 	e.POST("/credentials/:id/reinstate", h.change(i.Reinstate), staff)
 	e.POST("/overrides", h.addOverride, staff)

@@ -127,6 +127,7 @@ func TestRoles(t *testing.T) {
 		"correct birth":         {"POST", "/births/" + b + "/corrections", func() string { return "{}" }, want{"rita": 422}},
 		"release":               {"POST", "/births/" + b + "/release", func() string { return `{"decision":"issue"}` }, want{"rita": 409}},
 		"reinstate":             {"POST", "/credentials/" + credential + "/reinstate", func() string { return `{"reason":"resolved"}` }, want{"rita": 200, "carla": 200, "paula": 200}},
+		"erase":                 {"POST", "/credentials/" + credential + "/erase", func() string { return `{"reason":"request"}` }, want{"rita": 409}},
 		"revoke":                {"POST", "/credentials/" + credential + "/revoke", func() string { return `{"reason":"fraud"}` }, want{"rita": 202, "carla": 202}},
 	} {
 		for _, who := range []string{"rita", "carla", "paula", "audra"} {

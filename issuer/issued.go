@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -64,7 +63,7 @@ func (i *Issuer) issuedList(ctx context.Context, x *issuedShelf, n int64, maxAge
 	now := i.now()
 	last, has := x.signed[n]
 	err := i.followIssued(ctx, x, n, maxAge)
-	if errors.Is(err, ErrNoSuchStatusList) {
+	if notPublished(err) {
 		delete(x.lists, n)
 		delete(x.signed, n)
 		return signedList{}, err
@@ -98,10 +97,8 @@ func (i *Issuer) followIssued(ctx context.Context, x *issuedShelf, n int64, maxA
 			return err
 		}
 	}
-	if x.lists[n] == nil {
-		if err := x.begin(ctx, i.store, n); err != nil {
-			return err
-		}
+	if err := x.begin(ctx, i.store, n); err != nil {
+		return err
 	}
 	var to slot
 	if x.live || i.cfg.Publish == 0 {
@@ -138,14 +135,24 @@ func (x *issuedShelf) load(ctx context.Context, st *Store) error {
 			return err
 		}
 	}
-	x.lists, x.cursor, x.saved, x.signed, x.loaded = lists, cut, cut, map[int64]signedList{}, true
+	erased, err := st.erasedPlaces(ctx)
+	if err != nil {
+		return err
+	}
+	x.lists, x.signed = lists, map[int64]signedList{}
+	for _, p := range erased {
+		if err := x.take(ctx, st, p, slot{live: true}); err != nil {
+			return err
+		}
+	}
+	x.cursor, x.saved, x.loaded = cut, cut, true
 	return nil
 }
 
-// begin makes the empty set of a list that is there.
+// begin makes the empty set of a list that is published and has none.
 func (x *issuedShelf) begin(ctx context.Context, st *Store, n int64) error {
-	size, err := st.listSize(ctx, n)
-	if err != nil {
+	size, _, err := st.listed(ctx, n)
+	if err != nil || x.lists[n] != nil {
 		return err
 	}
 	x.lists[n], err = status.New(max((size+7)/8*8, status.MinSize))
@@ -195,8 +202,8 @@ func (x *issuedShelf) take(ctx context.Context, st *Store, p issuedPlace, to slo
 	}
 	if x.lists[p.list] == nil {
 		err := x.begin(ctx, st, p.list)
-		if errors.Is(err, ErrNoSuchStatusList) {
-			return nil // it ended
+		if notPublished(err) {
+			return nil
 		}
 		if err != nil {
 			return err

@@ -152,6 +152,9 @@ type Config struct {
 	// Fetch calls public addresses over https only.
 	Fetch    didweb.Config
 	ListSize int64 // entries of a status list; default 1<<20
+	// Retain is how long a status list is published after the quarter in which its
+	// last credential ends; then what it was made from is deleted. Default 90 days.
+	Retain time.Duration
 	// Publish is how often the shelf changes: at whole multiples of it since 1970,
 	// in whole seconds, it shows what was decided until then, and is signed anew
 	// whether something was or not. 0 shows each change at once.
@@ -212,6 +215,9 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	if !goodPublish(cfg.Publish) {
 		return nil, errPublish
+	}
+	if cfg.Retain == 0 {
+		cfg.Retain = 90 * 24 * time.Hour
 	}
 	if cfg.Refresh == 0 {
 		cfg.Refresh = 5 * time.Minute

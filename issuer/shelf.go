@@ -20,6 +20,7 @@ import (
 // Faults of the shelf.
 var (
 	ErrNoSuchStatusList = fault.New(fault.NotFound, "no-such-status-list", "there is no such status list")
+	ErrListEnded        = fault.New(fault.NotFound, "status-list-ended", "this status list is published no more: all credentials on it ended long ago")
 	ErrNoTrustList      = fault.New(fault.NotFound, "no-trust-list", "this issuer publishes no trust list")
 	ErrNoSuchSchema     = fault.New(fault.NotFound, "no-such-schema", "there is no such schema")
 	ErrNoSuchVct        = fault.New(fault.NotFound, "no-such-vct", "there is no such type of SD-JWT VC")
@@ -271,6 +272,7 @@ type shelf struct {
 // and signed, so that many requests for a changed list sign it once.
 type shelfList struct {
 	mu     sync.Mutex
+	until  time.Time               // when it is published no more
 	slot   slot                    // that the bits show
 	cursor int64                   // last change that is in the bits
 	bits   map[string]*status.List // by purpose; nil until read
@@ -336,7 +338,7 @@ func (i *Issuer) signedList(ctx context.Context, x *shelf, form string, n int64,
 		err = l.follow(ctx, i.store, n, s)
 	}
 	if err != nil {
-		if errors.Is(err, ErrNoSuchStatusList) {
+		if notPublished(err) {
 			x.drop(n)
 			return signedList{}, err
 		}
@@ -360,6 +362,11 @@ func (i *Issuer) signedList(ctx context.Context, x *shelf, form string, n int64,
 	}
 	l.signed[form] = fresh
 	return fresh, nil
+}
+
+// notPublished reports whether there is no such list, or none any more.
+func notPublished(err error) bool {
+	return errors.Is(err, ErrNoSuchStatusList) || errors.Is(err, ErrListEnded)
 }
 
 // list gives the list with this number, unread if it is new.
@@ -408,7 +415,7 @@ func (l *shelfList) follow(ctx context.Context, st *Store, n int64, to slot) err
 		return nil // whoever asked read the time before another did
 	}
 	if l.bits == nil {
-		size, err := st.listSize(ctx, n)
+		size, until, err := st.listed(ctx, n)
 		if err != nil {
 			return err
 		}
@@ -424,7 +431,10 @@ func (l *shelfList) follow(ctx context.Context, st *Store, n int64, to slot) err
 		if l.tokens, err = status.NewTokens(2, size); err != nil {
 			return err
 		}
-		l.bits, l.cursor = bits, 0
+		l.bits, l.cursor, l.until = bits, 0, until
+	}
+	if !st.now().Before(l.until) {
+		return ErrListEnded
 	}
 	flips, err := st.flips(ctx, n, l.cursor, to.changes)
 	if err != nil {
@@ -585,6 +595,17 @@ func (i *Issuer) Refresh(ctx context.Context) error {
 	return errors.Join(failed, i.issued.save(ctx, i.store))
 }
 
+// retire deletes what is kept of lists that are published no more.
+func (i *Issuer) retire(ctx context.Context) {
+	n, err := i.store.retire(ctx)
+	if err != nil && ctx.Err() == nil {
+		i.log.Error("old status lists not deleted", "code", fault.As(err).Code)
+	}
+	if n > 0 {
+		i.log.Info("old status lists deleted", "lists", n)
+	}
+}
+
 // Run finishes reservations that somebody left behind and keeps the status lists
 // signed until ctx is done. What goes wrong is logged and tried again.
 func (i *Issuer) Run(ctx context.Context) {
@@ -599,6 +620,7 @@ func (i *Issuer) Run(ctx context.Context) {
 		i.recoverOld(ctx)
 		i.expireSuspensions(ctx)
 		i.keepSearchable(ctx)
+		i.retire(ctx)
 		if err := i.Refresh(ctx); err != nil && ctx.Err() == nil {
 			i.log.Error("status lists not signed", "error", fmt.Sprintf("%T", err))
 		}

@@ -323,9 +323,9 @@ func statusCommitment(salt []byte, credential, act string, at time.Time) ([]byte
 
 // activeLists gives the status lists of a slot on which a credential can be in
 // force then, by number. A list ends with the quarter in which its credentials
-// expire.
+// expire, and is published for Config.Retain more, for those who look back.
 func (s *Store) activeLists(ctx context.Context, of slot) ([]int64, error) {
-	rs, err := s.db.QueryContext(ctx, `SELECT id FROM status_lists WHERE quarter >= $1 AND id <= $2 ORDER BY id`, quarter(of.at), of.lists)
+	rs, err := s.db.QueryContext(ctx, `SELECT id FROM status_lists WHERE quarter >= $1 AND id <= $2 ORDER BY id`, quarter(of.at.Add(-s.retain)), of.lists)
 	if err != nil {
 		return nil, err
 	}
@@ -339,17 +339,6 @@ func (s *Store) activeLists(ctx context.Context, of slot) ([]int64, error) {
 		out = append(out, id)
 	}
 	return out, rs.Err()
-}
-
-// listSize gives the number of entries of a status list, or
-// ErrNoSuchStatusList.
-func (s *Store) listSize(ctx context.Context, list int64) (int64, error) {
-	var size int64
-	err := s.db.QueryRowContext(ctx, `SELECT size FROM status_lists WHERE id = $1`, list).Scan(&size)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, ErrNoSuchStatusList
-	}
-	return size, err
 }
 
 // flip is one change of one bit.
