@@ -40,6 +40,7 @@ func TestAttackerWithEverything(t *testing.T) {
 	}{
 		{"mints with a key that was cut off, dated now", (*attacked).mintAfterCutOff, "verifier", check.CodeIssuerKeyRevoked},
 		{"mints with a key that was cut off, dated before", (*attacked).mintBeforeCutOff, "verifier", check.CodeIssuerKeyUnproven},
+		{"mints, dates it before the cut-off and logs it afterwards", (*attacked).mintAndLogLate, "verifier", check.CodeIssuerKeyUnproven},
 		{"mints at the place of a credential that was shown there", (*attacked).reusePlace, "verifier", check.CodeStatusIndexReused},
 		{"logs something under an hour of last week", (*attacked).dateBack, "auditor", "hour-backdated"},
 		{"takes an entry out of the log", (*attacked).rewrite, "auditor", "split-view!"},
@@ -273,6 +274,31 @@ func faultCode(err error) string {
 // family's own), and shows them at a border that remembers what was before.
 func (x *attacked) mint(issued time.Time, index string, before check.History) {
 	x.Helper()
+	x.show(x.minted(issued, index), before, nil)
+}
+
+// forged is what the attacker shows: papers and the holder's key that they name.
+type forged struct {
+	holder *keys.Key
+	id     string
+	jwts   []string
+}
+
+func (x *attacked) show(f forged, before check.History, proofs []check.LogProof) {
+	x.Helper()
+	at := now().UTC()
+	text, err := presentAs(f.holder.Signer(did.KeyID(f.id)), f.id, f.jwts, at)
+	x.must(err)
+	d, _, err := check.Check(text, x.p.bundle.Bundle, check.Facts{Proofs: proofs}, before, at)
+	x.must(err)
+	x.by, x.as = "verifier", strings.Join(d.Codes(), " ")
+	if d.Colour == check.Green {
+		x.by = ""
+	}
+}
+
+func (x *attacked) minted(issued time.Time, index string) forged {
+	x.Helper()
 	shown, err := x.p.present(x.Context())
 	x.must(err)
 	_, jwts, err := credentialsOf(shown.Presentation)
@@ -298,15 +324,7 @@ func (x *attacked) mint(issued time.Time, index string, before check.History) {
 			}
 		}))
 	}
-	at := now().UTC()
-	text, err := presentAs(holder.Signer(did.KeyID(id)), id, minted, at)
-	x.must(err)
-	d, _, err := check.Check(text, x.p.bundle.Bundle, check.Facts{}, before, at)
-	x.must(err)
-	x.by, x.as = "verifier", strings.Join(d.Codes(), " ")
-	if d.Colour == check.Green {
-		x.by = ""
-	}
+	return forged{holder, id, minted}
 }
 
 // resign changes a credential and signs it with the issuer's key.
@@ -348,6 +366,47 @@ func (x *attacked) mintAfterCutOff() {
 func (x *attacked) mintBeforeCutOff() {
 	x.cutOff(now().Add(-time.Minute))
 	x.mint(now().Add(-time.Hour), "4711", check.History{})
+	x.only(check.CodeIssuerKeyUnproven)
+}
+
+// mintAndLogLate has the ledger commit to what was minted, in its place after the
+// cut-off, whatever the papers say of their date. The proof holds and is no help.
+func (x *attacked) mintAndLogLate() {
+	x.cutOff(now().Add(-time.Minute))
+	f := x.minted(now().Add(-time.Hour), "")
+	salt := [tlog.SaltSize]byte{5}
+	var payloads [][]byte
+	x.must(x.db.Write(x.Context(), func(tx *sql.Tx) error {
+		for _, jwt := range f.jwts {
+			j, err := vc.SplitJWS(jwt)
+			if err != nil {
+				return err
+			}
+			payloads = append(payloads, j.PayloadUnverified())
+			hash := tlog.Commit(salt, j.PayloadUnverified())
+			if _, err := tx.Exec(`INSERT INTO commitments (credential_id, kind, salt, hash, created) VALUES ($1, 'issued', $2, $3, $4)`,
+				uuid.NewString(), salt[:], hash[:], store.Micros(now().Add(-time.Hour))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	entries := x.log()
+	c, err := x.p.issuer.issuer.Checkpoint(x.Context())
+	x.must(err)
+	_, r, _ := x.history(entries)
+	var proofs []check.LogProof
+	for n, payload := range payloads {
+		at := len(entries) - len(payloads) + n
+		proof, err := tlog.Prove(int64(at), c.Body, r)
+		x.must(err)
+		p := check.LogProof{Entry: entries[at], Salt: salt[:], Proof: string(proof)}
+		if _, _, err := p.Shows(x.policy(), payload); err != nil {
+			x.Fatal("the proof does not hold: ", err)
+		}
+		proofs = append(proofs, p)
+	}
+	x.show(f, check.History{}, proofs)
 	x.only(check.CodeIssuerKeyUnproven)
 }
 
