@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -57,6 +58,10 @@ type usage struct{ error }
 func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if slices.Contains(args, "check") {
+		// It ends before collecting garbage would pay: a tenth of its time.
+		debug.SetGCPercent(400)
+	}
 	root := newRoot()
 	root.SetArgs(args)
 	ran, err := execute(ctx, root, args)
