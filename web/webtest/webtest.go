@@ -4,8 +4,9 @@
 //
 // Chromium is taken from $KINPASS_CHROMIUM or from where Debian puts it; test.sh
 // installs it. Without it those tests are skipped, or fail when
-// KINPASS_REQUIRE_BROWSER=1. Pictures of the pages go to $KINPASS_SCREENSHOTS,
-// or kinpass-screenshots in the directory for temporary files.
+// KINPASS_REQUIRE_BROWSER=1. Pictures of all pages go to the directory
+// $KINPASS_SCREENSHOTS; without it only those of pages that fail are taken, into
+// kinpass-screenshots in the directory for temporary files.
 package webtest
 
 import (
@@ -36,6 +37,9 @@ import (
 //
 //go:embed axe.min.js
 var axe string
+
+// pictures names the directory for pictures of all pages.
+const pictures = "KINPASS_SCREENSHOTS"
 
 // Size is a screen.
 type Size struct {
@@ -79,13 +83,69 @@ type Browser struct {
 	ctx context.Context
 }
 
-// Open starts a Chromium that ends with the test. More flags are of the form
-// "name" or "name=value".
+// shared is the browser that the tests of a package have in common.
+var shared struct {
+	sync.Mutex
+	wanted bool
+	ctx    context.Context
+	end    func()
+}
+
+// Main runs the tests of a package with one Chromium for all of them that need
+// none of their own, and gives the status to exit with: starting one takes longer
+// than most of what is then done in it. It is for TestMain. Tabs share nothing,
+// whichever browser they are in.
+func Main(m *testing.M) int {
+	shared.wanted = true
+	defer func() {
+		if shared.end != nil {
+			shared.end()
+		}
+	}()
+	return m.Run()
+}
+
+// Open gives a Chromium: that of Main if the package has one, and with more
+// flags, of the form "name" or "name=value", one that ends with the test.
 func Open(t testing.TB, flags ...string) *Browser {
 	t.Helper()
+	program := find(t)
+	shared.Lock()
+	defer shared.Unlock()
+	if len(flags) > 0 || !shared.wanted {
+		ctx, end, err := start(program, flags)
+		if err != nil {
+			t.Fatal("Chromium does not start: ", err)
+		}
+		t.Cleanup(end)
+		return &Browser{t, ctx}
+	}
+	if shared.ctx != nil && shared.ctx.Err() != nil { // it broke down
+		shared.end()
+		shared.ctx, shared.end = nil, nil
+	}
+	if shared.ctx == nil {
+		ctx, end, err := start(program, nil)
+		if err != nil {
+			t.Fatal("Chromium does not start: ", err)
+		}
+		shared.ctx, shared.end = ctx, end
+	}
+	return &Browser{t, shared.ctx}
+}
+
+// start starts a Chromium that runs until end is called.
+func start(program string, flags []string) (ctx context.Context, end func(), err error) {
+	dir, err := os.MkdirTemp("", "kinpass-chromium-")
+	if err != nil {
+		return nil, nil, err
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(find(t)), chromedp.UserDataDir(t.TempDir()),
-		chromedp.DisableGPU, chromedp.Flag("hide-scrollbars", true))
+		chromedp.ExecPath(program), chromedp.UserDataDir(dir),
+		chromedp.DisableGPU, chromedp.Flag("hide-scrollbars", true),
+		// A process less that starts, and none that waits for a page that may come.
+		chromedp.Flag("in-process-gpu", true),
+		chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,SpareRendererForSitePerProcess,MediaRouter,OptimizationHints"))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // it refuses root otherwise
 	}
@@ -97,14 +157,18 @@ func Open(t testing.TB, flags ...string) *Browser {
 			options = append(options, chromedp.Flag(name, true))
 		}
 	}
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal("Chromium does not start: ", err)
+	outer, endOuter := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, endInner := chromedp.NewContext(outer)
+	end = func() {
+		endInner()
+		endOuter()
+		os.RemoveAll(dir)
 	}
-	return &Browser{t, ctx}
+	if err := chromedp.Do(ctx); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return ctx, end, nil
 }
 
 // Tab is a page in a browser of its own: it shares no cookies with others.
@@ -222,7 +286,10 @@ const ready = `document.readyState === 'complete' && document.body !== null && d
 // fragment of the same page is opened anew, too.
 func (x *Tab) Go(address string) {
 	x.t.Helper()
-	x.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(address))
+	if strings.Contains(address, "#") {
+		x.Do(chromedp.Navigate("about:blank"))
+	}
+	x.Do(chromedp.Navigate(address))
 	x.Wait(ready)
 }
 
@@ -327,12 +394,18 @@ type finding struct {
 	Nodes            []struct{ HTML string }
 }
 
-// Look takes a picture of the page and fails the test for what keeps people from
-// using it.
+// Look fails the test for what keeps people from using the page, with a picture
+// of it. Where pictures are wanted ($KINPASS_SCREENSHOTS) it takes one anyway.
 func (x *Tab) Look(name string) {
 	x.t.Helper()
-	file := x.picture(name)
+	file := ""
+	if os.Getenv(pictures) != "" {
+		file = x.picture(name)
+	}
 	for _, f := range x.Findings() {
+		if file == "" {
+			file = x.picture(name)
+		}
 		x.t.Errorf("%s: %s\n  see %s", name, f, file)
 	}
 }
@@ -348,9 +421,11 @@ func (x *Tab) Findings() []string {
 		Wide      bool
 		Lang, Dir string
 	}
-	Value[int](x, axe+`; 0`)
+	if !Value[bool](x, `typeof axe !== 'undefined'`) {
+		Value[int](x, axe+`; 0`)
+	}
 	found := Value[looks](x, `(async () => {
-		const r = await axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+		const r = await axe.run(document, { resultTypes: ['violations'], selectors: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
 		return {
 			findings: r.violations.map((v) => ({ id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.map((n) => ({ html: n.html })) })),
 			wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
@@ -483,7 +558,7 @@ func (x *Tab) Offline(is bool) {
 
 // save writes a file into the folder of pictures and gives its name.
 func (x *Tab) save(name, ending string, data []byte) (string, error) {
-	dir := os.Getenv("KINPASS_SCREENSHOTS")
+	dir := os.Getenv(pictures)
 	if dir == "" {
 		dir = filepath.Join(os.TempDir(), "kinpass-screenshots")
 	}

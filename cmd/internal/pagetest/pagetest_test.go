@@ -106,3 +106,5 @@ func codeIn(t *testing.T, x *webtest.Tab, selector string) string {
 	}
 	return text
 }
+
+func TestMain(m *testing.M) { os.Exit(webtest.Main(m)) }
