@@ -183,6 +183,7 @@ run_tests() {
 			# shellcheck disable=SC2046
 			go test -shuffle=on -timeout 15m $(go list ./... | grep -E "$plain") || status=$?
 			go test -shuffle=on -timeout 15m -run 'Import|Killed' ./issuer || status=$?
+			go test -shuffle=on -timeout 15m -run 'Sizes' ./verifier/check || status=$?
 			go test -race "$unraced" -shuffle=on -timeout 15m -run AtOnce ./internal/rdf || status=$?
 		else
 			go test -race "$unraced" -shuffle=on "$@" || status=$?

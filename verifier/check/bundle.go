@@ -109,6 +109,7 @@ type Bundle struct {
 	over     map[listName][]override
 	issued   map[listName]*statusList // by the list whose places were given out
 	dated    []List
+	evidence map[string]string // by issuer, as the directory has it
 	survive  map[string][]byte // by kid
 	states   map[string]bool   // DIDs that hold a role of the State
 	consents map[string]bool   // DIDs that host the status of travel consents
@@ -194,7 +195,8 @@ func Open(data []byte, anchors vc.Anchors) (*Bundle, error) {
 
 func newBundle(trust *vc.TrustList) *Bundle {
 	return &Bundle{Trust: trust, keys: map[string]*issuerKey{}, lists: map[listName]*statusList{}, over: map[listName][]override{},
-		issued: map[listName]*statusList{}, survive: map[string][]byte{}, states: map[string]bool{}, consents: map[string]bool{}}
+		issued: map[listName]*statusList{}, survive: map[string][]byte{}, evidence: map[string]string{},
+		states: map[string]bool{}, consents: map[string]bool{}}
 }
 
 // File gives the file that was opened.

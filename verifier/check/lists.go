@@ -126,6 +126,7 @@ func (b *Bundle) addLists() (parts int, err error) {
 			return 0, ErrBundle.With(err)
 		}
 		shelves[s.DID] = true
+		b.evidence[s.DID] = s.Evidence
 		// The sets that were not given to a list yet, of revoked or suspended
 		// places and of those given out.
 		sets, named, err := b.openSets(partSets + s.DID)
