@@ -267,6 +267,7 @@ type verified struct {
 	Sequence int64           `json:"sequence"`
 	Good     bool            `json:"good"`
 	Checks   []verifiedCheck `json:"checks"`
+	Shelves  []shelfResult   `json:"shelves,omitempty"`
 }
 
 type verifiedCheck struct {
@@ -277,12 +278,19 @@ type verifiedCheck struct {
 func newBundleVerify(h *home) *cobra.Command {
 	var anchor string
 	var asJSON bool
+	var from shelves
 	c := &cobra.Command{
 		Use:   "verify [FILE]",
 		Short: "Verify a bundle: anchors, trust list, hub, manifest and every part; offline",
 		Long: `Verifies a bundle (default DATA/border.kpb) from the anchors down and says what
 was checked. That shows that the hub signed it, and that each list in it was signed
-by its issuer as far as the hub says.`,
+by its issuer as far as the hub says.
+
+With --shelf the issuers' own signed lists are fetched and compared with what the
+bundle says of them, place by place, and with the digests of the lists that the hub
+used. A hub that put something else into a bundle is proved wrong (exit code 5).
+Lists that were published anew since prove nothing (exit code 1); --lists DIR takes
+lists that somebody kept, one signed list in a file.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			data, err := h.bundleData(args)
@@ -311,17 +319,33 @@ by its issuer as far as the hub says.`,
 			say("manifest", "bundle %s, number %d, signed %s, %s ago", b.ID, b.Sequence, b.CreatedAt.Format(time.RFC3339), rounded(int64(now().Sub(b.CreatedAt)/time.Second)))
 			say("parts", "%d parts, %s, each as it was signed", len(f.Table), kilobytes(int64(len(data))))
 			say("lists", "%d lists, %d left out by the hub", len(b.Lists()), b.RefusedLists)
-			return jsonOrText(c, asJSON, v, func(w io.Writer) {
+			if from.dir != "" || from.fetch {
+				if v.Shelves, err = from.compare(c.Context(), b); err != nil {
+					return err
+				}
+			}
+			verdict := judge(v.Shelves)
+			v.Good = verdict == nil
+			if err := jsonOrText(c, asJSON, v, func(w io.Writer) {
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 				for _, x := range v.Checks {
 					fmt.Fprintf(t, "good\t%s\t%s\n", x.What, visible(x.Said))
 				}
 				t.Flush()
-			})
+				for i := range v.Shelves {
+					v.Shelves[i].print(w)
+				}
+			}); err != nil {
+				return err
+			}
+			return verdict
 		},
 	}
 	fl := c.Flags()
 	fl.StringVar(&anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
+	fl.BoolVar(&from.fetch, "shelf", false, "fetch the issuers' signed lists and compare them with the bundle")
+	fl.StringVar(&from.dir, "lists", "", "directory of signed lists that were kept, to compare with the bundle")
+	fl.BoolVar(&from.loopback, "allow-loopback", false, "with --shelf: issuers on this machine may be called, over http")
 	fl.BoolVar(&asJSON, "json", false, "print what was checked as JSON")
 	return c
 }
