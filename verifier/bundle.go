@@ -158,11 +158,7 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 		r.Policies = append(r.Policies, fmt.Sprintf("%s/%d", x.ID, x.Version))
 	}
 	for _, l := range lists {
-		if l.over != "" {
-			p.Overrides = append(p.Overrides, l.credential)
-		} else {
-			p.StatusLists = append(p.StatusLists, l.credential)
-		}
+		l.into(&p)
 	}
 	file, err := p.Sign(hub)
 	if err != nil {
@@ -212,6 +208,18 @@ func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
 	}
 	v.keep(made)
 	return made, nil
+}
+
+// into puts a list where a bundle has it.
+func (h held) into(p *check.BundlePayload) {
+	switch {
+	case h.over != "":
+		p.Overrides = append(p.Overrides, h.credential)
+	case h.issued:
+		p.Issued = append(p.Issued, h.credential)
+	default:
+		p.StatusLists = append(p.StatusLists, h.credential)
+	}
 }
 
 // keep makes b the bundle to check with, unless a newer one is.
@@ -667,7 +675,7 @@ func parseIndex(data []byte, below string) ([]string, error) {
 		}
 		// A Token Status List says nothing that the bitstring lists of the same
 		// indexes do not say: the bundle carries each answer once.
-		if !strings.HasPrefix(name, "token/") && !strings.HasPrefix(name, vc.PurposeIssued+"/") {
+		if !strings.HasPrefix(name, "token/") {
 			kept = append(kept, u)
 		}
 	}
@@ -716,7 +724,7 @@ func (s *shelf) openOverride(compact, url string, fresh bool) (held, error) {
 		return held{url: url}, err
 	}
 	role := about.key.Role
-	if role != vc.RoleCourt && (role != vc.RoleProtection || about.purpose != vc.PurposeSuspension) {
+	if h.issued || role != vc.RoleCourt && (role != vc.RoleProtection || about.purpose != vc.PurposeSuspension) {
 		return held{url: url}, ErrListSigner
 	}
 	for i := range s.trust.Issuers {
@@ -783,7 +791,7 @@ func (s *shelf) verify(compact, url string, fresh bool) (held, subject, error) {
 	}
 	switch {
 	case c.Issuer != s.issuer.DID, len(c.Type) != 2, !c.Is(vc.TypeStatusList), c.ID != "" && c.ID != url, said.Type != "BitstringStatusList",
-		said.Purpose != vc.PurposeRevocation && said.Purpose != vc.PurposeSuspension:
+		said.Purpose != vc.PurposeRevocation && said.Purpose != vc.PurposeSuspension && said.Purpose != vc.PurposeIssued:
 		return held{}, subject{}, ErrList
 	}
 	if fresh {
@@ -791,6 +799,6 @@ func (s *shelf) verify(compact, url string, fresh bool) (held, subject, error) {
 			return held{}, subject{}, ErrList.With(err)
 		}
 	}
-	return held{url: url, issuer: s.issuer.DID, validFrom: c.ValidFrom, until: c.ValidTo, credential: compact},
+	return held{url: url, issuer: s.issuer.DID, validFrom: c.ValidFrom, until: c.ValidTo, issued: said.Purpose == vc.PurposeIssued, credential: compact},
 		subject{strings.TrimSuffix(said.ID, "#list"), said.Purpose, key}, nil
 }

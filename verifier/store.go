@@ -22,6 +22,7 @@ type held struct {
 	validFrom   time.Time
 	until       time.Time // read from the credential, not stored
 	over        string    // DID of the issuer whose list it overrides; read from the credential, too
+	issued      bool      // says which places were given out; read from the credential, too
 	credential  string    // vc+jwt
 }
 

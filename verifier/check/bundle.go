@@ -378,9 +378,19 @@ func (a *answer) neverIssued(validFrom time.Time) bool {
 	return a.absent && validFrom.Before(a.snapshot)
 }
 
-// newer reports that the place was not given out yet as far as this bundle knows,
-// and the credential says that it is from a later time.
-func (a *answer) newer(validFrom time.Time) bool { return a.absent && !validFrom.Before(a.snapshot) }
+// neverIssued reports that a credential has a place that was given to nobody when
+// it says that it was made. The issuer's clock dates what it issues and its list
+// alike; a consent is dated by the telephone that signed it.
+func (c *credential) neverIssued() bool {
+	if c.Credential == nil {
+		return false
+	}
+	from := c.ValidFrom
+	if c.consent != nil {
+		from = from.Add(clockSlack)
+	}
+	return c.answer.neverIssued(from)
+}
 
 // Ages of status lists (domain table, rows 10 to 12) and how far a clock may
 // be off before it counts.

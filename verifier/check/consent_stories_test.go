@@ -2,6 +2,7 @@ package check
 
 import (
 	"strings"
+	"time"
 
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -323,6 +324,8 @@ func consentStories() []story {
 		{name: "destination not entered", text: coMother(vc.RoleNotary), want: "DEST_UNKNOWN", near: "CONSENT_SCOPE"},
 
 		// Status.
+		{name: "at a place given to nobody", text: consentNowhere(-11 * time.Minute), facts: facts(kenya), want: "STATUS_NOT_ISSUED", near: "STATUS_UNKNOWN CONSENT_WITHDRAWN"},
+		{name: "at a place given to nobody, by a telephone's clock", text: consentNowhere(-9 * time.Minute), facts: facts(kenya), want: "STATUS_UNKNOWN", near: "STATUS_NOT_ISSUED"},
 		{name: "withdrawn", text: func(w *world) string { return withdrawn(w, 1, 0, vc.PurposeRevocation) }, facts: facts(kenya), want: "CONSENT_WITHDRAWN", near: "STATUS_REVOKED CONSENT_MISSING CONSENT_QUORUM"},
 		{name: "one of two withdrew", text: func(w *world) string { return withdrawn(w, 2, 1, vc.PurposeRevocation) }, facts: facts(kenya), want: "CONSENT_WITHDRAWN"},
 		{name: "held back", text: func(w *world) string { return withdrawn(w, 2, 0, vc.PurposeSuspension) }, facts: facts(kenya), want: "CONSENT_WITHDRAWN", near: "STATUS_SUSPENDED"},
@@ -504,6 +507,36 @@ func secondTelephone(change func(f *family, t *vc.TravelConsent)) func(w *world)
 		t := f.consent(vc.ModeOneGuardian, "thief")
 		change(f, t)
 		return w.present("mother", f.of("child"), f.of("mother"), f.witnessed(vc.RoleNotary, t))
+	}
+}
+
+// consentNowhere is a consent made so long before the registrar said that its
+// place is nobody's.
+func consentNowhere(before time.Duration) func(*world) string {
+	return func(w *world) string {
+		f := newFamily(w)
+		jwt := f.witnessed(vc.RoleNotary, f.consent(vc.ModeOneGuardian, "father"))
+		text := w.present("mother", f.of("child"), f.of("mother"), f.of("father"), jwt)
+		w.setOn(jwt, 0, vc.PurposeRevocation) // to learn where it is
+		l := w.lists[shelf(vc.RoleRegistrar)+"/status/revocation/1"]
+		var others []int64
+		for n := range int64(200) {
+			if set, err := l.Get(n); err != nil || !set {
+				others = append(others, n)
+			} else if err := l.Clear(n); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		v, err := vc.SplitJWS(jwt)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		c, err := vc.ParseCredential(v.PayloadUnverified())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		given(c.ValidFrom.Add(-before), others...)(w)
+		return text
 	}
 }
 

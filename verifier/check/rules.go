@@ -24,6 +24,7 @@ const (
 	CodeCredNotYetValid          = "CRED_NOT_YET_VALID"
 	CodeStatusRevoked            = "STATUS_REVOKED"
 	CodeStatusSuspended          = "STATUS_SUSPENDED"
+	CodeStatusNotIssued          = "STATUS_NOT_ISSUED"
 	CodeStatusStale              = "STATUS_STALE"
 	CodeStatusUnknown            = "STATUS_UNKNOWN"
 	CodeStatusIndexReused        = "STATUS_INDEX_REUSED"
@@ -198,15 +199,21 @@ var rules = []Rule{
 		found: func(e *exam) bool {
 			return e.any(func(c *credential) bool { return c.consent == nil && c.answer.suspended })
 		}},
+	{Code: CodeStatusNotIssued, Colour: Red,
+		When: "The issuer had given the credential's place on the status list to nobody by the time of its list of given places, and the credential says that it is from before that. A consent's time is that of a telephone, so ten minutes are allowed for.",
+		Text: "The office has not issued this credential. Its key may be in wrong hands.", Next: secondLine,
+		found: func(e *exam) bool { return e.any((*credential).neverIssued) }},
 	{Code: CodeStatusStale, Colour: Amber,
 		When: "The oldest status list used for this presentation is older than 24 hours, at most 7 days.",
 		Text: "It could not be checked whether the papers were withdrawn in the last day.", Next: updateFirst,
 		found: func(e *exam) bool { return e.statusAge > freshStatus && e.statusAge <= oldStatus }},
 	{Code: CodeStatusUnknown, Colour: Amber,
-		When: "No status list of this issuer (for a consent: of the issuer of the birth credential) answers for the credential or for each grantor, its index is not on the list, the list's key was withdrawn, or the list is older than 7 days. Red where a country's policy holds the route for one of high risk.",
+		When: "No status list of this issuer (for a consent: of the issuer of the birth credential) answers for the credential or for each grantor, its index is not on the list, the list's key was withdrawn, the list is older than 7 days, or the credential is newer than what this device knows to be issued. Red where a country's policy holds the route for one of high risk.",
 		Text: "This device cannot tell whether the papers were withdrawn.", Next: callDesk,
 		found: func(e *exam) bool {
-			return e.any(func(c *credential) bool { return c.Credential != nil && c.answer.unknown })
+			return e.any(func(c *credential) bool {
+				return c.Credential != nil && (c.answer.unknown || c.answer.absent && !c.neverIssued())
+			})
 		},
 		Graver: Red, grave: func(e *exam) bool { return e.highRisk }},
 

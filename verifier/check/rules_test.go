@@ -10,6 +10,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/qr"
+	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -70,6 +71,23 @@ func withMandate(change func(*vc.Guardianship)) func(w *world) string {
 func withEnvelope(change func(*vc.Credential)) func(w *world) string {
 	return func(w *world) string {
 		return w.present("mother", w.issue(w.birth()), w.issue(w.mandate("mother"), change))
+	}
+}
+
+// given makes the registrar say, as of a time, that it gave out these places.
+func given(as time.Time, places ...int64) func(*world) {
+	return func(w *world) {
+		l, err := status.New(status.MinSize)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, p := range places {
+			if err := l.Set(p); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		address := shelf(vc.RoleRegistrar) + "/status/issued/1"
+		w.given, w.knows, w.maker[address] = map[string]*status.List{address: l}, as, vc.RoleRegistrar
 	}
 }
 
@@ -437,6 +455,22 @@ func stories() []story {
 		{name: "list older than a day", world: func(w *world) { w.built = now.Add(-day - time.Second); w.trust.IssuedAt = w.built }, text: goodFamily, want: "STATUS_STALE", near: "STATUS_UNKNOWN"},
 		{name: "list just under seven days", world: func(w *world) { w.built = now.Add(-7*day + time.Second); w.trust.IssuedAt = w.built }, text: goodFamily, want: "STATUS_STALE", near: "STATUS_UNKNOWN"},
 		{name: "list older than seven days", world: func(w *world) { w.built = now.Add(-7*day - time.Second); w.trust.IssuedAt = w.built }, text: goodFamily, want: "STATUS_UNKNOWN", near: "STATUS_STALE"},
+		{name: "all places given out", world: given(issued.Add(time.Second), 1, 2), text: goodFamily, want: "OK", near: "STATUS_NOT_ISSUED STATUS_UNKNOWN"},
+		{name: "a place given to nobody", world: given(issued.Add(time.Second), 1, 3), text: goodFamily, want: "STATUS_NOT_ISSUED", near: "STATUS_UNKNOWN STATUS_REVOKED"},
+		{name: "a place given to nobody, on paper", world: given(issued.Add(time.Second), 2), text: goodPaper, want: "STATUS_NOT_ISSUED PAPER_BEARER", near: "STATUS_UNKNOWN"},
+		{name: "newer than the device knows", world: given(issued, 1), text: goodFamily, want: "STATUS_UNKNOWN", near: "STATUS_NOT_ISSUED"},
+		{name: "newer, and the neighbour was given out", world: given(issued.Add(-day), 3), text: goodFamily, want: "STATUS_UNKNOWN", near: "STATUS_NOT_ISSUED"},
+		{name: "given out as it was issued", world: given(issued, 1, 2), text: goodFamily, want: "OK", near: "STATUS_NOT_ISSUED STATUS_UNKNOWN"},
+		{name: "revoked and never issued", world: func(w *world) {
+			given(issued.Add(time.Second), 1)(w)
+			w.set(vc.PurposeRevocation, 2)
+		}, text: goodFamily, want: "STATUS_REVOKED STATUS_NOT_ISSUED", near: "STATUS_UNKNOWN"},
+		{name: "another office's list says nothing", world: func(w *world) {
+			given(issued.Add(time.Second))(w)
+			l := w.given[shelf(vc.RoleRegistrar)+"/status/issued/1"]
+			delete(w.given, shelf(vc.RoleRegistrar)+"/status/issued/1")
+			w.given[shelf(vc.RoleCourt)+"/status/issued/1"], w.maker[shelf(vc.RoleCourt)+"/status/issued/1"] = l, vc.RoleCourt
+		}, text: goodFamily, want: "OK", near: "STATUS_NOT_ISSUED"},
 		{name: "index outside the list", text: withEnvelope(func(c *vc.Credential) { c.Status[0].Index = "131072" }), want: "STATUS_UNKNOWN", near: "STATUS_REVOKED"},
 		{name: "index with a leading zero", text: withEnvelope(func(c *vc.Credential) { c.Status[0].Index = "02" }), want: "STATUS_UNKNOWN"},
 		{name: "negative index", text: withEnvelope(func(c *vc.Credential) { c.Status[1].Index = "-2" }), want: "STATUS_UNKNOWN"},

@@ -28,6 +28,7 @@ var (
 	ErrStatusMissing   = fault.New(fault.Invalid, "status-missing", "the credential does not name where its revocation and its suspension stand")
 	ErrStatusRevoked   = fault.New(fault.Invalid, "status-revoked", "the credential is revoked")
 	ErrStatusSuspended = fault.New(fault.Invalid, "status-suspended", "the credential is suspended")
+	ErrStatusNotIssued = fault.New(fault.Invalid, "status-not-issued", "the issuer has given the credential's place on its status list to nobody")
 	ErrStatusUnknown   = fault.New(fault.Invalid, "status-unknown", "no status list of this bundle that is young enough answers for the credential")
 
 	ErrHolderUnbound = fault.New(fault.Invalid, "holder-unbound", "a credential in the presentation is bound to another holder's key")
@@ -276,7 +277,9 @@ func (b *Bundle) inForce(v *vc.Verified, now time.Time) (time.Duration, error) {
 		return a.age, ErrStatusRevoked
 	case a.suspended:
 		return a.age, ErrStatusSuspended
-	case a.unknown || !a.used:
+	case a.neverIssued(v.From):
+		return a.age, ErrStatusNotIssued
+	case a.unknown || a.absent || !a.used:
 		return a.age, ErrStatusUnknown
 	}
 	return a.age, nil

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -40,6 +41,9 @@ type world struct {
 	policies  []json.RawMessage
 	overrides []string
 	others    []string // further presentations of a story
+	// given are the lists of places that were given out, as of knows.
+	given map[string]*status.List
+	knows time.Time
 }
 
 func newWorld(t testing.TB) *world {
@@ -164,8 +168,11 @@ func (w *world) list(address string, l *status.List, at time.Time) string {
 	}
 	role := w.maker[address]
 	purpose := vc.PurposeRevocation
-	if len(address) > len(shelf(role)+"/status/suspension/1")-1 && address[len(shelf(role)+"/status/")] == 's' {
+	switch address[len(shelf(role)+"/status/")] {
+	case 's':
 		purpose = vc.PurposeSuspension
+	case 'i':
+		purpose = vc.PurposeIssued
 	}
 	subject, err := json.Marshal(map[string]any{"id": address + "#list", "type": "BitstringStatusList",
 		"statusPurpose": purpose, "encodedList": encoded, "ttl": 300000})
@@ -186,6 +193,9 @@ func (w *world) payload() BundlePayload {
 				p.StatusLists = append(p.StatusLists, w.list(a, l, w.built))
 			}
 		}
+	}
+	for _, a := range slices.Sorted(maps.Keys(w.given)) {
+		p.Issued = append(p.Issued, w.list(a, w.given[a], w.knows))
 	}
 	p.Policies, p.Overrides = w.policies, w.overrides
 	return p

@@ -41,6 +41,7 @@ func TestAttackerWithEverything(t *testing.T) {
 		{"mints with a key that was cut off, dated now", (*attacked).mintAfterCutOff, "verifier", check.CodeIssuerKeyRevoked},
 		{"mints with a key that was cut off, dated before", (*attacked).mintBeforeCutOff, "verifier", check.CodeIssuerKeyUnproven},
 		{"mints, dates it before the cut-off and logs it afterwards", (*attacked).mintAndLogLate, "verifier", check.CodeIssuerKeyUnproven},
+		{"mints with the key in force, at a place that nobody has", (*attacked).mintNowhere, "verifier", check.CodeStatusNotIssued},
 		{"mints at the place of a credential that was shown there", (*attacked).reusePlace, "verifier", check.CodeStatusIndexReused},
 		{"logs something under an hour of last week", (*attacked).dateBack, "auditor", "hour-backdated"},
 		{"takes an entry out of the log", (*attacked).rewrite, "auditor", "split-view!"},
@@ -354,6 +355,14 @@ func (x *attacked) cutOff(at time.Time) {
 	// What the cut-off key signed of lists is refused from now on; the issuer
 	// takes another key in production.
 	x.must(x.p.fetchBundle(x.Context()))
+}
+
+// mintNowhere signs with the key in force, for a place that the issuer gave to
+// nobody, and dates it before the hub asked.
+func (x *attacked) mintNowhere() {
+	x.must(x.p.fetchBundle(x.Context()))
+	x.mint(now().Add(-time.Hour), "4711", check.History{})
+	x.only(check.CodeStatusNotIssued)
 }
 
 func (x *attacked) mintAfterCutOff() {

@@ -84,6 +84,7 @@ export const nextOf = {
   CRED_NOT_YET_VALID: 'second-line',
   STATUS_REVOKED: 'second-line',
   STATUS_SUSPENDED: 'second-line',
+  STATUS_NOT_ISSUED: 'second-line',
   STATUS_STALE: 'update',
   STATUS_UNKNOWN: 'desk',
   STATUS_INDEX_REUSED: 'desk',
