@@ -378,6 +378,10 @@ func (a *answer) neverIssued(validFrom time.Time) bool {
 	return a.absent && validFrom.Before(a.snapshot)
 }
 
+// newer reports that the place was not given out yet as far as this bundle knows,
+// and the credential says that it is from a later time.
+func (a *answer) newer(validFrom time.Time) bool { return a.absent && !a.neverIssued(validFrom) }
+
 // neverIssued reports that a credential has a place that was given to nobody when
 // it says that it was made. The issuer's clock dates what it issues and its list
 // alike; a consent is dated by the telephone that signed it.
@@ -385,11 +389,15 @@ func (c *credential) neverIssued() bool {
 	if c.Credential == nil {
 		return false
 	}
-	from := c.ValidFrom
+	return c.answer.neverIssued(c.dated())
+}
+
+// dated gives when a credential was made, at the latest that its date can mean.
+func (c *credential) dated() time.Time {
 	if c.consent != nil {
-		from = from.Add(clockSlack)
+		return c.ValidFrom.Add(clockSlack)
 	}
-	return c.answer.neverIssued(from)
+	return c.ValidFrom
 }
 
 // Ages of status lists (domain table, rows 10 to 12) and how far a clock may

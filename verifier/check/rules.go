@@ -212,7 +212,7 @@ var rules = []Rule{
 		Text: "This device cannot tell whether the papers were withdrawn.", Next: callDesk,
 		found: func(e *exam) bool {
 			return e.any(func(c *credential) bool {
-				return c.Credential != nil && (c.answer.unknown || c.answer.absent && !c.neverIssued())
+				return c.Credential != nil && (c.answer.unknown || c.answer.newer(c.dated()))
 			})
 		},
 		Graver: Red, grave: func(e *exam) bool { return e.highRisk }},
