@@ -19,6 +19,10 @@ import (
 var (
 	errHubWrong = fault.New(fault.Unprocessable, "hub-wrong", "the bundle says something else than the lists that the issuers signed").
 			WithHint("keep the bundle and the lists: together they prove it; take the hub off the trust list")
+	// Without the evidence it may have been the issuer, who signed two lists of one
+	// second: nobody is accused.
+	errListsDiffer = fault.New(fault.Unprocessable, "lists-differ", "lists of the same time say something else than the bundle, and are not those that the hub used").
+			WithHint("ask the hub for the lists that it used; an issuer that publishes at fixed times signs one list for each")
 	errNotCompared = fault.New(fault.Unavailable, "lists-not-compared", "not every list could be compared").
 			WithHint("they were published anew since the bundle was built, or cannot be read; fetch a newer bundle, or name kept lists with --lists")
 )
@@ -44,23 +48,30 @@ func (r *shelfResult) print(w io.Writer) {
 	fmt.Fprintf(w, "%s: %d lists say what the bundle says, %d are of another time, %d could not be had, %d say something else\n",
 		visible(r.Issuer), r.Same, r.Other, r.Missing, len(r.Contradicted))
 	for _, a := range r.Contradicted {
-		fmt.Fprintf(w, "  WRONG %s\n", visible(a))
-	}
-	if len(r.Contradicted) > 0 && !r.Evidence {
-		fmt.Fprintln(w, "  the lists are not the ones whose digest the hub signed: it had others, or none, or the issuer signed two of one time")
+		word := "WRONG"
+		if !r.Evidence {
+			word = "differs"
+		}
+		fmt.Fprintf(w, "  %s %s\n", word, visible(a))
 	}
 }
 
 // judge gives the error of all of them together.
 func judge(results []shelfResult) error {
-	left := 0
+	left, differ := 0, false
 	for i := range results {
 		if len(results[i].Contradicted) > 0 {
-			return &exit{exitWrong, errHubWrong}
+			if results[i].Evidence {
+				return &exit{exitWrong, errHubWrong}
+			}
+			differ = true
 		}
 		left += results[i].Missing + results[i].Other
 	}
-	if left > 0 {
+	switch {
+	case differ:
+		return errListsDiffer
+	case left > 0:
 		return errNotCompared.WithDetail(fmt.Sprintf("%d lists could not be compared", left))
 	}
 	return nil

@@ -289,7 +289,7 @@ by its issuer as far as the hub says.
 With --shelf the issuers' own signed lists are fetched and compared with what the
 bundle says of them, place by place, and with the digests of the lists that the hub
 used. A hub that put something else into a bundle is proved wrong (exit code 5).
-Lists that were published anew since prove nothing (exit code 1); --lists DIR takes
+Lists that are not those that the hub used prove nothing (exit code 1); --lists DIR takes
 lists that somebody kept, one signed list in a file.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
