@@ -326,6 +326,9 @@ type LedgerStatus struct {
 	Size     int64     `json:"size"`        // entries
 	At       time.Time `json:"at"`          // of the newest checkpoint
 	Waiting  int64     `json:"waiting"`     // committed, and not in the ledger yet
+	// Oldest is when the first that waits was committed. A change of status waits
+	// until it is published.
+	Oldest time.Time `json:"oldestWaiting,omitzero"`
 	// Witnessed is the size of the newest checkpoint that has Demanded cosignatures.
 	Witnessed   int64           `json:"witnessedSize"`
 	WitnessedAt time.Time       `json:"witnessedAt,omitzero"` // when the last of these saw it
@@ -359,7 +362,7 @@ func (i *Issuer) LedgerStatus(ctx context.Context, c Caller) (LedgerStatus, erro
 		return LedgerStatus{}, err
 	}
 	out := LedgerStatus{Origin: i.LedgerOrigin(), Verifier: own.Log.String(), Size: l.size, At: l.at, Witnesses: []WitnessAnswer{}}
-	if out.Waiting, err = i.store.ledgerWaiting(ctx, l); err != nil {
+	if out.Waiting, out.Oldest, err = i.store.ledgerWaiting(ctx, l); err != nil {
 		return LedgerStatus{}, err
 	}
 	if len(i.cfg.Witnesses) == 0 {

@@ -52,6 +52,18 @@ type Info struct {
 	Policies  int       `json:"policies"`
 	Bytes     int       `json:"bytes"`
 	New       bool      `json:"new"` // it was not in force before
+	// Offices are the issuers on the trust list, each with what is known of it.
+	Offices []Office `json:"offices"`
+}
+
+// Office is what a bundle knows of one issuer.
+type Office struct {
+	Name      string    `json:"name"`
+	Country   string    `json:"country,omitempty"`
+	Lists     int       `json:"lists"`
+	Oldest    time.Time `json:"oldestList,omitzero"`
+	Cut       bool      `json:"keyWithdrawn"` // one of its keys has a cut-off
+	Suspended bool      `json:"suspended"`    // its accreditation is suspended or over when the bundle was signed
 }
 
 // Take verifies a bundle from the anchors down and puts it in force; whatever
@@ -148,17 +160,39 @@ func (p *Post) open(data []byte) (*opened, error) {
 		o.vouched = b.Trust.IssuedAt
 	}
 	var oldest time.Time
+	offices, at := offices(b)
 	for _, l := range b.Lists() {
 		if oldest.IsZero() || l.From.Before(oldest) {
 			oldest = l.From
+		}
+		if i, ok := at[l.Issuer]; ok {
+			if offices[i].Lists++; offices[i].Oldest.IsZero() || l.From.Before(offices[i].Oldest) {
+				offices[i].Oldest = l.From
+			}
 		}
 		if name := l.Issuer + " " + l.Address; l.From.After(o.lists[name]) {
 			o.lists[name] = l.From
 		}
 	}
 	o.info = Info{ID: b.ID, Sequence: b.Sequence, SignedAt: b.CreatedAt, Hub: b.Hub, Oldest: oldest, TrustList: b.Trust.Sequence, Issuers: len(b.Trust.Issuers),
-		Lists: len(b.Lists()), Refused: b.RefusedLists, Policies: len(b.Policies()), Bytes: len(data)}
+		Lists: len(b.Lists()), Refused: b.RefusedLists, Policies: len(b.Policies()), Bytes: len(data), Offices: offices}
 	return o, nil
+}
+
+// offices gives the issuers of a bundle without their lists, and where each is by
+// its DID.
+func offices(b *check.Bundle) ([]Office, map[string]int) {
+	out, at := make([]Office, 0, len(b.Trust.Issuers)), map[string]int{}
+	for i := range b.Trust.Issuers {
+		is := &b.Trust.Issuers[i]
+		o := Office{Name: is.Name, Country: is.Country, Suspended: !is.Accreditation.At(b.CreatedAt).HoldsAt(b.CreatedAt)}
+		for j := range is.Keys {
+			o.Cut = o.Cut || !is.Keys[j].CutOff.IsZero()
+		}
+		at[is.DID] = len(out)
+		out = append(out, o)
+	}
+	return out, at
 }
 
 // after gives what is known when o is in force, or why it must not be. What was

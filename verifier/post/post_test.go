@@ -99,6 +99,38 @@ func shift(at any, by time.Duration) string {
 	return t.Add(by).Format(time.RFC3339)
 }
 
+// TestOffices: a page is told of each office how old its lists are, and whether
+// its papers are to be doubted.
+func TestOffices(t *testing.T) {
+	w := newWorld(t, func(kind string, doc map[string]any) {
+		if kind != "trust" {
+			return
+		}
+		first := doc["issuers"].([]any)[0].(map[string]any)
+		first["keys"].([]any)[0].(map[string]any)["cutOff"] = "2030-01-01T00:00:00Z"
+		second := doc["issuers"].([]any)[1].(map[string]any)
+		second["accreditation"] = map[string]any{"state": "accredited", "since": "2001-01-01T00:00:00Z", "until": "2002-01-01T00:00:00Z", "types": []string{}, "bases": []string{}}
+	})
+	e := w.meet(nil)
+	i, _, err := w.post().Take(e.Bundle, e.At)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(i.Offices) != i.Issuers || i.Issuers < 3 {
+		t.Fatalf("%d offices of %d issuers", len(i.Offices), i.Issuers)
+	}
+	lists := 0
+	for n, o := range i.Offices {
+		lists += o.Lists
+		if o.Name == "" || o.Cut != (n == 0) || o.Suspended != (n == 1) || (o.Lists > 0) == o.Oldest.IsZero() {
+			t.Errorf("office %d: %+v", n, o)
+		}
+	}
+	if lists != i.Lists || lists == 0 {
+		t.Errorf("%d lists of offices, %d in all", lists, i.Lists)
+	}
+}
+
 // TestPatch: what changed since the bundle in force gives the same bundle that
 // would have come whole, and is judged as that.
 func TestPatch(t *testing.T) {

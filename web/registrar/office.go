@@ -24,6 +24,7 @@ var running = part{
 	routes: func(h routes, e *echo.Group) {
 		e.GET("/app/suspensions", h.pages.For(h.suspensions, readers...))
 		e.GET("/app/keys", h.pages.For(h.keys, counters...))
+		e.GET("/app/ledger", h.pages.For(h.ledger, counters...))
 		e.GET("/app/statistics", h.pages.For(h.statistics, counters...))
 		e.GET("/app/guardianships/:id/paper", h.pages.For(h.paper, readers...))
 	},
@@ -42,8 +43,12 @@ var running = part{
 			out = append(out, card{Title: "registrar.suspensions.title", Text: "registrar.suspensions.card", Href: "/app/suspensions", Count: len(list)})
 		}
 		if slices.Contains(counters, s.Account.Role) {
+			ledger, err := h.ledgerCard(c, s)
+			if err != nil {
+				return nil, err
+			}
 			out = append(out, card{Title: "registrar.stats.title", Text: "registrar.stats.card", Href: "/app/statistics"},
-				card{Title: "registrar.keys.title", Text: "registrar.keys.card", Href: "/app/keys"})
+				card{Title: "registrar.keys.title", Text: "registrar.keys.card", Href: "/app/keys"}, ledger)
 		}
 		return out, nil
 	},

@@ -52,6 +52,11 @@ func TestBundleFromAFile(t *testing.T) {
 	const number = `document.querySelector('[data-bundle-facts] div:nth-child(3) dd').textContent`
 	x.See("[data-bundle-facts] div:nth-child(3)")
 	first := webtest.Value[string](x, number)
+	// Each office's lists, and how old they are.
+	offices := webtest.Value[[]string](x, `[...document.querySelectorAll('[data-offices] tr')].map((r) => r.textContent)`)
+	if len(offices) == 0 || !strings.Contains(offices[0], "In order") {
+		t.Errorf("the offices: %q", offices)
+	}
 	// Two days without a network: the age is in view, and says that it is too high.
 	later(x, 48*time.Hour)
 	x.Await(`document.querySelector('[data-bundle]').dataset.bundle === 'old'`)

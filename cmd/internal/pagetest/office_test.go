@@ -283,6 +283,13 @@ func TestImportTakesTwo(t *testing.T) {
 	look(t, rex, "statistics")
 	rosa.Go(at + "/app/keys")
 	look(t, rosa, "keys")
+	// What was issued is in the public ledger, which is in order.
+	rosa.Go(at + "/app/ledger")
+	look(t, rosa, "ledger")
+	if n := rosa.Text("[data-size]"); n == "" || n == "0" {
+		t.Errorf("%q entries are in the ledger", n)
+	}
+	rosa.See("[data-good]")
 	rosa.Go(at + "/app/suspensions")
 	look(t, rosa, "suspensions none")
 }
@@ -295,7 +302,7 @@ func TestOfficesSeeTheirOwn(t *testing.T) {
 		{"protectionAuthority", "Paul Protector", "/app/overrides /app/search /app/suspensions", "/app/import /app/births/new /app/witness"},
 		{"notary", "Nora Notary", "/app/witness /app/approvals", "/app/search /app/overrides /app/import /app/statistics"},
 		{"consulate", "Cato Consul", "/app/witness", "/app/search /app/approvals /app/overrides"},
-		{"auditor", "Aude Auditor", "/app/statistics /app/keys", "/app/search /app/approvals /app/witness /app/overrides"},
+		{"auditor", "Aude Auditor", "/app/statistics /app/keys /app/ledger", "/app/search /app/approvals /app/witness /app/overrides"},
 	} {
 		x := chromium.Tab(t, webtest.Phone, "en")
 		enter(t, x, s.Issuer, account.Guest{Role: c.role, Name: c.name})

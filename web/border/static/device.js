@@ -12,14 +12,43 @@ const bundle = (s) => {
   const b = s.bundle
   $('[data-anchor-changed]').hidden = !engine.anchorInfo()?.changed
   $('[data-anchor-offered]').textContent = (engine.anchorInfo()?.offered ?? []).join(' ')
+  offices(b?.offices ?? [])
   if (b === null) return rows($('[data-bundle-facts]'), [['age', t('strip.none')]])
   rows($('[data-bundle-facts]'), [
     ['age', t('device.age-' + freshness(b), { age: age(b.ageSeconds) })],
     ['signed', moment(b.signedAt)],
     ['number', String(b.sequence)],
+    ['id', b.id],
+    ['hub', b.hub],
+    ...(b.oldestList ? [['oldest', `${moment(b.oldestList)} (${age((Date.now() - Date.parse(b.oldestList)) / 1000)})`]] : []),
+    ...(b.refused ? [['refused', number(b.refused)]] : []),
     ['contents', t('device.contents-text', { issuers: number(b.issuers ?? 0), lists: number(b.lists ?? 0), policies: number(b.policies ?? 0), size: kilobytes(b.bytes ?? 0) })],
     ['anchor', (engine.anchorInfo()?.fingerprints ?? []).join(' ')]
   ])
+}
+
+const day = 86400e3 // ms
+
+// stateOf says what an officer should know of an office's papers before anything else.
+const stateOf = (o) => {
+  if (o.suspended) return ['suspended', 'red']
+  if (o.keyWithdrawn) return ['cut', 'yellow']
+  if (!o.oldestList) return ['none', 'grey']
+  return Date.now() - Date.parse(o.oldestList) > day ? ['old', 'yellow'] : ['good', 'green']
+}
+
+// offices shows what each office's lists know.
+const offices = (all) => {
+  $('[data-offices-shown]').hidden = all.length === 0
+  const cell = (label, child) => el('td', { class: 'govuk-table__cell', 'data-label': $(`[data-label-${label}]`).textContent }, child)
+  $('[data-offices]').replaceChildren(...all.map((o) => {
+    const [state, colour] = stateOf(o)
+    return el('tr', { class: 'govuk-table__row' },
+      el('th', { class: 'govuk-table__header', scope: 'row' }, el('bdi', { text: o.country ? `${o.name} (${o.country})` : o.name })),
+      cell('lists', el('span', { text: number(o.lists) })),
+      cell('known', el('span', { text: o.oldestList ? moment(o.oldestList) : '–' })),
+      cell('state', el('strong', { class: `govuk-tag govuk-tag--${colour}`, text: t('device.state-' + state) })))
+  }))
 }
 
 const program = (s) => rows($('[data-program]'), [

@@ -1,0 +1,87 @@
+package registrar
+
+import (
+	"errors"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/issuer"
+	"github.com/kinpass/kinpass/web"
+)
+
+// Troubles with the ledger, worst first; each is the end of a message's key.
+const (
+	troubleOther   = "other"   // a witness saw another history
+	troubleSlow    = "slow"    // something waits that should be in it
+	troubleWitness = "witness" // too few witnesses saw what is in it
+
+	// patience is how long something may wait: a change of status waits for the
+	// lists to be published, and a witness may be away for a while.
+	patience = 20 * time.Minute
+)
+
+// troubleOf says what is wrong with the ledger, "" for nothing.
+func troubleOf(l *issuer.LedgerStatus, now time.Time) string {
+	switch {
+	case l.OtherHistory:
+		return troubleOther
+	case l.Waiting > 0 && now.Sub(l.Oldest) > patience:
+		return troubleSlow
+	case l.Witnessed < l.Size && now.Sub(l.WitnessedAt) > patience && cosigning(l) < max(l.Demanded, 1):
+		return troubleWitness
+	}
+	return ""
+}
+
+// cosigning counts the witnesses that cosigned when they were asked last. It is
+// as many as there must be for an office without witnesses.
+func cosigning(l *issuer.LedgerStatus) int {
+	n := 0
+	for _, w := range l.Witnesses {
+		if w.Answer == issuer.AnswerCosigned {
+			n++
+		}
+	}
+	if len(l.Witnesses) == 0 {
+		return max(l.Demanded, 1)
+	}
+	return n
+}
+
+// ledgerStatus gives how it goes with the ledger, nil if the office keeps none.
+func (h routes) ledgerStatus(c echo.Context, s account.Session) (*issuer.LedgerStatus, error) {
+	l, err := h.LedgerStatus(c.Request().Context(), caller(s))
+	if errors.Is(err, issuer.ErrNoLedger) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &l, nil
+}
+
+func (h routes) ledger(c echo.Context, s account.Session) error {
+	l, err := h.ledgerStatus(c, s)
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Ledger": l, "Trouble": ""}
+	if l != nil {
+		data["Trouble"] = troubleOf(l, time.Now())
+	}
+	return h.show(c, web.View{Page: "registrar/ledger", Title: "registrar.ledger.title", Styles: officeStyles, Data: data})
+}
+
+// ledgerCard tells on the first page that something is wrong with the ledger.
+func (h routes) ledgerCard(c echo.Context, s account.Session) (card, error) {
+	out := card{Title: "registrar.ledger.title", Text: "registrar.ledger.card", Href: "/app/ledger"}
+	l, err := h.ledgerStatus(c, s)
+	if err == nil && l != nil {
+		if x := troubleOf(l, time.Now()); x != "" {
+			out.Text = "registrar.ledger.trouble-" + x
+		}
+	}
+	return out, err
+}
