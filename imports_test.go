@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"internal/tlog":   {"internal/fault"},
 
 	"internal/vc":     {"internal/fault", "internal/did", "internal/icao", "internal/keys", "internal/qr", "internal/rdf", "internal/status", "internal/tlog"},
-	"internal/trust":  {"internal/fault", "internal/did", "internal/keys", "internal/vc"},
+	"internal/trust":  {"internal/fault", "internal/did", "internal/keys", "internal/tlog", "internal/vc"},
 	"internal/policy": {"internal/fault", "internal/vc"},
 	"internal/bundle": {"internal/fault", "internal/keys", "internal/status", "internal/vc"},
 	"internal/stage":  {"internal/fault", "internal/did", "internal/keys", "internal/policy", "internal/qr", "internal/status", "internal/trust", "internal/vc", "verifier/check"},
@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"web/border/wasm": {"verifier/check", "verifier/post"},
 
 	"internal/mirror":          {"internal/bundle", "internal/fault", "internal/vc"},
-	"internal/audit":           {"internal/fault", "internal/didweb", "internal/status", "internal/tlog", "internal/vc"},
+	"internal/audit":           {"internal/fault", "internal/didweb", "internal/status", "internal/tlog", "internal/trust", "internal/vc"},
 	"internal/didweb":          {"internal/fault", "internal/did"},
 	"internal/legacy":          {"internal/fault", "internal/did", "internal/rdf", "internal/vc"},
 	"internal/legacy/aries":    {"internal/rdf"},
@@ -62,7 +62,7 @@ var allowed = map[string][]string{
 	"web/demo":                 {"web", "internal/fault", "internal/qr", "internal/serve", "internal/store", "verifier/check"},
 	"internal/account":         {"internal/fault", "internal/qr", "internal/serve", "internal/store", "web"},
 
-	"issuer":   role("internal/icao", "internal/tlog", "internal/witness"),
+	"issuer":   role("internal/icao", "internal/tlog", "internal/trust", "internal/witness"),
 	"wallet":   role("internal/icao", "internal/legacy"),
 	"verifier": role("internal/bundle", "internal/mirror", "internal/policy", "internal/trust", "verifier/check", "verifier/post"),
 }

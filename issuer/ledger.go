@@ -73,6 +73,12 @@ func ledgerEntry(w waiting) ([]byte, error) {
 	case "issued":
 	case actReserved:
 		e.Kind = tlog.Reserved
+	case factKinds[tlog.Key]:
+		e.Kind = tlog.Key
+	case factKinds[tlog.TrustList]:
+		e.Kind = tlog.TrustList
+	case factKinds[tlog.Accreditation]:
+		e.Kind = tlog.Accreditation
 	default:
 		e.Kind, e.List, e.Index = tlog.Changed, uint32(w.list), uint32(w.index)
 		switch w.kind {

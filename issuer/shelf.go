@@ -621,6 +621,9 @@ func (i *Issuer) Run(ctx context.Context) {
 		i.expireSuspensions(ctx)
 		i.keepSearchable(ctx)
 		i.retire(ctx)
+		if _, err := i.LogFacts(ctx); err != nil && ctx.Err() == nil {
+			i.log.Error("public facts are not in the ledger", "code", fault.As(err).Code)
+		}
 		if err := i.Refresh(ctx); err != nil && ctx.Err() == nil {
 			i.log.Error("status lists not signed", "error", fmt.Sprintf("%T", err))
 		}

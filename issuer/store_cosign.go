@@ -149,7 +149,7 @@ func (s *Store) cosignedCheckpoints(ctx context.Context) ([][]byte, error) {
 // ledgerWaiting counts the commitments that are not in the ledger yet.
 func (s *Store) ledgerWaiting(ctx context.Context, l ledger) (n int64, oldest time.Time, err error) {
 	var at int64
-	err = s.db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(created), 0) FROM commitments WHERE id > $1 AND (id > $2 AND kind IN `+issuedKinds+` OR id > $3 AND kind NOT IN `+issuedKinds+`)`,
+	err = s.db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(created), 0) FROM commitments WHERE id > $1 AND (id > $2 AND kind IN `+issuedKinds+` OR id > $3 AND kind NOT IN `+notActs+`)`,
 		min(l.issued, l.acts), l.issued, l.acts).Scan(&n, &at)
 	if n > 0 {
 		oldest = store.Time(at)

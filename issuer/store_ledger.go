@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/store"
@@ -31,9 +32,14 @@ type waiting struct {
 // batch bounds how many commitments one transaction takes into the ledger.
 const batch = 2048
 
-// issuedKinds are the commitments that go into the ledger at once. The others are
+// issuedKinds are the commitments that go into the ledger at once: what is issued,
+// and what is public. The others are
 // changes of status.
-const issuedKinds = `('issued', '` + actReserved + `')`
+const issuedKinds = `('issued', '` + actReserved + `', 'key', 'trust', 'accreditation')`
+
+// notActs leave changes of status: two lists, because there is an index for the
+// first.
+const notActs = `('issued', '` + actReserved + `') AND kind NOT IN ('key', 'trust', 'accreditation')`
 
 // ledgerState reads where the ledger stands.
 func (s *Store) ledgerState(ctx context.Context, q reader) (ledger, error) {
@@ -53,7 +59,7 @@ func (s *Store) unsequenced(ctx context.Context, of slot) (bool, error) {
 	}
 	var one int
 	err = s.db.QueryRowContext(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM commitments WHERE id > $1 AND kind IN `+issuedKinds+`)
-		OR EXISTS (SELECT 1 FROM commitments WHERE id > $2 AND id <= $3 AND kind NOT IN `+issuedKinds+`) THEN 1 ELSE 0 END`, l.issued, l.acts, of.acts).Scan(&one)
+		OR EXISTS (SELECT 1 FROM commitments WHERE id > $2 AND id <= $3 AND kind NOT IN `+notActs+`) THEN 1 ELSE 0 END`, l.issued, l.acts, of.acts).Scan(&one)
 	return one == 1, err
 }
 
@@ -116,13 +122,13 @@ func (s *Store) sequence(ctx context.Context, of slot, entry func(waiting) ([]by
 // waiting gives the commitments after one, in their order. Ids grow in the order
 // of commits because every writer holds the pen.
 func (s *Store) waiting(ctx context.Context, tx *sql.Tx, acts bool, after int64, of slot) ([]waiting, error) {
-	which, args := `c.kind IN `, []any{after, batch}
+	which, args := `c.kind IN `+issuedKinds, []any{after, batch}
 	if acts {
-		which, args = `c.id <= $3 AND c.kind NOT IN `, append(args, of.acts)
+		which, args = `c.id <= $3 AND c.kind NOT IN `+strings.ReplaceAll(notActs, " kind", " c.kind"), append(args, of.acts)
 	}
 	rs, err := tx.QueryContext(ctx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0)
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
-		WHERE c.id > $1 AND `+which+issuedKinds+` ORDER BY c.id LIMIT $2`, args...)
+		WHERE c.id > $1 AND `+which+` ORDER BY c.id LIMIT $2`, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (s *Store) closeSlot(ctx context.Context, at, limit time.Time) (slot, error
 		}{
 			{&x.changes, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM status_changes)) FROM status_changes WHERE id > $1 AND at >= $2 AND at <= $3`},
 			{&x.acts, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM commitments)) FROM commitments
-				WHERE kind NOT IN ` + issuedKinds + ` AND id > $1 AND created >= $2 AND created <= $3`},
+				WHERE kind NOT IN ` + notActs + ` AND id > $1 AND created >= $2 AND created <= $3`},
 			{&x.lists, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM status_lists)) FROM status_lists WHERE id > $1 AND created >= $2 AND created <= $3`},
 			{&x.overrides, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM override_changes)) FROM override_changes WHERE id > $1 AND at >= $2 AND at <= $3`},
 		} {

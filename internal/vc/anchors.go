@@ -203,6 +203,31 @@ func (a Anchors) verifyOne(compact string) ([]byte, error) {
 	return nil, ErrAnchor
 }
 
+// TrustListPayload gives what was signed of a trust list in either form. Nobody's
+// signature is checked: it is for finding the list in a ledger, not for believing
+// it.
+func TrustListPayload(signed string) ([]byte, error) {
+	if !strings.HasPrefix(signed, "{") {
+		v, err := splitTrust(signed)
+		if err != nil {
+			return nil, err
+		}
+		return v.payload, nil
+	}
+	var j jsonJWS
+	if len(signed) > maxTrustList {
+		return nil, ErrTrustList.With(ErrJWSLarge)
+	}
+	if err := StrictJSON([]byte(signed), &j, MaxDepth); err != nil {
+		return nil, ErrTrustList.With(err)
+	}
+	payload, err := b64.DecodeString(j.Payload)
+	if err != nil {
+		return nil, ErrTrustList.With(err)
+	}
+	return payload, nil
+}
+
 func splitTrust(compact string) (*JWS, error) {
 	v, err := SplitLargeJWS(compact, maxTrustList)
 	if err != nil {

@@ -10,6 +10,10 @@ import (
 	"unicode/utf8"
 )
 
+// CanonicalJSON writes a JSON document as RFC 8785 does: one spelling for what
+// says the same.
+func CanonicalJSON(doc []byte) ([]byte, error) { return canonicalJCS(doc, 0) }
+
 // canonicalJCS is the JSON Canonicalization Scheme (RFC 8785) of a document
 // that has passed CheckJSON. It has the signature of a cryptosuite's canonical
 // form; no hash takes part in it.
