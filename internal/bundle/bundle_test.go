@@ -379,6 +379,22 @@ func TestDeltaOfLies(t *testing.T) {
 	}
 }
 
+// TestPlacesAreBounded: a short text cannot ask for the work of more places than a
+// bundle may have, also not by naming one list again and again.
+func TestPlacesAreBounded(t *testing.T) {
+	part := lists(t, 1, 1, 300, 20, 1)
+	for left, want := range map[uint64]error{300: nil, 299: ErrDelta, 0: ErrDelta} {
+		places := left
+		if made, err := patchSets(part, []byte{1, 0}, &places); !errors.Is(err, want) || want == nil && !bytes.Equal(made, part) {
+			t.Errorf("%d places left: %v", left, err)
+		}
+	}
+	places := uint64(500)
+	if _, err := patchSets(part, []byte{1, 0, 1, 0}, &places); !errors.Is(err, ErrDelta) {
+		t.Errorf("twice: %v", err)
+	}
+}
+
 // counts joins pieces and writes their length before them.
 func counts(pieces ...[]byte) []byte {
 	all := slices.Concat(pieces...)

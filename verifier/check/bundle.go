@@ -43,10 +43,6 @@ const (
 	partSurvivors = "survivors/" // and the kid of a key
 )
 
-// purposeIssued is the statusPurpose of a list that says which places of another
-// were given out.
-const purposeIssued = "issued"
-
 // BundlePayload is what a bundle is made of: all that a post needs to check
 // offline. Sequence only ever grows; CreatedAt has whole seconds. TrustList is the
 // signed trust list as the anchors made it, StatusLists are the issuers' own
@@ -337,7 +333,7 @@ func (k *issuerKey) publishes() bool {
 // mayOverride: a court revokes and suspends what others issued, a protection
 // authority suspends it (domain handbook, section 2.2).
 func mayOverride(role, purpose string) bool {
-	return purpose != purposeIssued && (role == vc.RoleCourt || role == vc.RoleProtection && purpose == vc.PurposeSuspension)
+	return purpose != vc.PurposeIssued && (role == vc.RoleCourt || role == vc.RoleProtection && purpose == vc.PurposeSuspension)
 }
 
 // override keeps the youngest list of each authority over one list.

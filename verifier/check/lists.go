@@ -99,7 +99,7 @@ func (s *issuerLists) list(r *row) (List, bool) {
 // written reports whether a list says what it is.
 func (l *List) written() bool {
 	return l.Issuer != "" && l.Address != "" && !l.From.IsZero() &&
-		(l.Purpose == vc.PurposeRevocation || l.Purpose == vc.PurposeSuspension || l.Purpose == purposeIssued && l.About == l.Address)
+		(l.Purpose == vc.PurposeRevocation || l.Purpose == vc.PurposeSuspension || l.Purpose == vc.PurposeIssued && l.About == l.Address)
 }
 
 // addLists reads the directory and opens the set of each list in its place. It
@@ -141,7 +141,7 @@ func (b *Bundle) addLists() (parts int, err error) {
 		for j := range s.Lists {
 			l, ok := s.list(&s.Lists[j])
 			from := &sets
-			if l.Purpose == purposeIssued {
+			if l.Purpose == vc.PurposeIssued {
 				from = &issued
 			}
 			if !ok || len(*from) == 0 || (*from)[0].Key != l.key() || (*from)[0].Universe() != uint64(l.Size) {
@@ -221,14 +221,14 @@ func (b *Bundle) addList(l *statusList, about string) bool {
 		for _, issuer := range b.overridden(l.issuer) {
 			b.override(listName{issuer, about}, l)
 		}
-	case l.purpose == purposeIssued:
-		i := strings.LastIndex(l.address, "/"+purposeIssued+"/")
+	case l.purpose == vc.PurposeIssued:
+		i := strings.LastIndex(l.address, "/"+vc.PurposeIssued+"/")
 		// With a stolen key anybody's index could be called given out, or not.
 		if i < 0 || l.cut {
 			return true
 		}
 		for _, purpose := range []string{vc.PurposeRevocation, vc.PurposeSuspension} {
-			name := listName{l.issuer, l.address[:i] + "/" + purpose + "/" + l.address[i+len(purposeIssued)+2:]}
+			name := listName{l.issuer, l.address[:i] + "/" + purpose + "/" + l.address[i+len(vc.PurposeIssued)+2:]}
 			if b.issued[name] != nil {
 				return false
 			}

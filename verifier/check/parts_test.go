@@ -37,7 +37,7 @@ func (w *world) issuedList(number, below int, at time.Time) string {
 		w.t.Fatal(err)
 	}
 	address := fmt.Sprintf("%s/status/issued/%d", shelf(vc.RoleRegistrar), number)
-	subject, err := json.Marshal(map[string]any{"id": address + "#list", "type": "BitstringStatusList", "statusPurpose": purposeIssued, "encodedList": encoded})
+	subject, err := json.Marshal(map[string]any{"id": address + "#list", "type": "BitstringStatusList", "statusPurpose": vc.PurposeIssued, "encodedList": encoded})
 	if err != nil {
 		w.t.Fatal(err)
 	}

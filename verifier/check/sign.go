@@ -69,7 +69,7 @@ func (p *BundlePayload) parts(trust *vc.TrustList) ([]bundle.Part, error) {
 	for kind, signed := range [][]string{p.StatusLists, p.Overrides, p.Issued} {
 		for _, s := range signed {
 			l := b.readList(s)
-			if l == nil || (l.About != l.Address) != (kind == 1) || (l.Purpose == purposeIssued) != (kind == 2) {
+			if l == nil || (l.About != l.Address) != (kind == 1) || (l.Purpose == vc.PurposeIssued) != (kind == 2) {
 				d.Refused++
 				continue
 			}
@@ -146,7 +146,7 @@ func pack(all []*signedList) (issuerLists, []bundle.Part, error) {
 			return issuerLists{}, nil, err
 		}
 		part := &parts[0]
-		if l.Purpose == purposeIssued {
+		if l.Purpose == vc.PurposeIssued {
 			part = &parts[1]
 		}
 		part.Bytes = bundle.AppendSet(part.Bytes, l.key(), set)

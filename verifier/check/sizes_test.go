@@ -29,7 +29,7 @@ type nation struct {
 func newNation(t testing.TB, lists int) *nation {
 	n := &nation{world: newWorld(t), r: rand.New(rand.NewPCG(1, 2)), lists: map[string][]*status.List{}}
 	for range lists {
-		for _, p := range []string{vc.PurposeRevocation, vc.PurposeSuspension, purposeIssued} {
+		for _, p := range []string{vc.PurposeRevocation, vc.PurposeSuspension, vc.PurposeIssued} {
 			l, err := status.New(listSize)
 			if err != nil {
 				t.Fatal(err)
@@ -59,13 +59,13 @@ func (n *nation) mark(purpose string, count int) {
 // give gives out all places of the first windows, and a part of the next.
 func (n *nation) give(windows int, next int64) {
 	for i := range int64(windows) << 17 {
-		if err := n.lists[purposeIssued][i/listSize].Set(i % listSize); err != nil {
+		if err := n.lists[vc.PurposeIssued][i/listSize].Set(i % listSize); err != nil {
 			n.t.Fatal(err)
 		}
 	}
 	for _, i := range n.r.Perm(1 << 17)[:next] {
 		at := int64(windows)<<17 + int64(i)
-		if err := n.lists[purposeIssued][at/listSize].Set(at % listSize); err != nil {
+		if err := n.lists[vc.PurposeIssued][at/listSize].Set(at % listSize); err != nil {
 			n.t.Fatal(err)
 		}
 	}
@@ -94,7 +94,7 @@ func (n *nation) signed(purpose string, at time.Time) (out []string) {
 func (n *nation) at(number int64, at time.Time) []byte {
 	n.t.Helper()
 	p := BundlePayload{ID: fmt.Sprint("bundle-", number), Sequence: number, CreatedAt: at, TrustList: n.sign(n.anchor.Signer("anchor"), vc.TypTrustList, n.trust),
-		StatusLists: append(n.signed(vc.PurposeRevocation, at), n.signed(vc.PurposeSuspension, at)...), Issued: n.signed(purposeIssued, at)}
+		StatusLists: append(n.signed(vc.PurposeRevocation, at), n.signed(vc.PurposeSuspension, at)...), Issued: n.signed(vc.PurposeIssued, at)}
 	data, err := p.Sign(n.hub)
 	if err != nil {
 		n.t.Fatal(err)
