@@ -173,18 +173,25 @@ run_tests() {
 		status=0
 		if [ "$mode" = all ]; then
 			# The tests of the command line start hundreds of processes, those of the
-			# pages wait for a browser, those of internal/rdf try hundreds of thousands of
-			# documents one after the other, ten thousand checks are made natively and in a
-			# browser, and some write very much: all of it takes minutes more under the race
-			# detector. "long" has them with it.
-			plain='/cmd/internal/cli$|/cmd/internal/pagetest$|/cmd/internal/wasmtest$|/internal/rdf$'
-			# shellcheck disable=SC2046 # one word for each package
-			go test -race "$unraced" -shuffle=on -timeout 15m $(go list ./... | grep -Ev "$plain") || status=$?
+			# pages wait for a browser, and in the packages that decide, parse and sign
+			# nothing runs at the same time but in the tests that say so: all of it takes
+			# minutes more under the race detector, as do those of the issuer that write
+			# very much. "long" has them with it.
+			plain='/cmd/internal/(cli|pagetest|wasmtest)$|/internal/(bundle|did|keys|legacy|policy|qr|rdf|status|tlog|trust|vc)$|/verifier/(check|post)$'
+			# Half of the packages at a time beside the others: the longest of them are
+			# the longest of all, and wait for their browser and their processes.
+			cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+			{
+				# shellcheck disable=SC2046 # one word for each package
+				go test -p $(((cores + 1) / 2)) -shuffle=on -timeout 20m $(go list ./... | grep -E "$plain") || echo failed >"$work/plain"
+				go test -shuffle=on -timeout 15m -run 'Import|Killed' ./issuer || echo failed >"$work/plain"
+			} >"$work/beside" 2>&1 &
 			# shellcheck disable=SC2046
-			go test -shuffle=on -timeout 15m $(go list ./... | grep -E "$plain") || status=$?
-			go test -shuffle=on -timeout 15m -run 'Import|Killed' ./issuer || status=$?
-			go test -shuffle=on -timeout 15m -run 'Sizes' ./verifier/check || status=$?
-			go test -race "$unraced" -shuffle=on -timeout 15m -run AtOnce ./internal/rdf || status=$?
+			go test -race "$unraced" -shuffle=on -timeout 20m $(go list ./... | grep -Ev "$plain") || status=$?
+			go test -race "$unraced" -shuffle=on -timeout 15m -run 'AtOnce|Concurrent' ./internal/qr ./internal/rdf ./verifier/check || status=$?
+			wait
+			cat "$work/beside"
+			[ ! -f "$work/plain" ] || status=1
 		else
 			go test -race "$unraced" -shuffle=on "$@" || status=$?
 		fi
