@@ -64,7 +64,7 @@ var allowed = map[string][]string{
 
 	"issuer":   role("internal/icao", "internal/tlog", "internal/trust", "internal/witness"),
 	"wallet":   role("internal/icao", "internal/legacy"),
-	"verifier": role("internal/bundle", "internal/mirror", "internal/policy", "internal/trust", "verifier/check", "verifier/post"),
+	"verifier": role("internal/bundle", "internal/mirror", "internal/policy", "internal/tlog", "internal/trust", "verifier/check", "verifier/post"),
 }
 
 // role gives what every role may import, and what only this one may.

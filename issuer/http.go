@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"bufio"
 	"context"
 	"net/http"
 	"strconv"
@@ -575,6 +576,7 @@ func (h routes) shelf(s *serve.Server) {
 		p, err := h.WitnessedCheckpoint(c.Request().Context())
 		return show(c, p, err)
 	})
+	e.GET("/ledger/survivors/:key", h.survivors)
 	e.GET("/ledger/tile/*", func(c echo.Context) error {
 		p, err := h.LedgerTile(c.Request().Context(), "tile/"+c.Param("*"))
 		return show(c, p, err)
@@ -618,6 +620,32 @@ func (h routes) lists(public, live func(echo.Context, int64) (Published, error))
 		p, err := read(c, n)
 		return show(c, p, err)
 	}
+}
+
+// survivors tells a hub what a key that was cut off had signed before.
+func (h routes) survivors(c echo.Context) error {
+	ctx := c.Request().Context()
+	hub, err := h.liveFor(ctx, c.Request().Header.Get("Authorization"))
+	if err != nil {
+		return err
+	}
+	if !hub {
+		return ErrHub
+	}
+	out := bufio.NewWriterSize(c.Response(), 64<<10)
+	err = h.Survivors(ctx, c.Param("key"), func(b []byte) error {
+		if !c.Response().Committed {
+			c.Response().Header().Set("Content-Type", "application/octet-stream")
+			c.Response().Header().Set("Cache-Control", cacheLive)
+			c.Response().WriteHeader(http.StatusOK)
+		}
+		_, err := out.Write(b)
+		return err
+	})
+	if err != nil {
+		return err // who reads misses the end
+	}
+	return out.Flush()
 }
 
 // listNumber reads the number of a status list as it is written in its address.

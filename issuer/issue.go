@@ -359,8 +359,9 @@ func (i *Issuer) wanted(ctx context.Context, guardianship string, wanted []copyO
 		return nil, nil, ErrNotIssuable
 	}
 	var list []copyOf
+	cut := i.withdrawn(ctx)
 	for _, c := range wanted {
-		c.birth, c.childRef, c.at = b, wr.ChildRef, i.now()
+		c.birth, c.childRef, c.at, c.cut = b, wr.ChildRef, i.now(), cut
 		c.record, c.guardianship = wr, nil
 		list = append(list, c)
 		c.record, c.guardianship = gr, g
@@ -377,7 +378,7 @@ func (i *Issuer) haveOrDraft(ctx context.Context, c copyOf) (copied, *draft, err
 		return copied{}, nil, err
 	}
 	if ok {
-		if _, until := c.validity(); c.stillDoes(old.CredentialInfo, until) {
+		if _, until := c.validity(); c.stillDoes(old, until) {
 			return old, nil, nil
 		}
 	}
@@ -391,15 +392,18 @@ func (i *Issuer) haveOrDraft(ctx context.Context, c copyOf) (copied, *draft, err
 // stillDoes reports whether an existing copy is to be given out again rather
 // than one made now, which would be valid until until. An SD-JWT VC of a birth
 // tells ages of the day it was made: once the child has reached another of
-// them, it does not do.
-func (c copyOf) stillDoes(old CredentialInfo, until time.Time) bool {
+// them, it does not do. One whose key the trust list has cut off does not do either.
+func (c copyOf) stillDoes(old copied, until time.Time) bool {
+	if len(c.cut) > 0 && c.cut[signedBy(old.JWT)] {
+		return false
+	}
 	if c.profile == ProfileSDJWT && c.guardianship == nil {
 		born := c.birth.BirthDate
 		if !maps.Equal(vc.AgeEqualOrOver(born, vc.DateOf(old.ValidFrom)), vc.AgeEqualOrOver(born, vc.DateOf(c.at))) {
 			return false
 		}
 	}
-	return stillDoes(old, c.at, until)
+	return stillDoes(old.CredentialInfo, c.at, until)
 }
 
 // stillDoes reports whether an existing credential is to be given out again
@@ -479,6 +483,7 @@ type copyOf struct {
 	guardianship *vc.Guardianship
 	childRef     string // as minted
 	at           time.Time
+	cut          map[string]bool // keys whose signatures are not to be given out again
 }
 
 // form says how the copy is signed, and for whom.

@@ -229,7 +229,7 @@ func (s *Store) reserveCopies(ctx context.Context, rows []row, list []copyOf, dr
 			if err != nil {
 				return err
 			}
-			if ok && list[n].stillDoes(other.CredentialInfo, d.info.ValidUntil) {
+			if ok && list[n].stillDoes(other, d.info.ValidUntil) {
 				made[n] = other
 				continue
 			}

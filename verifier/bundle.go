@@ -160,6 +160,7 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 	for _, l := range lists {
 		l.into(&p)
 	}
+	p.Survivors = v.survivors(ctx, list, hub, &r)
 	file, err := p.Sign(hub)
 	if err != nil {
 		return Report{}, err

@@ -77,12 +77,17 @@ func newFetcher(p HTTPPolicy) *fetcher {
 
 // get reads the file at address, at most limit bytes.
 func (f *fetcher) get(ctx context.Context, address string, limit int64) ([]byte, error) {
-	data, _, err := f.dated(ctx, address, limit)
+	data, _, err := f.ask(ctx, address, limit, "")
 	return data, err
 }
 
 // dated is get, and gives the server's time, zero unless TLS vouches for it.
 func (f *fetcher) dated(ctx context.Context, address string, limit int64) (data []byte, date time.Time, err error) {
+	return f.ask(ctx, address, limit, "")
+}
+
+// ask reads a file; authorization says who asks, "" for nobody.
+func (f *fetcher) ask(ctx context.Context, address string, limit int64, authorization string) (data []byte, date time.Time, err error) {
 	u, err := f.parse(address)
 	if err != nil {
 		return nil, date, err
@@ -92,6 +97,9 @@ func (f *fetcher) dated(ctx context.Context, address string, limit int64) (data 
 		return nil, date, ErrAddress.With(err)
 	}
 	req.Header.Set("User-Agent", "kinpass-verifier")
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
 	res, err := f.client.Do(req)
 	if err != nil {
 		if errors.Is(err, ErrAddress) {

@@ -92,9 +92,10 @@ type Verifier struct {
 	book     book
 	fetch    *fetcher
 	secret   []byte
-	building chan struct{} // holds whoever builds
-	pictures chan struct{} // holds those who read a picture
-	policies *policy.Set   // last good ones; whoever builds may change them
+	building chan struct{}     // holds whoever builds
+	pictures chan struct{}     // holds those who read a picture
+	policies *policy.Set       // last good ones; whoever builds may change them
+	survived map[string]proven // by key; whoever builds may change it
 	current  atomic.Pointer[Bundle]
 	making   singleflight.Group // of deltas
 	diffing  chan struct{}      // holds those who make one

@@ -2,8 +2,11 @@ package wallet
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -26,7 +29,8 @@ type Renewed struct {
 
 // Renew reads the status of the guardian's credentials and fetches those anew
 // that end within sixty days, were revoked because the record was corrected, or
-// tell ages that the child has outgrown.
+// tell ages that the child has outgrown, or were signed with a key that the trust
+// list has cut off.
 // It reads the status of consents, too, and passes on withdrawals that the office
 // does not know of. It proves the holder key; no PIN is needed. Credentials stay as they are
 // when their issuer cannot be reached or has nothing new: Failed counts them.
@@ -118,7 +122,7 @@ func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []hel
 			out.Checked++
 			mine[i].State, mine[i].Checked = state, now.UTC()
 		}
-		due = due || mine[i].State == stateRevoked || !mine[i].vc.ValidTo.After(now.Add(renewAhead)) || mine[i].outgrown(now)
+		due = due || mine[i].State == stateRevoked || !mine[i].vc.ValidTo.After(now.Add(renewAhead)) || mine[i].outgrown(now) || withdrawn(issuer, mine[i].JWT)
 	}
 	if out.Checked > 0 {
 		if err := w.mark(ctx, v, mine); err != nil {
@@ -139,6 +143,40 @@ func (w *Wallet) renewGrant(ctx context.Context, v *vault, gr *grant, mine []hel
 	}
 	out.Renewed = len(gr.Credentials)
 	return out, nil
+}
+
+// withdrawn reports whether a credential was signed with a key of its issuer that the
+// trust list has cut off. Posts may know that it was signed before; a new one is good
+// without that.
+func withdrawn(issuer *vc.TrustIssuer, signed string) bool {
+	for i := range issuer.Keys {
+		if k := &issuer.Keys[i]; !k.CutOff.IsZero() && k.ID == signedBy(signed) {
+			return true
+		}
+	}
+	return false
+}
+
+// signedBy gives the key that a credential says it is signed with, "" if it says none.
+func signedBy(signed string) string {
+	var of struct {
+		Kid   string `json:"kid"`
+		Proof struct {
+			Method string `json:"verificationMethod"`
+		} `json:"proof"`
+	}
+	head := []byte(signed)
+	if !strings.HasPrefix(signed, "{") {
+		part, _, _ := strings.Cut(signed, ".")
+		var err error
+		if head, err = base64.RawURLEncoding.DecodeString(part); err != nil {
+			return ""
+		}
+	}
+	if json.Unmarshal(head, &of) != nil {
+		return ""
+	}
+	return of.Kid + of.Proof.Method
 }
 
 func (w *Wallet) refetch(ctx context.Context, v *vault, gr *grant, issuer *vc.TrustIssuer) error {

@@ -72,8 +72,12 @@ const (
 // H("kinpass/commit/v1" || salt || H(content)). The salt is random and as long as
 // every other, so that the parts cannot be divided otherwise.
 func Commit(salt [SaltSize]byte, content []byte) [32]byte {
-	inner := sha256.Sum256(content)
-	return sha256.Sum256(slices.Concat([]byte("kinpass/commit/v1"), salt[:], inner[:]))
+	return CommitSum(salt, sha256.Sum256(content))
+}
+
+// CommitSum is Commit for who has only the content's SHA-256.
+func CommitSum(salt [SaltSize]byte, content [32]byte) [32]byte {
+	return sha256.Sum256(slices.Concat([]byte("kinpass/commit/v1"), salt[:], content[:]))
 }
 
 // Bytes gives the entry's bytes, ErrEntry if it is none.

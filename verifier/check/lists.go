@@ -248,6 +248,18 @@ func (b *Bundle) addList(l *statusList, about string) bool {
 // bytes. To write another credential that is in a set of 2^24 takes 2^72 hashes.
 const survivor = 12
 
+// Survivors gives what the bundle has of a key that was cut off: the beginning of
+// each SHA-256, filled up with zeros, which is all that another bundle needs.
+func (b *Bundle) Survivors(kid string) Survivors {
+	out := Survivors{KID: kid}
+	for set := b.survive[kid]; len(set) >= survivor; set = set[survivor:] {
+		var sum [32]byte
+		copy(sum[:], set[:survivor])
+		out.Payloads = append(out.Payloads, sum)
+	}
+	return out
+}
+
 // goodSurvivors reports whether a set is not empty and in order.
 func goodSurvivors(set []byte) bool {
 	if len(set) == 0 || len(set)%survivor != 0 {

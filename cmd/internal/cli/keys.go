@@ -170,7 +170,7 @@ the issuer's DID document; whether they are believed is for "kinpass trust add".
 		},
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.AddCommand(make, list)
+	c.AddCommand(make, list, newCompromise(h), newReissue(h))
 	return c
 }
 
