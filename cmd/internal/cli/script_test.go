@@ -71,6 +71,8 @@ func TestMain(m *testing.M) {
 		"jwk":       tool(jwkTool),
 		"oldsystem": tool(oldSystemTool),
 		"spoil":     tool(spoilTool),
+		"forge":     tool(forgeTool),
+		"signers":   tool(signersTool),
 	})
 }
 

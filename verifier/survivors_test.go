@@ -1,0 +1,204 @@
+package verifier
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/store/storetest"
+	"github.com/kinpass/kinpass/internal/tlog"
+	"github.com/kinpass/kinpass/internal/trust"
+	"github.com/kinpass/kinpass/internal/vc"
+)
+
+// ledgerBook is an issuer's ledger, and what the issuer claims of a key.
+type ledgerBook struct {
+	entries [][]byte
+	hashes  []tlog.Hash
+	root    tlog.Hash
+	claims  []byte
+}
+
+func (m *ledgerBook) ReadHashes(at []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(at))
+	for k, i := range at {
+		out[k] = m.hashes[i]
+	}
+	return out, nil
+}
+
+// log enters a credential and gives what an honest issuer claims of it.
+func (m *ledgerBook) log(t *testing.T, kind tlog.Kind, payload []byte) []byte {
+	t.Helper()
+	salt := [tlog.SaltSize]byte{byte(len(m.entries)), 1}
+	e, err := tlog.Entry{Kind: kind, Hour: start.Truncate(time.Hour), Office: "registrar", Commitment: tlog.Commit(salt, payload)}.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, root, err := tlog.Append(int64(len(m.entries)), [][]byte{e}, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.hashes, m.root, m.entries = append(m.hashes, stored...), root, append(m.entries, e)
+	return claim(int64(len(m.entries)-1), salt, sha256.Sum256(payload))
+}
+
+func claim(index int64, salt [tlog.SaltSize]byte, payload [32]byte) []byte {
+	return append(append(binary.BigEndian.AppendUint64(nil, uint64(index)), salt[:]...), payload[:]...)
+}
+
+// TestSurvivors: what a key signed and its issuer's ledger had before the key was
+// withdrawn is in the bundle. Whatever else the issuer claims is not.
+func TestSurvivors(t *testing.T) {
+	w := newWorld(t)
+	o := w.office()
+	ledger := newKey(t, keys.UseLedger)
+	origin := strings.TrimPrefix(o.url, "http://") + "/ledger"
+	if err := trust.SetLedger(w.list, o.did, origin, ledger.Public()); err != nil {
+		t.Fatal(err)
+	}
+	m := &ledgerBook{}
+	var honest [][]byte
+	for n := range 300 { // more than a tile
+		honest = append(honest, m.log(t, tlog.Issued, fmt.Append(nil, "credential ", n)))
+	}
+	size := int64(len(m.entries))
+	late := m.log(t, tlog.Issued, []byte("too late"))
+	reserved := m.log(t, tlog.Reserved, []byte("no credential"))
+	if err := trust.CutOff(w.list, o.did+"#key-1", start.Add(time.Hour), size); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := tlog.LogSigner(origin, ledger.Signer(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lie func(path string, data []byte) []byte
+	asked := 0
+	o.reply(func(rw http.ResponseWriter, r *http.Request) bool {
+		path, ok := strings.CutPrefix(r.URL.Path, "/ledger/")
+		if !ok {
+			return false
+		}
+		var data []byte
+		switch {
+		case path == "checkpoint":
+			data, _ = tlog.Sign(tlog.Checkpoint{Origin: origin, Size: int64(len(m.entries)), Root: m.root}, signer)
+		case path == "survivors/key-1":
+			asked++
+			token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "KinpassHub ")
+			j, err := vc.SplitJWS(token)
+			if !ok || err != nil || j.Header.Typ != vc.TypHub {
+				t.Errorf("a hub does not say who it is: %v", err)
+			}
+			data = append(slices.Clone(m.claims), make([]byte, survivorSize)...)
+		default:
+			x, err := tlog.ParseTilePath(path)
+			if err != nil {
+				return false
+			}
+			if x.L < 0 {
+				data, err = tlog.Bundle(m.entries[x.N<<tlog.TileHeight : x.N<<tlog.TileHeight+int64(x.W)])
+			} else {
+				data, err = tlog.ReadTile(x, m)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if lie != nil {
+			data = lie(path, data)
+		}
+		rw.Write(data)
+		return true
+	})
+	w.signTrust()
+	kid := o.did + "#key-1"
+	all := slices.Concat(honest...)
+	check := func(name string, claims []byte, want int, code string) {
+		t.Helper()
+		m.claims = claims
+		v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+		r := w.build(v)
+		b, err := v.Latest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(b.Survivors(kid).Payloads); got != want {
+			t.Errorf("%s: %d survive, want %d (%v)", name, got, want, r.Problems)
+		}
+		if told := slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Code == code && p.List == kid }); told != (code != "") {
+			t.Errorf("%s: the report says %v", name, r.Problems)
+		}
+	}
+	check("honest", all, 300, "")
+	hash := sha256.Sum256([]byte("credential 7"))
+	forged := slices.Clone(honest[7])
+	forged[survivorSize-1] ^= 1
+	check("another payload", slices.Concat(slices.Concat(honest[:7]...), forged, slices.Concat(honest[8:]...)), 299, "survivors-unlogged")
+	check("another's place", claim(8, [tlog.SaltSize]byte{7, 1}, hash), 0, "survivors-unlogged")
+	check("after the cut-off", slices.Concat(all, late), 300, "survivors-unlogged")
+	check("no credential", slices.Concat(all, reserved), 300, "survivors-unlogged")
+	check("beyond the ledger", slices.Concat(all, claim(1<<40, [tlog.SaltSize]byte{}, hash)), 300, "survivors-unlogged")
+	check("twice", slices.Concat(honest[0], honest[0]), 0, "survivors-invalid")
+	check("half a claim", honest[0][:40], 0, "survivors-invalid")
+	check("negative", claim(-1, [tlog.SaltSize]byte{}, hash), 0, "survivors-invalid")
+
+	// An entry that is not in the signed tree.
+	lie = func(path string, data []byte) []byte {
+		if path == "tile/entries/000" {
+			commitment := tlog.CommitSum([tlog.SaltSize]byte{7, 1}, [32]byte{1})
+			copy(data[len(data)-32:], commitment[:])
+		}
+		return data
+	}
+	check("other entries", all, 0, "survivors-invalid")
+	lie = func(path string, data []byte) []byte {
+		if path == "tile/0/000" {
+			data[5] ^= 1
+		}
+		return data
+	}
+	check("other hashes", all, 0, "survivors-invalid")
+	lie = func(path string, data []byte) []byte {
+		if path == "survivors/key-1" {
+			return data[:len(data)-survivorSize]
+		}
+		return data
+	}
+	check("cut short", all, 0, "survivors-invalid")
+
+	// What was shown stays while the issuer is away, and is not asked for each time.
+	lie, m.claims = nil, all
+	v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+	w.build(v)
+	before := asked
+	w.wait(time.Minute)
+	w.build(v)
+	if asked != before {
+		t.Error("the survivors are asked for with each bundle")
+	}
+	w.wait(2 * time.Hour)
+	o.reply(func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.HasPrefix(r.URL.Path, "/ledger/") {
+			http.Error(rw, "", http.StatusInternalServerError)
+			return true
+		}
+		return false
+	})
+	v.survived = nil // as after a restart
+	r := w.build(v)
+	b, err := v.Latest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(b.Survivors(kid).Payloads); got != 300 || len(r.Problems) == 0 {
+		t.Errorf("%d survive an issuer that is away: %v", got, r.Problems)
+	}
+}
