@@ -83,7 +83,12 @@ It may be run again: it goes on where it stopped. See docs/COMPROMISE.md.`,
 				l, err := h.editTrust(func(l *vc.TrustList) error { return cutOffOnce(l, &d.Affected) })
 				switch {
 				case err == nil:
-					d.Trust = l.Sequence
+					// With several anchors, what was changed may be a draft.
+					if k, err := h.inForceKey(d.Key); err == nil && k.CutOff.Equal(d.Since) {
+						d.Trust = l.Sequence
+					} else {
+						d.Then = append(d.Then, "the holders of the trust anchors sign the draft, which is not in force yet: kinpass trust propose, cosign, publish")
+					}
 				case errors.Is(err, errNoAnchor):
 					d.Then = append(d.Then, fmt.Sprintf("whoever holds the trust anchor runs: kinpass trust cutoff '%s' --at %s --ledger-size %d",
 						d.Key, d.Since.Format(time.RFC3339), d.Size))
