@@ -63,7 +63,7 @@ var allowed = map[string][]string{
 	"internal/account":         {"internal/fault", "internal/qr", "internal/serve", "internal/store", "web"},
 
 	"issuer":   role("internal/icao", "internal/tlog", "internal/trust", "internal/witness"),
-	"wallet":   role("internal/icao", "internal/legacy"),
+	"wallet":   role("internal/icao", "internal/legacy", "internal/tlog"),
 	"verifier": role("internal/bundle", "internal/mirror", "internal/policy", "internal/tlog", "internal/trust", "verifier/check", "verifier/post"),
 }
 

@@ -69,6 +69,7 @@ func Routes(s *serve.Server, i *Issuer) {
 	e.POST("/consents", h.witnessConsent, s.Limit(60, time.Minute), staff)
 	e.POST("/consent-status", h.reserveConsent, s.Limit(300, time.Minute))
 	e.POST("/paper", h.paperFor, s.Limit(60, time.Minute))
+	e.POST("/ledger/proofs", h.proofsFor, s.Limit(300, time.Minute))
 	e.POST("/consent-status/withdraw", h.withdrawConsent, s.Limit(300, time.Minute))
 	h.openid(s)
 	h.shelf(s)
@@ -471,6 +472,19 @@ func (h routes) paperFor(c echo.Context) error {
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return serve.JSON(c, http.StatusOK, map[string]string{"birth": birth, "guardianship": guardianship})
+}
+
+// proofsFor answers the wallet of a holder.
+func (h routes) proofsFor(c echo.Context) error {
+	request, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	out, err := h.ProofsFor(c.Request().Context(), request)
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, out)
 }
 
 // readRequest reads the body {"request": JWS} of a guardian's wallet.

@@ -47,7 +47,7 @@ func TestRoutesAskForToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	public := []string{"GET /.well-known/", "GET /offers/", "POST /paper", "POST /consent-status", "POST /token", "POST /nonce", "POST /credential", "GET /status",
-		"GET /ledger/checkpoint", "GET /ledger/tile/", "GET /ledger/key", "GET /ledger/survivors/", "GET /trust-list", "GET /schemas/", "GET /vct/", "GET /context/", "GET /healthz", "GET /readyz", "GET /metrics"}
+		"POST /ledger/proofs", "GET /ledger/checkpoint", "GET /ledger/tile/", "GET /ledger/key", "GET /ledger/survivors/", "GET /trust-list", "GET /schemas/", "GET /vct/", "GET /context/", "GET /healthz", "GET /readyz", "GET /metrics"}
 	bodies := map[string]string{"/births": "{}", "/guardianships": "{}", "/births/{id}/corrections": "{}", "/guardianships/{id}/corrections": "{}",
 		"/births/{id}/release": `{"decision":"issue"}`, "/guardianships/{id}/release": `{"decision":"issue"}`, "/approvals/{id}": `{"decision":"approve"}`, "/offers": `{"guardianship":"x"}`,
 		"/reissue-requests":   `{"request":"x"}`,

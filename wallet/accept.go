@@ -402,7 +402,11 @@ func (w *Wallet) redeem(ctx context.Context, v *vault, g *grant, issuer *vc.Trus
 	if err != nil {
 		return err
 	}
-	return w.finish(ctx, v, g, a)
+	if err := w.finish(ctx, v, g, a); err != nil {
+		return err
+	}
+	w.wantProofs(v.guardian)
+	return nil
 }
 
 // exchange speaks to one issuer with one holder key.

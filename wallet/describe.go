@@ -24,6 +24,7 @@ type Credential struct {
 	ValidUntil time.Time `json:"validUntil,omitzero"`
 	State      string    `json:"state"`   // valid, notYetValid, expired, notUsable or legacy
 	Checked    time.Time `json:"checked"` // when its status was last read
+	Logged     bool      `json:"logged"`  // shown to be in the issuer's public ledger
 	Summary    []string  `json:"summary"` // plain language, a few lines
 
 	// Subject and JWT are given for one credential only: all that it says, and
@@ -122,7 +123,7 @@ func (c *held) shown(now time.Time) Credential {
 		ID: c.ID, Child: c.Child, Type: c.kind(), Format: c.format(), Profile: c.profile(),
 		Issuer: c.vc.Issuer, IssuerName: plain(c.IssuerName),
 		ValidFrom: c.vc.ValidFrom, ValidUntil: c.vc.ValidTo,
-		State: c.state(now), Checked: c.Checked, Summary: c.summary(now),
+		State: c.state(now), Checked: c.Checked, Logged: c.Receipt != nil, Summary: c.summary(now),
 	}
 }
 

@@ -37,6 +37,7 @@ func Routes(s *serve.Server, w *Wallet) {
 	e, guardian := s.Echo, s.Auth(RoleGuardian)
 	e.POST("/wallet/offers", h.accept, s.Limit(60, time.Minute), guardian)
 	e.GET("/wallet/children", h.children, guardian)
+	e.GET("/wallet/children/:id/proofs", h.proofs, guardian)
 	e.GET("/wallet/credentials", h.credentials, guardian)
 	e.GET("/wallet/credentials/:id", h.credential, guardian)
 	e.DELETE("/wallet/credentials/:id", h.forgetOne, guardian)
@@ -85,6 +86,15 @@ func readLarge(c echo.Context, v any, limit int64) error {
 		return ErrBody.With(err)
 	}
 	return nil
+}
+
+// proofs is a file to bring along, in the form that a border post takes.
+func (h routes) proofs(c echo.Context) error {
+	out, err := h.Proofs(c.Request().Context(), guardianOf(c), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return serve.JSON(c, http.StatusOK, map[string][]Proof{"proofs": out})
 }
 
 // accept takes the offer as the text of a link or as the offer object itself.

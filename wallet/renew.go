@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -201,7 +202,11 @@ func (w *Wallet) refetch(ctx context.Context, v *vault, gr *grant, issuer *vc.Tr
 	if err != nil {
 		return err
 	}
-	return w.finish(ctx, v, gr, a)
+	if err := w.finish(ctx, v, gr, a); err != nil {
+		return err
+	}
+	w.wantProofs(v.guardian)
+	return nil
 }
 
 // renewEvery is how often Run renews.
@@ -214,6 +219,9 @@ func (w *Wallet) Run(ctx context.Context) {
 	if n, err := w.Rewrap(ctx); err != nil || n > 0 {
 		w.cfg.Log.Info("service key", "rewrapped", n, "failed", err != nil)
 	}
+	var proofs sync.WaitGroup
+	proofs.Go(func() { w.runProofs(ctx) })
+	defer proofs.Wait()
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for {
@@ -243,6 +251,7 @@ func (w *Wallet) RenewAll(ctx context.Context) (Renewed, error) {
 	r := w.newRound(trust)
 	var out Renewed
 	for _, id := range all {
+		w.wantProofs(id)
 		n, err := w.renew(ctx, Guardian{ID: id}, r)
 		out.Checked, out.Renewed, out.Failed = out.Checked+n.Checked, out.Renewed+n.Renewed, out.Failed+n.Failed
 		if err != nil && (fault.As(err).Kind == fault.Internal || ctx.Err() != nil) {

@@ -12,6 +12,7 @@ import (
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/tlog"
 )
 
 // Names of the tables in the additional data of what is sealed. They stay even
@@ -78,6 +79,8 @@ type kept struct {
 	JWT        string    `json:"jwt"` // the credential of whatever format, as it came
 	State      string    `json:"state,omitempty"`
 	Checked    time.Time `json:"checked"`
+	// Receipt shows that it is in its issuer's ledger; nil: that is not shown yet.
+	Receipt *tlog.Receipt `json:"receipt,omitempty"`
 }
 
 // States of a credential, by its status lists.

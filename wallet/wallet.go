@@ -67,6 +67,8 @@ type Wallet struct {
 	wraps []wrapKey
 	net   *network
 	dids  *didweb.Fetcher // of issuers of other systems
+
+	stapler stapler
 }
 
 // New makes the wallets usable. It fails with ErrWrapKey if the ring lacks the

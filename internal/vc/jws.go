@@ -28,6 +28,9 @@ const (
 	TypConsentStatus = "kinpass-consent-status+jwt"
 	// TypPaper is a guardian's request for the paper credentials of a child.
 	TypPaper = "kinpass-paper+jwt"
+	// TypLedgerProof is a holder's request for the proofs that credentials are in
+	// their issuer's ledger.
+	TypLedgerProof = "kinpass-ledger-proof+jwt"
 )
 
 // Errors of verification. They never repeat what was verified.

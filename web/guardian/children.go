@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/kinpass/kinpass/internal/account"
+	"github.com/kinpass/kinpass/internal/serve"
 	"github.com/kinpass/kinpass/wallet"
 	"github.com/kinpass/kinpass/web"
 )
@@ -91,11 +92,23 @@ func (h routes) child(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
-	v := web.View{Page: "guardian/child", Title: "guardian.title.document", Data: map[string]any{"Child": k, "Papers": papers, "With": with}}
+	v := web.View{Page: "guardian/child", Title: "guardian.title.document", Data: map[string]any{"Child": k, "Papers": papers, "With": with,
+		"Logged": slices.ContainsFunc(papers, func(p paper) bool { return p.Logged })}}
 	if c.QueryParam("done") == "added" {
 		v.Notice = &web.Notice{Text: "guardian.added", Success: true}
 	}
 	return h.answer(c, v)
+}
+
+// proofs gives the file that shows the papers to be in the public ledger. Its name
+// says nothing.
+func (h routes) proofs(c echo.Context, s account.Session) error {
+	out, err := h.Proofs(c.Request().Context(), owner(s), c.Param("child"))
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Content-Disposition", `attachment; filename="proofs.json"`)
+	return serve.JSON(c, http.StatusOK, map[string]any{"proofs": out})
 }
 
 // renew asks the offices for news of everything that the wallet holds.

@@ -28,6 +28,7 @@ type paper struct {
 	Facts  []fact // everything that it says
 	Border []fact // what an officer gets to see
 	Copies []copyOf
+	Logged bool // every copy for a border is shown to be in the public ledger
 }
 
 // copyOf is one form of a paper, for those who want to know.
@@ -64,7 +65,7 @@ func (p *paper) add(w words, x wallet.Credential) {
 	border := x.Profile == "border"
 	until := w.day(x.ValidUntil)
 	if p.State == "" || border {
-		p.State, p.Until, p.Office = x.State, until, x.IssuerName
+		p.State, p.Until, p.Office, p.Logged = x.State, until, x.IssuerName, x.Logged
 	}
 	var facts []fact
 	if p.Birth {

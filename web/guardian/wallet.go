@@ -39,6 +39,7 @@ func Routes(s *serve.Server, p *account.Pages, w *wallet.Wallet) {
 		e.GET("/app/add", only(h.addPage))
 		e.POST("/app/add", only(h.add), s.Limit(30, time.Minute))
 		e.GET("/app/documents/:child", only(h.child))
+		e.GET("/app/documents/:child/proofs", only(h.proofs))
 		e.GET("/app/documents/:child/show", only(h.show))
 		e.GET("/app/documents/:child/code", only(h.code), s.Limit(300, time.Minute))
 		e.GET("/app/documents/:child/later", only(h.laterPage))

@@ -28,7 +28,7 @@ var playbill = []struct {
 	name  string
 	parts chapters
 }{
-	{"papers", chapters{(*player).newParent, (*player).register, (*player).accept, (*player).show, (*player).forge, (*player).steal,
+	{"papers", chapters{(*player).newParent, (*player).register, (*player).accept, (*player).logged, (*player).show, (*player).forge, (*player).steal,
 		(*player).pretend, (*player).repeat, (*player).age, (*player).paper, (*player).revoke}},
 	{"parent", chapters{(*player).oneParent}},
 	{"aunt", chapters{(*player).aunt}},

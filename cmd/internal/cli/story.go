@@ -64,7 +64,7 @@ func (b *borderBundle) file() string { return "bundle-" + b.ID + ".kpb" }
 func (d *demo) play(ctx context.Context, w io.Writer) ([]step, error) {
 	p := d.player(w)
 	for _, chapter := range []func(context.Context) error{
-		p.register, p.accept, p.show, p.forge, p.steal, p.pretend, p.repeat, p.age, p.paper, p.revoke, p.consents,
+		p.register, p.accept, p.logged, p.show, p.forge, p.steal, p.pretend, p.repeat, p.age, p.paper, p.revoke, p.consents,
 	} {
 		if err := chapter(ctx); err != nil {
 			return nil, err
@@ -146,6 +146,42 @@ func (p *player) accept(ctx context.Context) error {
 	p.line("The guardian's wallet takes them over OpenID4VCI and keeps them encrypted.")
 	p.happens("accepted")
 	return p.fetchBundle(ctx)
+}
+
+// logged waits until the guardian's wallet has the proofs that the papers are in
+// the registrar's public ledger, as witnesses saw it, and tells of it.
+func (p *player) logged(ctx context.Context) error {
+	list, err := p.home.openTrust()
+	if err != nil {
+		return err
+	}
+	policy, err := list.LedgerPolicy(p.issuer.issuer.DID())
+	if err != nil {
+		return err
+	}
+	var got struct {
+		Proofs []wallet.Proof `json:"proofs"`
+	}
+	until := time.Now().Add(time.Minute)
+	for err = errors.New("not asked"); err != nil; {
+		if err = p.guardian.Do(ctx, "GET", "/wallet/children/"+url.PathEscape(p.child)+"/proofs", nil, &got); err == nil {
+			break
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("proofs of the ledger: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	at, in, err := policy.Verify(got.Proofs[0].Entry, []byte(got.Proofs[0].Proof))
+	if err != nil {
+		return fmt.Errorf("the proof of the ledger: %w", err)
+	}
+	p.line("They are in the registrar's public ledger, without a name: entry %d of %d, seen by %d independent witnesses.", at+1, in.Size, len(in.Seen))
+	return nil
 }
 
 // take offers the credentials of a guardianship and has a wallet accept them,
