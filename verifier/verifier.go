@@ -94,6 +94,7 @@ type Verifier struct {
 	secret   []byte
 	building chan struct{}     // holds whoever builds
 	pictures chan struct{}     // holds those who read a picture
+	lives    lives             // lists as of now, for checks online
 	policies *policy.Set       // last good ones; whoever builds may change them
 	survived map[string]proven // by key; whoever builds may change it
 	current  atomic.Pointer[Bundle]
@@ -165,10 +166,10 @@ func (v *Verifier) Check(ctx context.Context, shown []string, f check.Facts) (Re
 		return Result{}, ErrPresentations
 	}
 	f.Others = shown[1:]
-	out, err := v.sit(ctx, f, func(b *check.Bundle, f check.Facts, h check.History, now time.Time) ([]check.Decision, check.History, error) {
+	out, err := v.sit(ctx, f, v.asking(ctx, shown, func(b *check.Bundle, f check.Facts, h check.History, now time.Time) ([]check.Decision, check.History, error) {
 		d, h, err := check.Check(shown[0], b, f, h, now)
 		return []check.Decision{d}, h, err
-	})
+	}))
 	if err != nil {
 		return Result{}, err
 	}
@@ -186,9 +187,9 @@ func (v *Verifier) CheckGroup(ctx context.Context, shown []string, f check.Facts
 	if len(shown) == 0 || len(shown) > maxGroup {
 		return Group{}, ErrPresentations
 	}
-	out, err := v.sit(ctx, f, func(b *check.Bundle, f check.Facts, h check.History, now time.Time) ([]check.Decision, check.History, error) {
+	out, err := v.sit(ctx, f, v.asking(ctx, shown, func(b *check.Bundle, f check.Facts, h check.History, now time.Time) ([]check.Decision, check.History, error) {
 		return check.CheckGroup(shown, b, f, h, now)
-	})
+	}))
 	if err != nil {
 		return Group{}, err
 	}

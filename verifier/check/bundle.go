@@ -3,6 +3,8 @@ package check
 import (
 	"crypto"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -193,6 +195,32 @@ func newBundle(trust *vc.TrustList) *Bundle {
 	return &Bundle{Trust: trust, keys: map[string]*issuerKey{}, lists: map[listName]*statusList{}, over: map[listName][]override{},
 		issued: map[listName]*statusList{}, survive: map[string][]byte{}, evidence: map[string]string{},
 		states: map[string]bool{}, consents: map[string]bool{}}
+}
+
+// With is the bundle with the status lists of another in place of its own, where
+// those are younger. All else stays: trust list, policies, who survives a cut-off.
+func (b *Bundle) With(lists *Bundle) *Bundle {
+	out := *b
+	out.lists, out.issued, out.over = maps.Clone(b.lists), maps.Clone(b.issued), map[listName][]override{}
+	for name, all := range b.over {
+		out.over[name] = slices.Clone(all)
+	}
+	for name, l := range lists.lists {
+		if have := out.lists[name]; have == nil || have.from.Before(l.from) {
+			out.lists[name] = l
+		}
+	}
+	for name, l := range lists.issued {
+		if have := out.issued[name]; have == nil || have.from.Before(l.from) {
+			out.issued[name] = l
+		}
+	}
+	for name, all := range lists.over {
+		for _, o := range all {
+			out.override(name, o.statusList)
+		}
+	}
+	return &out
 }
 
 // File gives the file that was opened.

@@ -37,6 +37,8 @@ type Input struct {
 	Session              string   `json:"session"`
 	Post                 string   `json:"post"`
 	Challenge            string   `json:"challenge"`
+	// Online has the lists of the issuers asked for as they stand now.
+	Online bool `json:"online"`
 
 	Proofs []LogProof `json:"proofs"`
 }
@@ -47,7 +49,7 @@ type Input struct {
 func (in *Input) Facts() (f Facts, hints []fault.Field, err error) {
 	f = Facts{Confirm: in.Confirm, Deny: in.Deny, Exit: in.Exit, Entry: in.Entry, Direction: in.Direction, Company: in.Company,
 		ChildNationality: in.ChildNationality, Residence: in.Residence, CompanionNationality: in.CompanionNationality, CompanionResidence: in.CompanionResidence,
-		Session: in.Session, Post: in.Post, Challenge: in.Challenge, Proofs: in.Proofs}
+		Session: in.Session, Post: in.Post, Challenge: in.Challenge, Proofs: in.Proofs, Online: in.Online}
 	for _, d := range []struct {
 		name, text string
 		to         *vc.Date
