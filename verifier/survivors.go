@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
-	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/tlog"
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
@@ -193,16 +191,8 @@ func (v *Verifier) readSurvivors(ctx context.Context, l *vc.TrustList, is *vc.Tr
 // askSurvivors reads what the issuer says, in the order of the ledger.
 func (v *Verifier) askSurvivors(ctx context.Context, is *vc.TrustIssuer, k *vc.TrustKey, hub keys.Signer) ([]survivor, error) {
 	_, name, _ := strings.Cut(k.ID, "#")
-	now := v.now()
-	claims, err := json.Marshal(map[string]any{"aud": is.Shelf, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": store.Random(24)})
-	if err != nil {
-		return nil, err
-	}
-	token, err := vc.SignJWS(hub, vc.TypHub, "", claims)
-	if err != nil {
-		return nil, err
-	}
-	data, _, err := v.fetch.ask(ctx, is.Shelf+"/ledger/survivors/"+url.PathEscape(name), (maxSurvivors+1)*survivorSize, "KinpassHub "+token)
+	f := v.fetch.as(func() (string, error) { return hubToken(hub, is.Shelf, v.now()) })
+	data, err := f.get(ctx, is.Shelf+"/ledger/survivors/"+url.PathEscape(name), (maxSurvivors+1)*survivorSize)
 	if err != nil {
 		return nil, err
 	}
