@@ -728,11 +728,26 @@ func (r *round) facts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A document may be published a moment before it is in the log: it counts when it
+	// is missing for longer than that.
+	missing := map[string]time.Time{}
 	for _, f := range facts {
-		if !r.state.facts[string(f.Commitment[:])] {
+		if r.state.facts[string(f.Commitment[:])] {
+			continue
+		}
+		name := base64.StdEncoding.EncodeToString(f.Commitment[:])
+		since, known := r.state.Missing[name]
+		if !known {
+			since = r.cfg.Now()
+		}
+		if len(missing) < maxFacts {
+			missing[name] = since
+		}
+		if r.cfg.Now().Sub(since) >= r.cfg.Settle {
 			r.find(Finding{Code: FactUnlogged, Detail: f.Name + " is published and not in the log", Source: f.Name})
 		}
 	}
+	r.state.Missing = missing
 	return nil
 }
 

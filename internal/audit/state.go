@@ -43,6 +43,9 @@ type state struct {
 	Places  map[uint32]string  `json:"places"` // two bits for each, ZLIB, base64url
 	Known   []string           `json:"facts"`  // commitments of keys, trust lists and accreditations, base64
 
+	// Missing are public documents that are not in the log, since when.
+	Missing map[string]time.Time `json:"missing,omitempty"`
+
 	Earlier []string  `json:"earlier,omitempty"` // checkpoints before Kept
 	Foreign []foreign `json:"foreign,omitempty"` // checkpoints of others, larger than Kept
 	Lists   []string  `json:"lists,omitempty"`   // on the index in the last round

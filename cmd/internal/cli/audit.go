@@ -17,6 +17,7 @@ import (
 	"github.com/kinpass/kinpass/internal/audit"
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/tlog"
+	"github.com/kinpass/kinpass/internal/trust"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -214,6 +215,31 @@ func readLedgerKey(file, origin string) (tlog.Verifier, error) {
 	return tlog.LogVerifier(origin, key), nil
 }
 
+// publicFacts gives what the ledger must hold of the documents on the shelf: keys,
+// and the trust list if the issuer passes one on.
+func publicFacts(ctx context.Context, shelf audit.Source, issuer string) ([]audit.Fact, error) {
+	set, err := shelf.Get(ctx, ".well-known/jwks.json", "application/jwk-set+json", 1<<20)
+	if errors.Is(err, audit.ErrMissing) { // a copy of the ledger and the lists alone
+		set, err = []byte(`{"keys":[]}`), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	list, err := shelf.Get(ctx, "trust-list", "application/jwt", 8<<20)
+	if err != nil && !errors.Is(err, audit.ErrMissing) {
+		return nil, err
+	}
+	facts, err := trust.Facts(issuer, set, strings.TrimSpace(string(list)), now())
+	if err != nil {
+		return nil, err
+	}
+	out := make([]audit.Fact, len(facts))
+	for i, f := range facts {
+		out[i] = audit.Fact{Name: f.Name, Commitment: f.Commitment}
+	}
+	return out, nil
+}
+
 // auditor makes the auditor of a ledger.
 func (o *auditOptions) auditor(s subject) (*audit.Auditor, error) {
 	where := o.shelf
@@ -225,6 +251,11 @@ func (o *auditOptions) auditor(s subject) (*audit.Auditor, error) {
 	}
 	web := audit.Web{Loopback: o.loopback}
 	cfg := audit.Config{Policy: s.policy, Base: s.shelf, Keys: s.keys, Settle: o.settle, Now: now, Progress: o.progress}
+	if s.did != "" {
+		cfg.Facts = func(ctx context.Context, shelf audit.Source) ([]audit.Fact, error) {
+			return publicFacts(ctx, shelf, s.did)
+		}
+	}
 	var err error
 	if cfg.Shelf, err = audit.NewSource(where, web); err != nil {
 		return nil, err
