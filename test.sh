@@ -175,8 +175,8 @@ run_tests() {
 			# The tests of the command line start hundreds of processes, those of the
 			# pages wait for a browser, and in the packages that decide, parse and sign
 			# nothing runs at the same time but in the tests that say so: all of it takes
-			# minutes more under the race detector, as do those of the issuer that write
-			# very much. "long" has them with it.
+			# minutes more under the race detector, as do those of the issuer that read or
+			# write very much. "long" has them with it.
 			plain='/cmd/internal/(cli|pagetest|wasmtest)$|/internal/(bundle|did|keys|legacy|policy|qr|rdf|status|tlog|trust|vc)$|/verifier/(check|post)$'
 			# Half of the packages at a time beside the others: the longest of them are
 			# the longest of all, and wait for their browser and their processes.
@@ -184,7 +184,7 @@ run_tests() {
 			{
 				# shellcheck disable=SC2046 # one word for each package
 				go test -p $(((cores + 1) / 2)) -shuffle=on -timeout 20m $(go list ./... | grep -E "$plain") || echo failed >"$work/plain"
-				go test -shuffle=on -timeout 15m -run 'Import|Killed' ./issuer || echo failed >"$work/plain"
+				go test -shuffle=on -timeout 15m -run 'Import|Killed|Made|EveryForm' ./issuer || echo failed >"$work/plain"
 			} >"$work/beside" 2>&1 &
 			# shellcheck disable=SC2046
 			go test -race "$unraced" -shuffle=on -timeout 20m $(go list ./... | grep -Ev "$plain") || status=$?

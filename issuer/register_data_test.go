@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/store/storetest"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -58,6 +59,7 @@ func madeBirths(t testing.TB) []*vc.Birth {
 }
 
 func TestEveryMadeRecordIsAccepted(t *testing.T) {
+	storetest.Volume(t)
 	refused := 0
 	wards := map[string]*vc.Birth{}
 	births := madeLines(t, "births.jsonl")
@@ -97,6 +99,7 @@ func TestEveryMadeRecordIsAccepted(t *testing.T) {
 // The subjects of every profile of every made record have the shape of their
 // credential schema.
 func TestMadeRecordsGiveValidSubjects(t *testing.T) {
+	storetest.Volume(t)
 	const holder = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 	const ref = "AAAAAAAAAAAAAAAAAAAAAA"
 	wards := map[string]*vc.Birth{}

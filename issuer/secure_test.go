@@ -348,6 +348,7 @@ func claimsOf(t testing.TB, text string) string {
 // its holder leaves out, and a birth of which only the date is shown tells
 // nothing else of the child.
 func TestMadeRecordsAreShownInParts(t *testing.T) {
+	storetest.Volume(t)
 	d := openDesk(t, storetest.Open(t, store.SQLite, "issuer"))
 	d.time = dataDay
 	holder := newHolder(t)

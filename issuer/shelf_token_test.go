@@ -141,6 +141,7 @@ func (d *booth) agree(n int64) (revoked, suspended int) {
 // One index, four documents, one answer: whatever is done to the copies, both
 // bitstring lists and both encodings of the token list say the same.
 func TestEveryFormOfAListSaysTheSame(t *testing.T) {
+	storetest.Volume(t)
 	for _, alg := range []string{keys.EdDSA, keys.ES256} {
 		t.Run(alg, func(t *testing.T) {
 			storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {

@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -45,19 +46,22 @@ func init() {
 	})
 }
 
-// Volume is called by tests that are long because of how much they write. Under
-// the race detector, which makes them ten times as long and learns nothing from
-// more of the same, they are left to test.sh, which runs them without it:
+// Volume is called by tests that are long because of how much they read or write.
+// Under the race detector, which makes them ten times as long and learns nothing
+// from more of the same, they are left to test.sh, which runs them without it:
 // therefore their names tell them. "./test.sh long" has them with it.
 func Volume(t testing.TB) {
 	t.Helper()
-	if !strings.Contains(t.Name(), "Import") && !strings.Contains(t.Name(), "Killed") {
-		t.Fatal("test.sh knows these tests by Import or Killed in their names")
+	if !volume.MatchString(t.Name()) {
+		t.Fatalf("test.sh knows these tests by %s in their names", volume)
 	}
 	if race && os.Getenv("KINPASS_LONG") != "1" {
 		t.Skip("without the race detector: see test.sh")
 	}
 }
+
+// volume stands in test.sh, too.
+var volume = regexp.MustCompile(`Import|Killed|Made|EveryForm`)
 
 // Each runs fn once per engine, each time with an empty, migrated database.
 func Each(t *testing.T, role string, fn func(t *testing.T, db *store.DB)) {
