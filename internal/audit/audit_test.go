@@ -50,8 +50,10 @@ type shelf struct {
 	mu    sync.Mutex
 	files map[string][]byte // what is published; a Source reads it
 	asked map[string]int
-	hook  func(path string) // before each answer
 	name  string
+
+	asking sync.Mutex
+	hook   func(path string) // before each answer
 }
 
 func newShelf(t testing.TB) *shelf {
@@ -63,9 +65,11 @@ func newShelf(t testing.TB) *shelf {
 func (s *shelf) String() string { return s.name }
 
 func (s *shelf) Get(_ context.Context, path, accept string, limit int64) ([]byte, error) {
+	s.asking.Lock()
 	if s.hook != nil {
 		s.hook(path)
 	}
+	s.asking.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if accept == vc.MediaTokenCWT {
