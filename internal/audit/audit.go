@@ -719,6 +719,10 @@ func (r *round) locate(ctx context.Context, list, index uint32, status tlog.Stat
 	return 0, err
 }
 
+// factPatience is how long a public document may be missing: an issuer looks for
+// new ones every few minutes.
+const factPatience = 15 * time.Minute
+
 // facts looks for the commitments to public documents.
 func (r *round) facts(ctx context.Context) error {
 	if r.cfg.Facts == nil {
@@ -728,8 +732,8 @@ func (r *round) facts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A document may be published a moment before it is in the log: it counts when it
-	// is missing for longer than that.
+	// A document may be published before it is in the log: it counts when it is missing
+	// for longer than that takes.
 	missing := map[string]time.Time{}
 	for _, f := range facts {
 		if r.state.facts[string(f.Commitment[:])] {
@@ -743,7 +747,7 @@ func (r *round) facts(ctx context.Context) error {
 		if len(missing) < maxFacts {
 			missing[name] = since
 		}
-		if r.cfg.Now().Sub(since) >= r.cfg.Settle {
+		if r.cfg.Now().Sub(since) >= factPatience {
 			r.find(Finding{Code: FactUnlogged, Detail: f.Name + " is published and not in the log", Source: f.Name})
 		}
 	}

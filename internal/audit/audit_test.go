@@ -785,7 +785,7 @@ func TestFacts(t *testing.T) {
 	s.publish()
 	a := s.auditor(facts)
 	want(t, round1(t, a), "") // it may come in a moment
-	s.now = s.now.Add(time.Second)
+	s.now = s.now.Add(factPatience)
 	want(t, round1(t, a), "fact-unlogged")
 	b, err := tlog.Entry{Kind: tlog.TrustList, Hour: monday, Commitment: fact}.Bytes()
 	if err != nil {
