@@ -405,7 +405,7 @@ const calls = {
   // own: nothing of it is kept, and it is nothing that this post ever saw.
   rehearse: async () => {
     play = play || await (await fetch('rehearsal.json')).json()
-    const said = JSON.parse(ask('rehearse', bytes(play.anchor), bytes(play.bundle), play.now, play.request).value)
+    const said = JSON.parse(ask('rehearse', bytes(play.anchor), Uint8Array.from(atob(play.bundle), (c) => c.charCodeAt(0)), play.now, play.request).value)
     await alone(async () => {
       await Promise.all([times(), latest(), seal('')])
       await put({ versions }, 'relaxed')
