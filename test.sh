@@ -177,7 +177,7 @@ run_tests() {
 			# nothing runs at the same time but in the tests that say so: all of it takes
 			# minutes more under the race detector, as do those of the issuer that read or
 			# write very much. "long" has them with it.
-			plain='/cmd/internal/(cli|pagetest|wasmtest)$|/internal/(bundle|did|keys|legacy|policy|qr|rdf|status|tlog|trust|vc)$|/verifier/(check|post)$'
+			plain='/cmd/internal/(cli|pagetest|wasmtest|simulate)$|/internal/(bundle|did|keys|legacy|policy|qr|rdf|status|tlog|trust|vc)$|/verifier/(check|post)$'
 			# Half of the packages at a time beside the others: the longest of them are
 			# the longest of all, and wait for their browser and their processes.
 			cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)

@@ -10,11 +10,14 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => value
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 const text = (data) => btoa(Array.from(new Uint8Array(data), (b) => String.fromCharCode(b)).join(''))
 
+// Whoever signs out has nothing kept any more, by what is still under way either.
+let leaving = false
+
 // Storage may be forbidden or full: then nothing is kept, and nothing says so.
 const stored = {
   names() { try { return Object.keys(localStorage).filter((k) => k.startsWith(prefix)) } catch { return [] } },
   get(name) { try { return localStorage.getItem(name) } catch { return null } },
-  set(name, value) { try { localStorage.setItem(name, value); return true } catch { return false } },
+  set(name, value) { try { if (!leaving) localStorage.setItem(name, value); return !leaving } catch { return false } },
   remove(name) { try { localStorage.removeItem(name) } catch { /* nothing was kept */ } }
 }
 
@@ -248,5 +251,5 @@ if (printing) {
 
 // Whoever signs out leaves nothing behind.
 for (const out of document.querySelectorAll('form[action^="/app/sign-out"]')) {
-  out.addEventListener('submit', () => { for (const name of stored.names()) stored.remove(name) })
+  out.addEventListener('submit', () => { leaving = true; for (const name of stored.names()) stored.remove(name) })
 }
