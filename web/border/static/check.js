@@ -25,6 +25,9 @@ newVisit()
 
 let camera = null
 let busy = false
+let taking = null // the code that is being decided about
+let wanted = false // something was answered meanwhile
+let waiting = [] // codes that came meanwhile
 let view = ''
 
 const child = () => visit.children[visit.at]
@@ -116,7 +119,11 @@ const place = async (text) => {
 // take takes what was scanned. info tells when the camera saw it and how long
 // reading took.
 const take = async (text, info = {}) => {
-  if (busy) return
+  // A scanner does not say a code twice: what comes meanwhile waits its turn.
+  if (busy) {
+    if (text !== taking && waiting.length < most && !waiting.some((w) => w.text === text)) waiting.push({ text, info })
+    return
+  }
   // What lies on the reader of documents is an adult's, not a code.
   if (!/^KP1:/.test(text) && /^[A-Z0-9<\s]{28,}$/i.test(text) && text.includes('<')) return takeDocument(text)
   // In front of a decision the next code is that of the next travellers only
@@ -130,6 +137,7 @@ const take = async (text, info = {}) => {
   if (visit.adding && !/^KP1:/.test(text)) return problem(t('scan.not-ours'))
   if (visit.children.reduce((n, c) => n + c.shown.length, 0) >= most) return problem(t('scan.full'))
   busy = true
+  taking = text
   problem('')
   const began = performance.now()
   try {
@@ -173,7 +181,8 @@ const take = async (text, info = {}) => {
     problem(faultText(fault))
     camera?.again()
   } finally {
-    busy = false
+    taking = null
+    idle()
   }
 }
 
@@ -184,7 +193,6 @@ const decideAll = async () => {
 }
 
 // again decides anew after the officer answered or entered something.
-let wanted = false
 const again = async (what) => {
   if (busy) {
     wanted = true
@@ -202,11 +210,19 @@ const again = async (what) => {
   } catch (fault) {
     $('[data-changed]').textContent = faultText(fault)
   } finally {
-    busy = false
-    if (wanted) {
-      wanted = false
-      again()
-    }
+    idle()
+  }
+}
+
+// idle goes on with what came while something was decided.
+const idle = () => {
+  busy = false
+  if (wanted) {
+    wanted = false
+    again()
+  } else if (waiting.length > 0) {
+    const next = waiting.shift()
+    take(next.text, next.info)
   }
 }
 
@@ -391,6 +407,8 @@ const finish = async (same = false) => {
   const closing = visit.children
   const { session, documents: had, facts } = visit
   newVisit()
+  waiting = []
+  wanted = false
   if (same) Object.assign(visit, { session, documents: had, facts })
   wipe()
   for (const field of $$('[data-facts-here] [data-fact]')) field.value = visit.facts[field.dataset.fact] ?? ''
