@@ -208,20 +208,21 @@ func (i *Issuer) cutOff(ctx context.Context, name string) (*vc.TrustKey, error) 
 	return nil, ErrNoSurvivors
 }
 
-// withdrawn gives the keys of this issuer that the trust list has cut off. Without a
-// trust list there are none.
+// withdrawn gives the keys of this issuer that the trust list has cut off. A list
+// that is overdue counts, too: a cut-off is never lifted. Without a trust list there
+// are none.
 func (i *Issuer) withdrawn(ctx context.Context) map[string]bool {
-	l, err := i.trust(ctx)
-	if err != nil {
+	if i.cfg.Trust == nil {
 		return nil
 	}
-	var out map[string]bool
+	l, err := i.cfg.Trust(ctx)
+	if err != nil || l == nil {
+		return nil
+	}
+	out := map[string]bool{}
 	for n := range l.Issuers {
 		for k := range l.Issuers[n].Keys {
 			if key := &l.Issuers[n].Keys[k]; !key.CutOff.IsZero() && strings.HasPrefix(key.ID, i.did+"#") {
-				if out == nil {
-					out = map[string]bool{}
-				}
 				out[key.ID] = true
 			}
 		}
