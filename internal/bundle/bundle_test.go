@@ -284,6 +284,8 @@ func TestDelta(t *testing.T) {
 		pack(t, 7, Part{"trust", []byte("y")}, Part{"sets/a", lists(t, 2, 2, 131072, 90, 2)}, Part{"issued/a", lists(t, 3, 2, 262144+8, 2, 3)}),
 		// What is called a set and is none is sent whole.
 		pack(t, 8, Part{"trust", []byte("y")}, Part{"sets/a", []byte("no sets at all")}, Part{"issued/a", nil}),
+		// Sets that this program would lay out otherwise are sent whole.
+		pack(t, 9, Part{"trust", []byte("y")}, Part{"sets/a", oddly(2, 131072, 5)}, Part{"sets/b", lists(t, 2, 2, 131072, 90, 3)}),
 	}
 	for i, from := range all {
 		for j, to := range all {
@@ -315,6 +317,15 @@ func TestDelta(t *testing.T) {
 			}
 		}
 	}
+}
+
+// oddly gives a part with one set of one member, in a bit for each place.
+func oddly(key byte, places uint64, member int) []byte {
+	b := append([]byte{key, 0, 0, 0, 0, 0, 0, 0}, "KPWS\x01\x00\x11\x00"...)
+	b = append(binary.LittleEndian.AppendUint64(b, places), 2, 0, 0, 0, 0, 0, 0, 0)
+	bits := make([]byte, places/8)
+	bits[member/8] = 1 << (member % 8)
+	return append(b, bits...)
 }
 
 // TestDeltaEveryByteCounts flips every bit of a delta and cuts it off everywhere.

@@ -66,6 +66,30 @@ func ReadDelta(delta []byte) (*Delta, error) {
 // all: that is the smallest form in which a whole one travels. Apply was tried
 // with what it gives.
 func Diff(from, to *File) ([]byte, error) {
+	change, err := diff(from, to, false)
+	if err != nil {
+		return nil, err
+	}
+	if made, err := Apply(from, change); err == nil && bytes.Equal(made, to.data) {
+		return change, nil
+	}
+	// Somebody laid out a set otherwise than this program does.
+	if change, err = diff(from, to, true); err != nil {
+		return nil, err
+	}
+	made, err := Apply(from, change)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(made, to.data) {
+		return nil, ErrDelta.WithDetail("the change does not make the bundle that it should")
+	}
+	return change, nil
+}
+
+// diff writes a change. With tried, each change of sets was tried by itself, and
+// where it does not give the part the whole part is written.
+func diff(from, to *File, tried bool) ([]byte, error) {
 	var old []PartInfo
 	out := append([]byte(deltaMagic), make([]byte, 32)...)
 	if from != nil {
@@ -88,9 +112,9 @@ func Diff(from, to *File) ([]byte, error) {
 		} else {
 			body = append(binary.AppendUvarint(append(body, 0), uint64(len(p.Name))), p.Name...)
 		}
-		op, change := diffPart(p.Name, was, now)
-		if had && p.Size == old[j].Size && p.SHA256 == old[j].SHA256 {
-			op, change = opSame, nil
+		op, change := byte(opSame), []byte(nil)
+		if !had || p.Size != old[j].Size || p.SHA256 != old[j].SHA256 {
+			op, change = diffPart(p.Name, was, now, tried)
 		}
 		body = append(binary.AppendUvarint(append(body, op), uint64(len(change))), change...)
 	}
@@ -108,33 +132,28 @@ func Diff(from, to *File) ([]byte, error) {
 	}
 	sum := sha256.Sum256(packed.Bytes())
 	packed.Write(sum[:])
-	made, err := Apply(from, packed.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(made, to.data) {
-		return nil, ErrDelta.WithDetail("the change does not make the bundle that it should")
-	}
 	return packed.Bytes(), nil
 }
 
 // diffPart gives the shortest way to write a part.
-func diffPart(name string, was, now []byte) (op byte, change []byte) {
-	op, change = opWhole, now
+func diffPart(name string, was, now []byte, tried bool) (op byte, change []byte) {
 	if isSets(name) {
-		if c, err := diffSets(was, now); err == nil && len(c) < len(change) {
+		c, err := diffSets(was, now)
+		if err != nil || len(c) >= len(now) {
+			return opWhole, now
+		}
+		if tried {
 			places := uint64(MaxAllPlaces)
-			// What this program would write otherwise is sent whole.
-			if made, err := patchSets(was, c, &places); err == nil && bytes.Equal(made, now) {
-				op, change = opSets, c
+			if made, err := patchSets(was, c, &places); err != nil || !bytes.Equal(made, now) {
+				return opWhole, now
 			}
 		}
-		return op, change
+		return opSets, c
 	}
-	if c := diffBytes(was, now); len(was) > 0 && len(c) < len(change) {
-		op, change = opEdit, c
+	if c := diffBytes(was, now); len(was) > 0 && len(c) < len(now) {
+		return opEdit, c
 	}
-	return op, change
+	return opWhole, now
 }
 
 // Apply makes the new file of the old one: byte for byte the one that the hub

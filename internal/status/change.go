@@ -24,17 +24,6 @@ const (
 	others  = 3
 )
 
-// packed gives the packed form of members that lie in memory.
-func packed(universe uint64, all []uint64) []byte {
-	return packMembers(universe, uint64(len(all)), func(yield func(uint64) bool) {
-		for _, m := range all {
-			if !yield(m) {
-				return
-			}
-		}
-	})
-}
-
 // DiffPlaces gives the change that makes one set into another; a nil from is the
 // set without places. The universe may grow, not shrink (ErrPacked).
 func DiffPlaces(from, to *Places) ([]byte, error) {
@@ -50,10 +39,15 @@ func DiffPlaces(from, to *Places) ([]byte, error) {
 			old = &Set{}
 		}
 		change, err := Diff(old, to.set)
-		if all := to.set.Pack(); err == nil && len(all) < len(change) {
-			return append([]byte{changeAll}, all...), nil
+		if err != nil {
+			return nil, err
 		}
-		return append([]byte{changeWhole}, change...), err
+		if leastPacked(to.set.universe, to.set.n) < uint64(len(change)) {
+			if all := to.set.Pack(); len(all) < len(change) {
+				return append([]byte{changeAll}, all...), nil
+			}
+		}
+		return append([]byte{changeWhole}, change...), nil
 	}
 	out := binary.AppendUvarint([]byte{changeWindows}, to.universe)
 	var before, after, went, come scratch
@@ -73,11 +67,17 @@ func DiffPlaces(from, to *Places) ([]byte, error) {
 			continue
 		}
 		best := append(append([]byte{changed}, packed(size, went.members(size, true))...), packed(size, come.members(size, true))...)
-		if all := packed(size, after.members(size, true)); len(all)+1 < len(best) {
-			best = append([]byte{members}, all...)
-		}
-		if not := packed(size, after.members(size, false)); len(not)+1 < len(best) {
-			best = append([]byte{others}, not...)
+		all := after.count()
+		for _, x := range []struct {
+			how byte
+			n   uint64
+		}{{members, all}, {others, size - all}} {
+			if leastPacked(size, x.n)+1 >= uint64(len(best)) {
+				continue // whatever they are
+			}
+			if text := packed(size, after.members(size, x.how == members)); len(text)+1 < len(best) {
+				best = append([]byte{x.how}, text...)
+			}
 		}
 		out = append(out, best...)
 	}

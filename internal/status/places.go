@@ -67,7 +67,11 @@ func (s *scratch) count() uint64 {
 
 // members gives the places that are set among the first size, or that are not.
 func (s *scratch) members(size uint64, set bool) []uint64 {
-	out := make([]uint64, 0, 64)
+	n := s.count()
+	if !set {
+		n = size - n
+	}
+	out := make([]uint64, 0, n)
 	for i := uint64(0); i*64 < size; i++ {
 		w := s[i]
 		if !set {
@@ -115,26 +119,32 @@ type builder struct {
 	kinds, data []byte
 }
 
+// coding gives the kind of a window of which n places are members, and what it takes
+// beside the byte of its kind.
+func coding(size, n uint64) (kind byte, length uint64) {
+	plain := (size + 63) / 64 * 8
+	switch members, others := bodySize(size, n), bodySize(size, size-n); {
+	case n == 0:
+		return windowNone, 0
+	case n == size:
+		return windowAll, 0
+	case members < plain && members <= others:
+		return windowMembers, members
+	case others < plain:
+		return windowOthers, others
+	}
+	return windowPlain, plain
+}
+
 // add writes the next window.
 func (b *builder) add(s *scratch, size uint64) error {
 	n := s.count()
 	b.n += n
-	plain := (size + 63) / 64 * 8
-	kind := byte(windowPlain)
-	switch members, others := bodySize(size, n), bodySize(size, size-n); {
-	case n == 0:
-		kind = windowNone
-	case n == size:
-		kind = windowAll
-	case members < plain && members <= others:
-		kind = windowMembers
-	case others < plain:
-		kind = windowOthers
-	}
+	kind, length := coding(size, n)
 	b.kinds = append(b.kinds, kind)
 	switch kind {
 	case windowPlain:
-		for i := range plain / 8 {
+		for i := range length / 8 {
 			b.data = binary.LittleEndian.AppendUint64(b.data, s[i])
 		}
 	case windowMembers, windowOthers:
@@ -146,6 +156,9 @@ func (b *builder) add(s *scratch, size uint64) error {
 	}
 	return nil
 }
+
+// windowsHead gives the length of what stands before the windows.
+func windowsHead(universe uint64) uint64 { return (16 + windowsOf(universe) + 7) / 8 * 8 }
 
 // places gives the smaller of the two codings.
 func (b *builder) places() ([]byte, error) {
@@ -176,19 +189,48 @@ func (b *builder) places() ([]byte, error) {
 // Places gives the entries of a bitstring list that are set.
 func (l *List) Places() ([]byte, error) {
 	b := builder{universe: uint64(l.Len())}
+	all, length := uint64(0), windowsHead(b.universe)
+	for number := range windowsOf(b.universe) {
+		n := uint64(0)
+		for i := number * windowSize / 64; i*64 < min((number+1)*windowSize, b.universe); i++ {
+			n += uint64(bits.OnesCount64(l.word(i)))
+		}
+		_, more := coding(sizeOf(b.universe, number), n)
+		all, length = all+n, length+more
+	}
+	if all <= MaxMembers && bodySize(b.universe, all) <= length {
+		members := make([]uint64, 0, all)
+		for i := uint64(0); i*64 < b.universe; i++ {
+			for w := l.word(i); w != 0; {
+				k := bits.LeadingZeros64(w)
+				members = append(members, i*64+uint64(k))
+				w &^= 1 << 63 >> k
+			}
+		}
+		return buildBody(b.universe, members)
+	}
 	var s scratch
 	for number := range windowsOf(b.universe) {
 		size := sizeOf(b.universe, number)
-		from := l.bits[number*windowSize/8:][:(size+7)/8]
 		clear(s[:])
-		for i, x := range from {
-			s[i/8] |= uint64(bits.Reverse8(x)) << (i % 8 * 8)
+		for i := uint64(0); i*64 < size; i++ {
+			s[i] = bits.Reverse64(l.word(number*windowSize/64 + i))
 		}
 		if err := b.add(&s, size); err != nil {
 			return nil, err
 		}
 	}
 	return b.places()
+}
+
+// word gives 64 entries, the first as the highest bit; zeros after the end.
+func (l *List) word(i uint64) uint64 {
+	if from := l.bits[i*8:]; len(from) >= 8 {
+		return binary.BigEndian.Uint64(from)
+	}
+	var last [8]byte
+	copy(last[:], l.bits[i*8:])
+	return binary.BigEndian.Uint64(last[:])
 }
 
 // BuildPlaces gives the file of a set. members are strictly increasing and below
@@ -249,7 +291,7 @@ func OpenPlaces(data []byte) (p *Places, rest []byte, err error) {
 	}
 	p = &Places{universe: binary.LittleEndian.Uint64(data[8:])}
 	all := windowsOf(min(p.universe, MaxUniverse))
-	head := (16 + all + 7) / 8 * 8
+	head := windowsHead(min(p.universe, MaxUniverse))
 	if p.universe > MaxUniverse || uint64(len(data)) < head || !zeros(data[16+all:head]) {
 		return nil, nil, ErrSetFile
 	}

@@ -2,8 +2,8 @@ package status
 
 import (
 	"encoding/binary"
-	"iter"
 	"math/bits"
+	"slices"
 
 	"github.com/kinpass/kinpass/internal/fault"
 )
@@ -26,24 +26,34 @@ var ErrPacked = fault.New(fault.Invalid, "status-packed", "not a packed set, or 
 // There is one packed form of a set.
 
 // Pack gives the packed form of a set.
-func (s *Set) Pack() []byte { return packMembers(s.universe, s.n, s.All()) }
+func (s *Set) Pack() []byte { return packed(s.universe, s.members()) }
 
-func packMembers(universe, n uint64, members func(func(uint64) bool)) []byte {
+// packed gives the packed form of members.
+func packed(universe uint64, members []uint64) []byte {
+	n := uint64(len(members))
 	low := riceBits(universe, n)
-	out := []byte{byte(low)}
+	out := make([]byte, 1, leastPacked(universe, n)+n/4+24)
+	out[0] = byte(low)
 	out = binary.AppendUvarint(out, universe)
 	out = binary.AppendUvarint(out, n)
 	w := bitWriter{out: out}
 	next := uint64(0)
-	members(func(m uint64) bool {
+	for _, m := range members {
 		gap := m - next
 		next = m + 1
+		if high := uint(gap >> low); high+1+low <= 32 { // nearly always: in one piece
+			w.put((gap&(1<<low-1))<<(high+1)|(1<<high-1), high+1+low)
+			continue
+		}
 		w.ones(gap >> low)
 		w.put(gap&(1<<low-1), low)
-		return true
-	})
+	}
 	return w.bytes()
 }
+
+// leastPacked gives what the packed form of n members takes at the least, in bytes,
+// without looking at them.
+func leastPacked(universe, n uint64) uint64 { return 3 + n*uint64(riceBits(universe, n)+1)/8 }
 
 // riceBits gives the number of low bits for gaps of a set whose members lie as by
 // chance: the one nearest to what is best for a geometric distribution.
@@ -122,35 +132,19 @@ func Diff(from, to *Set) ([]byte, error) {
 		return nil, ErrPacked
 	}
 	var gone, come []uint64
-	merge(from, to, func(m uint64, before, after bool) {
-		switch {
-		case before && !after:
-			gone = append(gone, m)
-		case after && !before:
-			come = append(come, m)
+	before, after := from.members(), to.members()
+	for len(before) > 0 && len(after) > 0 {
+		switch a, b := before[0], after[0]; {
+		case a == b:
+			before, after = before[1:], after[1:]
+		case a < b:
+			gone, before = append(gone, a), before[1:]
+		default:
+			come, after = append(come, b), after[1:]
 		}
-	})
+	}
+	gone, come = append(gone, before...), append(come, after...)
 	return append(packed(from.universe, gone), packed(to.universe, come)...), nil
-}
-
-// merge goes through the members of two sets in order.
-func merge(a, b *Set, f func(m uint64, inA, inB bool)) {
-	next, stop := iter.Pull(a.All())
-	defer stop()
-	x, ok := next()
-	for y := range b.All() {
-		for ; ok && x < y; x, ok = next() {
-			f(x, true, false)
-		}
-		both := ok && x == y
-		f(y, both, true)
-		if both {
-			x, ok = next()
-		}
-	}
-	for ; ok; x, ok = next() {
-		f(x, true, false)
-	}
 }
 
 // Patch makes a change to a set and gives the file of the set that comes of it,
@@ -177,24 +171,27 @@ func (s *Set) patched(change []byte, limit uint64) (uint64, []uint64, error) {
 	if n > limit || n > MaxMembers {
 		return 0, nil, ErrPacked
 	}
-	out := make([]uint64, 0, n)
-	for m := range s.All() {
-		for len(come) > 0 && come[0] < m {
-			out, come = append(out, come[0]), come[1:]
+	out, members := make([]uint64, 0, n), s.members()
+	for len(gone)+len(come) > 0 {
+		goes := len(come) == 0 || len(gone) > 0 && gone[0] < come[0]
+		next := &come
+		if goes {
+			next = &gone
 		}
-		if len(come) > 0 && come[0] == m {
+		m := (*next)[0]
+		i, found := slices.BinarySearch(members, m)
+		if found != goes {
 			return 0, nil, ErrPacked
 		}
-		if len(gone) > 0 && gone[0] == m {
-			gone = gone[1:]
-			continue
+		out, members = append(out, members[:i]...), members[i:]
+		if goes {
+			members = members[1:]
+		} else {
+			out = append(out, m)
 		}
-		out = append(out, m)
+		*next = (*next)[1:]
 	}
-	if len(gone) > 0 {
-		return 0, nil, ErrPacked
-	}
-	return universe, append(out, come...), nil
+	return universe, append(out, members...), nil
 }
 
 // uvarint reads a number in its one shortest form.
@@ -213,18 +210,16 @@ type bitWriter struct {
 	have uint
 }
 
+// put writes the lowest n bits of v; the others are zero.
 func (w *bitWriter) put(v uint64, n uint) {
-	for n > 0 {
-		take := min(n, 64-w.have)
-		w.word |= (v & (1<<take - 1)) << w.have
-		w.have += take
-		v >>= take
-		n -= take
-		if w.have == 64 {
-			w.out = binary.LittleEndian.AppendUint64(w.out, w.word)
-			w.word, w.have = 0, 0
-		}
+	w.word |= v << w.have
+	if w.have+n < 64 {
+		w.have += n
+		return
 	}
+	w.out = binary.LittleEndian.AppendUint64(w.out, w.word)
+	w.word = v >> (64 - w.have)
+	w.have += n - 64
 }
 
 // ones writes n ones and a zero.

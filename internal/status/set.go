@@ -294,6 +294,26 @@ func (s *Set) All() iter.Seq[uint64] {
 	}
 }
 
+// members gives the members in order, in one piece: several times as fast as All.
+func (s *Set) members() []uint64 {
+	out := make([]uint64, s.n)
+	low, mask := s.low, uint64(1)<<s.low-1
+	i, bit := uint64(0), uint64(0)
+	for at := uint64(0); i < s.n; at += 64 {
+		for w := binary.LittleEndian.Uint64(s.highs[at/8:]); w != 0 && i < s.n; w &= w - 1 {
+			word, shift := bit/64*8, bit%64
+			v := binary.LittleEndian.Uint64(s.lows[word:]) >> shift
+			if shift+uint64(low) > 64 {
+				v |= binary.LittleEndian.Uint64(s.lows[word+8:]) << (64 - shift)
+			}
+			out[i] = (at+uint64(bits.TrailingZeros64(w))-i)<<low | v&mask
+			bit += uint64(low)
+			i++
+		}
+	}
+	return out
+}
+
 // between calls f with the members from one place to another, in order.
 func (s *Set) between(from, to uint64, f func(uint64)) {
 	if from >= to || s.n == 0 {

@@ -71,8 +71,8 @@ func (l *List) Len() int64 { return int64(len(l.bits)) * 8 }
 // Count gives the number of entries that are set.
 func (l *List) Count() int64 {
 	n := 0
-	for _, b := range l.bits {
-		n += bits.OnesCount8(b)
+	for i := uint64(0); i*8 < uint64(len(l.bits)); i++ {
+		n += bits.OnesCount64(l.word(i))
 	}
 	return int64(n)
 }

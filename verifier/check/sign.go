@@ -8,8 +8,11 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/fault"
@@ -45,6 +48,7 @@ func (p BundlePayload) Sign(hub keys.Signer) ([]byte, error) {
 type signedList struct {
 	List
 	bits *status.List
+	set  []byte   // instead of bits, once it was packed
 	hash [32]byte // SHA-256 of the whole JWS
 }
 
@@ -67,8 +71,11 @@ func (p *BundlePayload) parts(trust *vc.TrustList) ([]bundle.Part, error) {
 	d := directory{Issuers: []issuerLists{}}
 	young := map[[8]byte]*signedList{} // by what each answers, and for whom
 	for kind, signed := range [][]string{p.StatusLists, p.Overrides, p.Issued} {
-		for _, s := range signed {
-			l := b.readList(s)
+		read, err := b.readSets(signed)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range read {
 			if l == nil || (l.About != l.Address) != (kind == 1) || (l.Purpose == vc.PurposeIssued) != (kind == 2) {
 				d.Refused++
 				continue
@@ -92,10 +99,7 @@ func (p *BundlePayload) parts(trust *vc.TrustList) ([]bundle.Part, error) {
 		if n < 0 {
 			n = len(all)
 		}
-		lists, more, err := pack(all[:n])
-		if err != nil {
-			return nil, err
-		}
+		lists, more := pack(all[:n])
 		d.Issuers, sets, all = append(d.Issuers, lists), append(sets, more...), all[n:]
 	}
 	text, err := json.Marshal(d)
@@ -108,7 +112,7 @@ func (p *BundlePayload) parts(trust *vc.TrustList) ([]bundle.Part, error) {
 }
 
 // pack writes one issuer's lists: its entry in the directory, and its sets.
-func pack(all []*signedList) (issuerLists, []bundle.Part, error) {
+func pack(all []*signedList) (issuerLists, []bundle.Part) {
 	out := issuerLists{DID: all[0].Issuer, signing: most(all, func(l *signedList) signing { return signing{l.KID, l.From, l.Until} }),
 		Size: most(all, func(l *signedList) int64 { return l.Size }), Base: all[0].Address}
 	var leaves [][]byte
@@ -141,17 +145,13 @@ func pack(all []*signedList) (issuerLists, []bundle.Part, error) {
 			r.Signed = &s
 		}
 		out.Lists = append(out.Lists, r)
-		set, err := l.bits.Places()
-		if err != nil {
-			return issuerLists{}, nil, err
-		}
 		part := &parts[0]
 		if l.Purpose == vc.PurposeIssued {
 			part = &parts[1]
 		}
-		part.Bytes = bundle.AppendSet(part.Bytes, l.key(), set)
+		part.Bytes = bundle.AppendSet(part.Bytes, l.key(), l.set)
 	}
-	return out, slices.DeleteFunc(parts, func(p bundle.Part) bool { return len(p.Bytes) == 0 }), nil
+	return out, slices.DeleteFunc(parts, func(p bundle.Part) bool { return len(p.Bytes) == 0 })
 }
 
 // most gives what most of the lists have, of two the one that comes first.
@@ -187,6 +187,26 @@ func survivors(all []Survivors) ([]bundle.Part, error) {
 		parts = append(parts, bundle.Part{Name: partSurvivors + s.KID, Bytes: set})
 	}
 	return parts, nil
+}
+
+// readSets reads lists on every core, and gives nil for each that must not answer.
+// Of each only its set is kept: its bits are ten times as much.
+func (b *Bundle) readSets(signed []string) ([]*signedList, error) {
+	out := make([]*signedList, len(signed))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, s := range signed {
+		g.Go(func() error {
+			l := b.readList(s)
+			if l == nil {
+				return nil
+			}
+			set, err := l.bits.Places()
+			l.set, l.bits, out[i] = set, nil, l
+			return err
+		})
+	}
+	return out, g.Wait()
 }
 
 // readList verifies a list with the key of the trust list that signed it. It gives

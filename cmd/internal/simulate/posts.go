@@ -30,14 +30,15 @@ var lines = []line{
 
 // post is one border post.
 type post struct {
-	line   int
-	every  time.Duration
-	phase  int
-	chance *rand.Rand
-	have   int // step of its bundle; -1: none
-	bytes  int64
-	ages   []float64 // in hours, before each fetch
-	behind []int     // in steps: what those ages are
+	line    int
+	every   time.Duration
+	phase   int
+	chance  *rand.Rand
+	have    int // step of its bundle
+	bytes   int64
+	fetched int
+	ages    []float64 // in hours, before each fetch
+	behind  []int     // in steps: what those ages are
 }
 
 func (p *post) perDay() int { return int(24 * time.Hour / p.every) }
@@ -59,30 +60,16 @@ func newPosts(n Nation) []*post {
 	return out
 }
 
-// live lets a post pass one step, just after the hub made a bundle.
-func (p *post) live(step int, h *hub) error {
-	if step > 0 {
-		p.behind = append(p.behind, step-p.have)
-		p.ages = append(p.ages, (time.Duration(step-p.have) * p.every).Hours())
-	}
+// live lets a post pass one step, just after the hub made a bundle, and reports
+// whether it loads now.
+func (p *post) live(step int) bool {
 	if step == 0 {
 		p.have = 0
-		return nil
+		return false
 	}
-	l := &lines[p.line]
-	if !l.fetches(p, step) {
-		return nil
-	}
-	size := h.sizes[h.newest]
-	if !l.whole {
-		var err error
-		if size, err = h.fetch(p.have); err != nil {
-			return err
-		}
-	}
-	p.bytes += size
-	p.have = step
-	return nil
+	p.behind = append(p.behind, step-p.have)
+	p.ages = append(p.ages, (time.Duration(step-p.have) * p.every).Hours())
+	return lines[p.line].fetches(p, step)
 }
 
 // Pattern is how posts with one sort of line fared. Ages are hours since the lists

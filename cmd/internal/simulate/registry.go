@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/status"
@@ -66,13 +69,19 @@ type list struct {
 	number  int
 	order   []int32 // of the places within the window that is being filled
 	given   int64   // places given out
-	bits    map[string]*status.List
-	encoded map[string]string // of what did not change
+	bits    [kindsOfList]*status.List
+	encoded [kindsOfList]string // of what did not change
 }
 
-var purposes = []string{vc.PurposeRevocation, vc.PurposeSuspension, issued}
+// What a list is about.
+const (
+	revocation = iota
+	suspension
+	issued
+	kindsOfList
+)
 
-const issued = "issued"
+var purposes = [kindsOfList]string{vc.PurposeRevocation, vc.PurposeSuspension, vc.PurposeIssued}
 
 func newRegistry(n Nation) (*registry, error) {
 	r := &registry{n: n, chance: n.chance(1), revocations: []int64{0}}
@@ -97,10 +106,10 @@ func newRegistry(n Nation) (*registry, error) {
 	for _, g := range r.groups {
 		for _, l := range g.lists {
 			for range r.round(float64(l.given) * n.Revoked) {
-				l.mark(r, vc.PurposeRevocation)
+				l.mark(r, revocation)
 			}
 			for range r.round(float64(l.given) * n.Suspended) {
-				if at, ok := l.mark(r, vc.PurposeSuspension); ok {
+				if at, ok := l.mark(r, suspension); ok {
 					r.suspended = append(r.suspended, place{l, at})
 				}
 			}
@@ -141,8 +150,8 @@ func (r *registry) give(kind int, expires time.Time, count int64) {
 		}
 		if l == nil || l.given == listSize {
 			r.number++
-			l = &list{number: r.number, bits: map[string]*status.List{}, encoded: map[string]string{}}
-			for _, p := range purposes {
+			l = &list{number: r.number}
+			for p := range l.bits {
 				l.bits[p], _ = status.New(listSize) // a size that every list has
 			}
 			g.lists = append(g.lists, l)
@@ -167,15 +176,15 @@ func (r *registry) give(kind int, expires time.Time, count int64) {
 	}
 }
 
-func (l *list) fill(purpose string, at, n int64) {
+func (l *list) fill(purpose int, at, n int64) {
 	for i := range n {
 		_ = l.bits[purpose].Set(at + i) // on the list: at is below its size
 	}
-	delete(l.encoded, purpose)
+	l.encoded[purpose] = ""
 }
 
 // mark sets a place that was given out and is not set, by chance.
-func (l *list) mark(r *registry, purpose string) (int64, bool) {
+func (l *list) mark(r *registry, purpose int) (int64, bool) {
 	for range 1000 {
 		at := r.chance.Int64N(min(listSize, (l.given+windowSize-1)/windowSize*windowSize))
 		out, _ := l.bits[issued].Get(at)
@@ -205,7 +214,7 @@ func (r *registry) live(step time.Duration, now time.Time) (given, revoked, susp
 	}
 	r.groups = kept
 	for range r.round(float64(r.n.Credentials) * r.n.Revoked * part) {
-		if _, ok := r.any().mark(r, vc.PurposeRevocation); ok {
+		if _, ok := r.any().mark(r, revocation); ok {
 			revoked++
 		}
 	}
@@ -213,7 +222,7 @@ func (r *registry) live(step time.Duration, now time.Time) (given, revoked, susp
 	change := float64(r.n.Credentials) * r.n.Suspended * float64(step) / float64(held)
 	for range r.round(change) {
 		l := r.any()
-		if at, ok := l.mark(r, vc.PurposeSuspension); ok {
+		if at, ok := l.mark(r, suspension); ok {
 			r.suspended = append(r.suspended, place{l, at})
 			suspended++
 		}
@@ -226,8 +235,8 @@ func (r *registry) live(step time.Duration, now time.Time) (given, revoked, susp
 		p := r.suspended[i]
 		r.suspended[i] = r.suspended[len(r.suspended)-1]
 		r.suspended = r.suspended[:len(r.suspended)-1]
-		_ = p.l.bits[vc.PurposeSuspension].Clear(p.at) // it was set
-		delete(p.l.encoded, vc.PurposeSuspension)
+		_ = p.l.bits[suspension].Clear(p.at) // it was set
+		p.l.encoded[suspension] = ""
 	}
 	return given, revoked, suspended
 }
@@ -251,28 +260,37 @@ func (r *registry) any() *list {
 	panic("no list") // the sum was made of the same lists
 }
 
-// publish signs every list, as an issuer does at each of its fixed times.
+// publish signs every list, as an issuer does at each of its fixed times, on every
+// core.
 func (r *registry) publish(now time.Time, sequence int) (check.BundlePayload, error) {
 	p := check.BundlePayload{ID: fmt.Sprintf("simulated-%d", sequence), Sequence: int64(sequence), CreatedAt: now, TrustList: r.trust}
-	for _, g := range r.groups {
-		for _, l := range g.lists {
-			for _, purpose := range purposes {
-				signed, err := r.sign(l, purpose, now)
-				if err != nil {
-					return p, err
+	lists := 0
+	for _, x := range r.groups {
+		lists += len(x.lists)
+	}
+	p.StatusLists, p.Issued = make([]string, 2*lists), make([]string, lists)
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	at := 0
+	for _, x := range r.groups {
+		for _, l := range x.lists {
+			to := [kindsOfList]*string{&p.StatusLists[2*at], &p.StatusLists[2*at+1], &p.Issued[at]}
+			at++
+			g.Go(func() error {
+				for purpose, to := range to {
+					var err error
+					if *to, err = r.sign(l, purpose, now); err != nil {
+						return err
+					}
 				}
-				if purpose == issued {
-					p.Issued = append(p.Issued, signed)
-				} else {
-					p.StatusLists = append(p.StatusLists, signed)
-				}
-			}
+				return nil
+			})
 		}
 	}
-	return p, nil
+	return p, g.Wait()
 }
 
-func (r *registry) sign(l *list, purpose string, now time.Time) (string, error) {
+func (r *registry) sign(l *list, purpose int, now time.Time) (string, error) {
 	if l.encoded[purpose] == "" {
 		encoded, err := l.bits[purpose].Encode()
 		if err != nil {
@@ -280,8 +298,9 @@ func (r *registry) sign(l *list, purpose string, now time.Time) (string, error) 
 		}
 		l.encoded[purpose] = encoded
 	}
-	url := fmt.Sprintf("%s/status/%s/%d", shelf, purpose, l.number)
-	subject, err := json.Marshal(map[string]any{"id": url + "#list", "type": "BitstringStatusList", "statusPurpose": purpose, "encodedList": l.encoded[purpose], "ttl": 300000})
+	name := purposes[purpose]
+	url := fmt.Sprintf("%s/status/%s/%d", shelf, name, l.number)
+	subject, err := json.Marshal(map[string]any{"id": url + "#list", "type": "BitstringStatusList", "statusPurpose": name, "encodedList": l.encoded[purpose], "ttl": 300000})
 	if err != nil {
 		return "", err
 	}
@@ -321,11 +340,11 @@ func (r *registry) bounds() (entropy, gzip int64) {
 	bits := 0.0
 	for _, g := range r.groups {
 		for _, l := range g.lists {
-			p := float64(l.bits[vc.PurposeRevocation].Count()) / listSize
+			p := float64(l.bits[revocation].Count()) / listSize
 			if p > 0 && p < 1 {
 				bits -= listSize * (p*math.Log2(p) + (1-p)*math.Log2(1-p))
 			}
-			gzip += int64(len(l.encoded[vc.PurposeRevocation])) * 3 / 4
+			gzip += int64(len(l.encoded[revocation])) * 3 / 4
 		}
 	}
 	return int64(bits / 8), gzip

@@ -17,7 +17,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/verifier/check"
@@ -191,10 +194,8 @@ func Run(ctx context.Context, n Nation, progress func(done, of int)) (*Result, e
 				day, lastOfDay = Day{}, step
 			}
 		}
-		for _, p := range posts {
-			if err := p.live(step, hub); err != nil {
-				return nil, err
-			}
+		if err := hub.serve(ctx, posts, step); err != nil {
+			return nil, err
 		}
 		if progress != nil {
 			progress(step+1, n.steps()+1)
@@ -250,26 +251,80 @@ func (h *hub) open(step int) (*bundle.File, error) {
 	return bundle.Open(data)
 }
 
-// delta gives the change between two bundles, and its size; the change only when it
-// is made, later its size alone.
-func (h *hub) delta(from, to int) (int64, []byte, error) {
-	if size, ok := h.deltas[[2]int{from, to}]; ok {
-		return size, nil, nil
+// serve lets every post pass one step, just after the hub made a bundle. A change
+// that several posts ask for is made once, as a hub keeps it; different ones are
+// made on every core.
+func (h *hub) serve(ctx context.Context, posts []*post, step int) error {
+	var asked []*post
+	from := map[int]bool{}
+	for _, p := range posts {
+		if p.live(step) {
+			asked = append(asked, p)
+			if !lines[p.line].whole && h.keeps(p.have) {
+				from[p.have] = true
+			}
+		}
 	}
+	var made sync.Map
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for have := range from {
+		if _, ok := h.deltas[[2]int{have, step}]; ok {
+			continue
+		}
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			change, err := h.diff(have, step)
+			made.Store(have, int64(len(change)))
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for have, size := range made.Range {
+		h.deltas[[2]int{have.(int), step}] = size.(int64)
+	}
+	for _, p := range asked {
+		p.bytes += h.size(p)
+		p.fetched++
+		p.have = step
+	}
+	return nil
+}
+
+// keeps reports whether the hub can still make a change from a bundle.
+func (h *hub) keeps(step int) bool { return step >= 0 && step >= h.newest-h.keep }
+
+// size gives what a post loads now: the smaller of a change and the whole.
+func (h *hub) size(p *post) int64 {
+	whole := h.sizes[h.newest]
+	if size, ok := h.deltas[[2]int{p.have, h.newest}]; ok && !lines[p.line].whole {
+		return min(size, whole)
+	}
+	return whole
+}
+
+// diff makes the change between two bundles.
+func (h *hub) diff(from, to int) ([]byte, error) {
 	a, err := h.open(from)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	b, err := h.open(to)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	change, err := bundle.Diff(a, b)
-	if err != nil {
-		return 0, nil, err
-	}
+	return bundle.Diff(a, b)
+}
+
+// delta makes the change between two bundles and remembers its size.
+func (h *hub) delta(from, to int) (int64, []byte, error) {
+	change, err := h.diff(from, to)
 	h.deltas[[2]int{from, to}] = int64(len(change))
-	return int64(len(change)), change, nil
+	return int64(len(change)), change, err
 }
 
 // applies makes the change to the older bundle, which must become the newer.
@@ -290,17 +345,6 @@ func (h *hub) applies(from, to int, change []byte) error {
 		return errors.New("a change did not give the bundle that it was made of")
 	}
 	return nil
-}
-
-// fetch gives what a post loads that has a bundle, or none (-1): the smaller of a
-// change and the whole.
-func (h *hub) fetch(have int) (int64, error) {
-	whole := h.sizes[h.newest]
-	if have < 0 || have < h.newest-h.keep {
-		return whole, nil
-	}
-	size, _, err := h.delta(have, h.newest)
-	return min(size, whole), err
 }
 
 // weigh says what is in a bundle.
