@@ -40,8 +40,9 @@ var allowed = map[string][]string{
 	"web/border/wasm": {"verifier/check", "verifier/post"},
 
 	"internal/mirror":          {"internal/bundle", "internal/fault", "internal/vc"},
-	"internal/audit":           {"internal/fault", "internal/didweb", "internal/status", "internal/tlog", "internal/trust", "internal/vc"},
-	"internal/didweb":          {"internal/fault", "internal/did"},
+	"internal/audit":           {"internal/fault", "internal/outbound", "internal/status", "internal/tlog", "internal/trust", "internal/vc"},
+	"internal/didweb":          {"internal/fault", "internal/did", "internal/outbound"},
+	"internal/outbound":        {"internal/fault"},
 	"internal/legacy":          {"internal/fault", "internal/did", "internal/rdf", "internal/vc"},
 	"internal/legacy/aries":    {"internal/rdf"},
 	"internal/serve":           {"api", "internal/fault"},
@@ -69,7 +70,7 @@ var allowed = map[string][]string{
 
 // role gives what every role may import, and what only this one may.
 func role(more ...string) []string {
-	return append([]string{"api", "web", "internal/account", "internal/did", "internal/didweb", "internal/fault", "internal/keys", "internal/qr",
+	return append([]string{"api", "web", "internal/account", "internal/did", "internal/didweb", "internal/fault", "internal/keys", "internal/outbound", "internal/qr",
 		"internal/serve", "internal/status", "internal/store", "internal/vc"}, more...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/outbound"
 	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/vc"
 )
@@ -473,7 +475,7 @@ func TestAcceptRefusesOffers(t *testing.T) {
 // trust list says.
 func TestAcceptNoLoopback(t *testing.T) {
 	s := lite(t)
-	s.net = newNetwork(nil, false)
+	s.net = newNetwork(false)
 	link := s.o.offer(zainab)
 	for _, text := range []string{link, s.o.byReference(link), strings.ReplaceAll(link, "127.0.0.1", "localhost")} {
 		_, err := s.Accept(t.Context(), amina, text, pin)
@@ -518,7 +520,8 @@ func TestMayDial(t *testing.T) {
 		"[2001:0:53aa:64c:0:0:0:1]:80": {false, false},
 	} {
 		for i, loopback := range []bool{false, true} {
-			if got := newNetwork(nil, loopback).mayDial(address) == nil; got != want[i] {
+			a, err := netip.ParseAddrPort(address)
+			if got := err == nil && outbound.New(reach(loopback)).May(a.Addr()); got != want[i] {
 				t.Errorf("%s, loopback %v: %v", address, loopback, got)
 			}
 		}
@@ -895,7 +898,7 @@ func TestAcceptHostileIssuer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := lite(t)
 			if strings.Contains(c.name, "slow") || strings.Contains(c.name, "dripping") {
-				s.net.patience = 300 * time.Millisecond
+				s.net.client = patient(300 * time.Millisecond)
 			}
 			h := c.with(s.o)
 			s.o.set(func() { s.o.override[c.path] = h })
@@ -956,7 +959,7 @@ func FuzzParseOffer(f *testing.F) {
 	f.Add(`openid-credential-offer://?credential_offer=%7B%22credential_issuer%22%3A%22https%3A%2F%2Fa.test%22%7D`)
 	f.Add(`openid-credential-offer://?credential_offer_uri=https%3A%2F%2Fa.test%2Fo`)
 	f.Add(`{"credential_issuer":"https://a.test","credential_configuration_ids":["A"],"grants":{"urn:ietf:params:oauth:grant-type:pre-authorized_code":{"pre-authorized_code":"c","tx_code":{}}}}`)
-	n := newNetwork(nil, false)
+	n := newNetwork(false)
 	f.Fuzz(func(t *testing.T, text string) {
 		o, err := parseOffer(text)
 		if err != nil {

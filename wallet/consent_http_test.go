@@ -392,7 +392,7 @@ func FuzzLink(f *testing.F) {
 	for _, s := range []string{l.String(), " " + l.String(), "https://[::1]/wallet/drops/#", "#", l.String() + "x"} {
 		f.Add(s)
 	}
-	w := &Wallet{net: newNetwork(nil, false)}
+	w := &Wallet{net: newNetwork(false)}
 	f.Fuzz(func(t *testing.T, text string) {
 		l, err := w.parseLink(text)
 		if err != nil {
@@ -510,7 +510,7 @@ func FuzzWitnessed(f *testing.F) {
 	}
 	is := vc.TrustIssuer{DID: "did:web:x.test", Shelf: "https://x.test", ConsentStatus: true,
 		Keys: []vc.TrustKey{{ID: "did:web:x.test#k", JWK: pub, Role: vc.RoleNotary, Types: []string{vc.TypeConsent}}}}
-	w := &Wallet{cfg: Config{Now: newClock().now}, net: newNetwork(nil, false)}
+	w := &Wallet{cfg: Config{Now: newClock().now}, net: newNetwork(false)}
 	j := &judge{w: w, trust: &vc.TrustList{Issuers: []vc.TrustIssuer{is}}, lists: map[string]*statusLists{}}
 	g := vc.Grantor{Guardianship: "urn:uuid:6f2c7f0e-8f1c-4b5e-9a57-0d0b4d6b1c11", Key: "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"}
 	f.Fuzz(func(t *testing.T, jwt string) {

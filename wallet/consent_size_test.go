@@ -24,16 +24,19 @@ func packed(t *testing.T, kp1 string) int {
 }
 
 // elsewhere sends requests for one address to another.
-type elsewhere struct{ from, to string }
+type elsewhere struct {
+	client
+	from, to string
+}
 
-func (e elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
+func (e elsewhere) Do(r *http.Request) (*http.Response, error) {
 	u, err := url.Parse(strings.Replace(r.URL.String(), e.from, e.to, 1))
 	if err != nil {
 		return nil, err
 	}
 	r = r.Clone(r.Context())
 	r.URL, r.Host = u, u.Host
-	return http.DefaultTransport.RoundTrip(r)
+	return e.client.Do(r)
 }
 
 // officeAt is a scene with an office at an address that issuers have: a test
@@ -42,7 +45,7 @@ func officeAt(t *testing.T, base string) scene {
 	t.Helper()
 	o, ring := newOffice(t, newClock()), newRing(t)
 	s := scene{newWallet(t, storetest.Open(t, store.SQLite, "wallet"), ring, o), o, nil, ring}
-	s.Wallet.net.client.Transport = elsewhere{base, o.srv.URL}
+	s.Wallet.net.client = elsewhere{s.Wallet.net.client, base, o.srv.URL}
 	o.srv.URL = base
 	var err error
 	if o.did, err = did.FromURL(base); err != nil {

@@ -3,18 +3,15 @@ package wallet
 import (
 	"context"
 	"errors"
-	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/outbound"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -34,49 +31,34 @@ const (
 // network is how the wallet reaches issuers: no redirect is followed, every
 // answer is bounded in size, time and media type.
 type network struct {
-	client   *http.Client
+	client   client
 	loopback bool
-	patience time.Duration // per request
 }
 
-func newNetwork(given *http.Client, loopback bool) *network {
-	n := &network{loopback: loopback, patience: 15 * time.Second}
-	c := &http.Client{}
-	if given != nil {
-		*c = *given
+// client is an outbound.Client.
+type client interface {
+	Do(*http.Request) (*http.Response, error)
+	Read(*http.Response, int64) ([]byte, error)
+}
+
+func newNetwork(loopback bool) *network {
+	return &network{outbound.New(reach(loopback)), loopback}
+}
+
+// reach is how far a wallet reaches. An offer is a secret: what goes wrong with a
+// connection is all one.
+func reach(loopback bool) outbound.Policy {
+	return outbound.Policy{
+		Faults:   outbound.Faults{Refused: ErrUnreachable, Away: ErrUnreachable, Missing: ErrIssuerAnswer, Large: ErrIssuerAnswer},
+		Loopback: loopback,
+		Timeout:  15 * time.Second,
+		Connect:  5 * time.Second,
+		Answer:   12 * time.Second,
+		Header:   64 << 10,
 	}
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.Jar = nil
-	if c.Transport == nil {
-		// The address is checked when the connection is made, after the name
-		// was resolved: a name that points to the inside gets nowhere, also
-		// when it does so only the second time.
-		d := &net.Dialer{Timeout: 5 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
-			return n.mayDial(address)
-		}}
-		c.Transport = &http.Transport{
-			DialContext: d.DialContext, ForceAttemptHTTP2: true, DisableCompression: true,
-			TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 12 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second,
-		}
-	}
-	n.client = c
-	return n
 }
 
 var errAddress = errors.New("an address that issuers do not have")
-
-func (n *network) mayDial(address string) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return errAddress
-	}
-	a := ap.Addr().Unmap()
-	if (n.loopback && a.IsLoopback()) || didweb.Public(a) {
-		return nil
-	}
-	return errAddress
-}
 
 // origin checks an absolute address that may be spoken to: https, or http on
 // loopback where that is allowed; no user, no fragment, a plain host name.
@@ -95,7 +77,7 @@ func (n *network) origin(address string) (*url.URL, error) {
 	h := u.Hostname()
 	if a, err := netip.ParseAddr(h); err == nil {
 		local = a.IsLoopback()
-		if !local && !didweb.Public(a.Unmap()) {
+		if !local && !outbound.Public(a) {
 			return nil, errAddress
 		}
 	} else {
@@ -131,11 +113,9 @@ func (n *network) call(ctx context.Context, req *http.Request, limit int64, want
 	if _, err := n.origin(req.URL.String()); err != nil {
 		return answer{}, ErrIssuerAnswer.With(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.patience)
-	defer cancel()
 	res, err := n.client.Do(req.WithContext(ctx))
 	if err != nil {
-		return answer{}, ErrUnreachable.With(withoutAddress(err))
+		return answer{}, err
 	}
 	defer res.Body.Close()
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
@@ -153,11 +133,8 @@ func (n *network) call(ctx context.Context, req *http.Request, limit int64, want
 	if !good {
 		return a, nil // a refusal without a form that says anything
 	}
-	if a.body, err = io.ReadAll(io.LimitReader(res.Body, limit+1)); err != nil {
-		return answer{}, ErrUnreachable.With(withoutAddress(err))
-	}
-	if int64(len(a.body)) > limit {
-		return answer{}, ErrIssuerAnswer
+	if a.body, err = n.client.Read(res, limit); err != nil {
+		return answer{}, err
 	}
 	return a, nil
 }
@@ -189,14 +166,4 @@ func (n *network) getJSON(ctx context.Context, address string, v any) error {
 		return ErrIssuerAnswer.With(err)
 	}
 	return nil
-}
-
-// withoutAddress drops the URL that net/http puts around an error: the address
-// of an offer is a secret.
-func withoutAddress(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/outbound"
 	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/store/storetest"
@@ -525,8 +526,15 @@ func newWallet(t *testing.T, db *store.DB, ring *keys.Ring, o *office) *Wallet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.net.patience = 2 * time.Second
+	w.net.client = patient(2 * time.Second)
 	return w
+}
+
+// patient is a client of issuers that waits as long as this.
+func patient(d time.Duration) *outbound.Client {
+	p := reach(true)
+	p.Timeout = d
+	return outbound.New(p)
 }
 
 // scene is a wallet and an office on one database.

@@ -15,7 +15,6 @@ package wallet
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/didweb"
@@ -48,11 +47,6 @@ type Config struct {
 	Base string // the wallet's own public address; names it to nobody yet
 	// TrustList gives the current, verified trust list.
 	TrustList func(ctx context.Context) (*vc.TrustList, error)
-	// HTTP is how issuers are reached. Nil means a client of the wallet's own
-	// that connects to public addresses only. A client given here brings its
-	// own transport and must see to that itself; its redirects are off and its
-	// answers are bounded all the same.
-	HTTP *http.Client
 	// Aries verifies credentials of other systems together with package legacy.
 	// Nil means that none can be imported.
 	Aries legacy.Aries
@@ -87,7 +81,7 @@ func New(cfg Config) (*Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Wallet{cfg: cfg, wraps: wraps, net: newNetwork(cfg.HTTP, cfg.AllowLoopback),
+	return &Wallet{cfg: cfg, wraps: wraps, net: newNetwork(cfg.AllowLoopback),
 		dids: didweb.New(didweb.Config{Loopback: cfg.AllowLoopback, Now: cfg.Now})}, nil
 }
 

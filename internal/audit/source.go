@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -13,11 +12,10 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/outbound"
 )
 
 // Faults of reading a shelf. No text repeats what a shelf said.
@@ -70,44 +68,20 @@ func NewSource(where string, w Web) (Source, error) {
 // not called, whatever its name resolves to.
 type site struct {
 	base   *url.URL
-	client *http.Client
+	client *outbound.Client
 }
 
 func newSite(base *url.URL, w Web) *site {
 	if w.Timeout <= 0 {
 		w.Timeout = 30 * time.Second
 	}
-	d := &net.Dialer{Timeout: w.Timeout, Control: func(_, address string, _ syscall.RawConn) error {
-		a, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return ErrAddress.With(err)
-		}
-		if ip := a.Addr().Unmap().WithZone(""); !didweb.Public(ip) && !(w.Loopback && ip.IsLoopback()) {
-			return ErrAddress
-		}
-		return nil
-	}}
-	return &site{base: base, client: &http.Client{
-		Timeout: w.Timeout,
-		Transport: &http.Transport{
-			Proxy:                  nil, // a proxy would make the check of addresses void
-			DialContext:            d.DialContext,
-			ForceAttemptHTTP2:      true,
-			DisableCompression:     true, // what is counted is what is read
-			TLSHandshakeTimeout:    w.Timeout,
-			ResponseHeaderTimeout:  w.Timeout,
-			MaxResponseHeaderBytes: 16 << 10,
-			MaxConnsPerHost:        ahead,
-			MaxIdleConnsPerHost:    ahead,
-			IdleConnTimeout:        30 * time.Second,
-		},
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) > 3 || req.URL.Scheme != base.Scheme || req.URL.Host != base.Host || req.URL.User != nil {
-				return ErrAddress
-			}
-			return nil
-		},
-	}}
+	return &site{base: base, client: outbound.New(outbound.Policy{
+		Faults:    outbound.Faults{Refused: ErrAddress, Away: ErrUnreachable, Missing: ErrMissing, Large: ErrLarge},
+		Loopback:  w.Loopback,
+		Redirects: 3,
+		Timeout:   w.Timeout,
+		PerHost:   ahead,
+	})}
 }
 
 func (s *site) String() string { return s.base.String() }
@@ -121,23 +95,8 @@ func (s *site) Get(ctx context.Context, name, accept string, limit int64) ([]byt
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	res, err := s.client.Do(req)
-	if err != nil {
-		if errors.Is(err, ErrAddress) {
-			return nil, ErrAddress.With(err)
-		}
-		return nil, ErrUnreachable.With(err)
-	}
-	defer res.Body.Close()
-	switch {
-	case res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusGone:
-		return nil, ErrMissing
-	case res.StatusCode != http.StatusOK:
-		return nil, ErrUnreachable
-	case res.ContentLength > limit:
-		return nil, ErrLarge
-	}
-	return readAll(res.Body, limit)
+	data, _, err := s.client.Get(req, limit)
+	return data, err
 }
 
 func readAll(r io.Reader, limit int64) ([]byte, error) {

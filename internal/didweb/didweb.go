@@ -2,30 +2,23 @@
 // else an authority publishes, for the places where something that a stranger
 // wrote makes us call somebody.
 //
-// What a stranger can make it do is bounded: one GET without cookies or
-// credentials, over https, to an address on the public internet, for a few
-// seconds and at most 256 KiB; redirects stay on the host. The address is
-// checked after name resolution, on the connection that is used, so that a
-// name cannot resolve to one address for the check and to another for the
-// call. Environment proxies are ignored: they would make that check void.
+// What a stranger can make it do is bounded (internal/outbound): one GET without
+// cookies or credentials, over https, to an address on the public internet, for a
+// few seconds and at most 256 KiB; redirects stay on the host.
 package didweb
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/outbound"
 )
 
 // Errors of this package; parsing adds those of package did.
@@ -38,12 +31,13 @@ var (
 	ErrUnavailable = fault.New(fault.Unavailable, "did-unavailable", "the document of this identifier could not be fetched")
 	// ErrTooLarge: the document is larger than any honest one.
 	ErrTooLarge = fault.New(fault.TooLarge, "did-document-large", "the document of this identifier is too large")
+
+	errGone = ErrNotFound.With(did.ErrDeactivated) // 410: was there, and is not any more
 )
 
 // Bounds.
 const (
 	maxDocument  = 256 << 10 // bytes
-	maxHeader    = 16 << 10  // bytes
 	maxRedirects = 3
 	maxKept      = 1024     // documents
 	maxKeptBytes = 16 << 20 // of documents as they were sent
@@ -64,8 +58,8 @@ type Config struct {
 // concurrent use.
 type Fetcher struct {
 	cfg    Config
-	public *http.Client
-	local  *http.Client // dials loopback addresses only
+	public *outbound.Client
+	local  *outbound.Client // of http, which goes to loopback addresses only; https never does
 
 	mu   sync.Mutex
 	kept map[string]kept
@@ -90,8 +84,17 @@ func New(cfg Config) *Fetcher {
 		cfg.Now = time.Now
 	}
 	f := &Fetcher{cfg: cfg, kept: map[string]kept{}}
-	f.public = client(cfg, func(a netip.Addr) bool { return Public(a) || within(a, cfg.Private) })
-	f.local = client(cfg, netip.Addr.IsLoopback)
+	p := outbound.Policy{
+		Faults:    outbound.Faults{Refused: ErrRefused, Away: ErrUnavailable, Missing: ErrNotFound, Gone: errGone, Large: ErrTooLarge},
+		Private:   cfg.Private,
+		Roots:     cfg.Roots,
+		Redirects: maxRedirects,
+		Timeout:   cfg.Timeout,
+		Once:      true, // every request is dialled, so every one is checked
+	}
+	f.public = outbound.New(p)
+	p.Loopback = true
+	f.local = outbound.New(p)
 	return f
 }
 
@@ -139,7 +142,7 @@ func (f *Fetcher) Get(ctx context.Context, address string, limit int64) ([]byte,
 }
 
 // target says how an address is called, if it is.
-func (f *Fetcher) target(address string) (*url.URL, *http.Client, error) {
+func (f *Fetcher) target(address string) (*url.URL, *outbound.Client, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil {
 		return nil, nil, did.ErrInvalid.With(err)
@@ -201,111 +204,13 @@ type request struct {
 	limit   int64 // bytes of the answer
 }
 
-// get makes the one request. Causes hold addresses; they stay causes.
-func (f *Fetcher) get(ctx context.Context, c *http.Client, r request) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
-	defer cancel()
+// get makes the one request.
+func (f *Fetcher) get(ctx context.Context, c *outbound.Client, r request) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.address.String(), nil)
 	if err != nil {
 		return nil, did.ErrInvalid.With(err)
 	}
 	req.Header.Set("Accept", r.accept)
-	res, err := c.Do(req)
-	if err != nil {
-		if errors.Is(err, ErrRefused) {
-			return nil, ErrRefused.With(err)
-		}
-		return nil, ErrUnavailable.With(err)
-	}
-	defer res.Body.Close()
-	switch {
-	case res.StatusCode == http.StatusNotFound:
-		return nil, ErrNotFound
-	case res.StatusCode == http.StatusGone: // was there, and is not any more
-		return nil, ErrNotFound.With(did.ErrDeactivated)
-	case res.StatusCode != http.StatusOK:
-		return nil, ErrUnavailable
-	case res.ContentLength > r.limit:
-		return nil, ErrTooLarge
-	}
-	data, err := io.ReadAll(io.LimitReader(res.Body, r.limit+1))
-	if err != nil {
-		return nil, ErrUnavailable.With(err)
-	}
-	if int64(len(data)) > r.limit {
-		return nil, ErrTooLarge
-	}
-	return data, nil
-}
-
-// client makes an HTTP client that connects only to addresses that may says
-// yes to.
-func client(cfg Config, may func(netip.Addr) bool) *http.Client {
-	dialer := &net.Dialer{
-		Timeout: cfg.Timeout,
-		Control: func(_, address string, _ syscall.RawConn) error {
-			a, err := netip.ParseAddrPort(address)
-			if err != nil || !may(a.Addr().Unmap().WithZone("")) {
-				return ErrRefused
-			}
-			return nil
-		},
-	}
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  nil,
-			DialContext:            dialer.DialContext,
-			DisableKeepAlives:      true, // every request is dialled, so every one is checked
-			DisableCompression:     true, // what we count is what we read
-			MaxResponseHeaderBytes: maxHeader,
-			TLSHandshakeTimeout:    cfg.Timeout,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
-		},
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) > maxRedirects || req.URL.Scheme != via[0].URL.Scheme || req.URL.Host != via[0].URL.Host || req.URL.User != nil {
-				return ErrRefused
-			}
-			return nil
-		},
-	}
-}
-
-// special are ranges that are not private in the sense of netip and yet lead
-// to no public host, or to an IPv4 address in disguise (IANA special-purpose
-// address registries; RFC 6890).
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"), // carrier-grade NAT
-	netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("192.88.99.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"),
-	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("::/96"),        // IPv4-compatible
-	netip.MustParsePrefix("64:ff9b::/96"), // NAT64
-	netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("100::/64"),
-	netip.MustParsePrefix("2001::/23"), // Teredo and others
-	netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("2002::/16"), // 6to4
-	netip.MustParsePrefix("3fff::/20"),
-	netip.MustParsePrefix("fec0::/10"),
-}
-
-// Public reports whether a is an address of a host on the public internet. It
-// is the one rule of what a service may be sent to by an address that somebody
-// else chose; a must be unmapped (netip.Addr.Unmap).
-func Public(a netip.Addr) bool {
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !within(a, special)
-}
-
-func within(a netip.Addr, ranges []netip.Prefix) bool {
-	for _, p := range ranges {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	data, _, err := c.Get(req, r.limit)
+	return data, err
 }
