@@ -1,6 +1,10 @@
 package status
 
-import "encoding/binary"
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
 
 // A change of Places is one byte that says how it is written:
 //
@@ -66,22 +70,51 @@ func DiffPlaces(from, to *Places) ([]byte, error) {
 			out = append(out, stays)
 			continue
 		}
-		best := append(append([]byte{changed}, packed(size, went.members(size, true))...), packed(size, come.members(size, true))...)
-		all := after.count()
-		for _, x := range []struct {
-			how byte
-			n   uint64
-		}{{members, all}, {others, size - all}} {
-			if leastPacked(size, x.n)+1 >= uint64(len(best)) {
-				continue // whatever they are
-			}
-			if text := packed(size, after.members(size, x.how == members)); len(text)+1 < len(best) {
-				best = append([]byte{x.how}, text...)
-			}
-		}
-		out = append(out, best...)
+		w := windowChange{size, &went, &come, &after}
+		out = append(out, w.shortest()...)
 	}
 	return out, nil
+}
+
+// windowChange is how a window of so many places changes.
+type windowChange struct {
+	size              uint64
+	went, come, after *scratch
+}
+
+// shortest writes the change in the shortest of its three ways, of two that are
+// equally short in the first. A way that cannot be the shortest is not tried.
+func (w *windowChange) shortest() []byte {
+	all := w.after.count()
+	type way struct {
+		how   byte
+		least uint64 // bytes
+	}
+	ways := []way{
+		{changed, leastPacked(w.size, w.went.count()) + leastPacked(w.size, w.come.count()) + 1},
+		{members, leastPacked(w.size, all) + 1},
+		{others, leastPacked(w.size, w.size-all) + 1},
+	}
+	slices.SortFunc(ways, func(a, b way) int { return cmp.Compare(a.least, b.least) })
+	var best []byte
+	for _, way := range ways {
+		if best != nil && way.least > uint64(len(best)) {
+			break
+		}
+		text := []byte{way.how}
+		switch way.how {
+		case changed:
+			text = append(append(text, packed(w.size, w.went.members(w.size, true))...), packed(w.size, w.come.members(w.size, true))...)
+		case members:
+			text = append(text, packed(w.size, w.after.members(w.size, true))...)
+		case others:
+			text = append(text, packed(w.size, w.after.members(w.size, false))...)
+		}
+		if best == nil || len(text) < len(best) || len(text) == len(best) && way.how < best[0] {
+			best = text
+		}
+	}
+	return best
 }
 
 // same reports, without reading its places, that a window is as it is in another

@@ -2,6 +2,7 @@ package status
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -231,4 +232,59 @@ func FuzzPlaces(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestShortest: of the three ways to write a window's change the shortest is taken,
+// also where fewer places do not make the shorter text.
+func TestShortest(t *testing.T) {
+	taken := map[byte]int{}
+	hold := func(name string, before, after *scratch) {
+		var went, come scratch
+		for i := range after {
+			went[i], come[i] = before[i]&^after[i], after[i]&^before[i]
+		}
+		w := windowChange{MinSize, &went, &come, after}
+		got := w.shortest()
+		want := slices.MinFunc([][]byte{
+			append(append([]byte{changed}, packed(MinSize, went.members(MinSize, true))...), packed(MinSize, come.members(MinSize, true))...),
+			append([]byte{members}, packed(MinSize, after.members(MinSize, true))...),
+			append([]byte{others}, packed(MinSize, after.members(MinSize, false))...),
+		}, func(a, b []byte) int { return len(a) - len(b) })
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: way %d of %d bytes, way %d takes %d", name, got[0], len(got), want[0], len(want))
+		}
+		taken[got[0]]++
+	}
+	var windows []scratch
+	for name, parts := range fillings {
+		list, _ := filled(t, MinSize, []float64{parts[0] * 0.9}, uint64(len(name)))
+		var s scratch
+		for at := range list.Marked() {
+			s.set(uint64(at))
+		}
+		windows = append(windows, s)
+	}
+	for i := range windows {
+		for j := range windows {
+			hold(fmt.Sprintf("%d to %d", i, j), &windows[i], &windows[j])
+		}
+		few := windows[i]
+		few.set(77)
+		few.clear(78)
+		hold("a few", &windows[i], &few)
+	}
+	// A thousand that come all over the window, or a few more that lie side by side.
+	var before, after scratch
+	after.fill(MinSize)
+	for at := range uint64(1050) {
+		after.clear(at)
+	}
+	before = after
+	for at := uint64(2000); at < MinSize; at += 129 {
+		before.clear(at)
+	}
+	hold("side by side", &before, &after)
+	if taken[changed] == 0 || taken[members] == 0 || taken[others] == 0 {
+		t.Errorf("not each way was taken: %v", taken)
+	}
 }

@@ -90,12 +90,16 @@ func (n *nation) signed(purpose string, at time.Time) (out []string) {
 	return out
 }
 
+// payload is what a hub fetches for the bundle of a time.
+func (n *nation) payload(number int64, at time.Time) BundlePayload {
+	return BundlePayload{ID: fmt.Sprint("bundle-", number), Sequence: number, CreatedAt: at, TrustList: n.sign(n.anchor.Signer("anchor"), vc.TypTrustList, n.trust),
+		StatusLists: append(n.signed(vc.PurposeRevocation, at), n.signed(vc.PurposeSuspension, at)...), Issued: n.signed(vc.PurposeIssued, at)}
+}
+
 // at makes the bundle of a time.
 func (n *nation) at(number int64, at time.Time) []byte {
 	n.t.Helper()
-	p := BundlePayload{ID: fmt.Sprint("bundle-", number), Sequence: number, CreatedAt: at, TrustList: n.sign(n.anchor.Signer("anchor"), vc.TypTrustList, n.trust),
-		StatusLists: append(n.signed(vc.PurposeRevocation, at), n.signed(vc.PurposeSuspension, at)...), Issued: n.signed(vc.PurposeIssued, at)}
-	data, err := p.Sign(n.hub)
+	data, err := n.payload(number, at).Sign(n.hub)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -116,6 +120,18 @@ func sizeOf(f *bundle.File, name string) int {
 	return len(part)
 }
 
+const nationLists = 96 // of 2^20, for 100,000,000
+
+// whole is a nation of a hundred million credentials, of which one in a hundred is
+// revoked and one in five thousand suspended.
+func whole(t testing.TB) *nation {
+	n := newNation(t, nationLists)
+	n.mark(vc.PurposeRevocation, 1_000_000)
+	n.mark(vc.PurposeSuspension, 20_000)
+	n.give(762, 100_000) // the list that is being filled, in its third window
+	return n
+}
+
 // TestSizes is a nation of a hundred million credentials, of which one in a hundred
 // is revoked and one in five thousand suspended: what a post carries, and what it
 // fetches in a day. Sizes are not times: they are held here.
@@ -123,11 +139,8 @@ func TestSizes(t *testing.T) {
 	if raced || testing.Short() {
 		t.Skip("a hundred million credentials")
 	}
-	const lists = 96 // of 2^20, for 100,000,000
-	n := newNation(t, lists)
-	n.mark(vc.PurposeRevocation, 1_000_000)
-	n.mark(vc.PurposeSuspension, 20_000)
-	n.give(762, 100_000) // the list that is being filled, in its third window
+	const lists = nationLists
+	n := whole(t)
 	first := opened(t, n.at(1, n.built))
 	sets := sizeOf(first, partSets+registrarDID)
 	whole, err := bundle.Diff(nil, first)
@@ -318,6 +331,73 @@ func BenchmarkBundleDelta(b *testing.B) {
 	b.Run("sign", func(b *testing.B) {
 		for b.Loop() {
 			n.at(3, n.built.Add(2*day))
+		}
+	})
+}
+
+// BenchmarkNational is the bundle of a hundred million credentials: a hub makes it of
+// the issuer's 288 signed lists, a post opens it and asks it, and the next day's comes
+// as a change.
+func BenchmarkNational(b *testing.B) {
+	n := whole(b)
+	fetched := n.payload(1, n.built)
+	file := n.at(1, n.built)
+	n.mark(vc.PurposeRevocation, 2740)
+	n.mark(vc.PurposeSuspension, 274)
+	from, to := opened(b, file), opened(b, n.at(2, n.built.Add(day)))
+	delta := mustDiff(b, from, to)
+	b.Run("build", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := fetched.Sign(n.hub); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(len(file)), "B")
+	})
+	b.Run("transfer", func(b *testing.B) {
+		size := 0
+		for b.Loop() {
+			size = len(mustDiff(b, nil, from))
+		}
+		b.ReportMetric(float64(size), "B")
+	})
+	b.Run("open", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if post, err := Open(file, n.anchors()); err != nil || post.RefusedLists != 0 {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("lookup", func(b *testing.B) {
+		post, err := Open(file, n.anchors())
+		if err != nil {
+			b.Fatal(err)
+		}
+		names := make([]listName, nationLists)
+		for i := range names {
+			names[i] = listName{registrarDID, fmt.Sprintf("%s/status/revocation/%d", shelf(vc.RoleRegistrar), i+1)}
+		}
+		b.ReportAllocs()
+		i := uint64(0)
+		for b.Loop() {
+			i = i*6364136223846793005 + 1442695040888963407
+			if _, err := post.lists[names[i>>32%nationLists]].places.Contains(i >> 44); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("day/diff", func(b *testing.B) {
+		for b.Loop() {
+			mustDiff(b, from, to)
+		}
+		b.ReportMetric(float64(len(delta)), "B")
+	})
+	b.Run("day/apply", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := bundle.Apply(from, delta); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }
