@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -28,7 +27,7 @@ type Fetcher struct {
 	// or nil. It tells a false index before anything is fetched.
 	Hub func(kid string) crypto.PublicKey
 	// Accept judges a bundle from the anchors down. What it refuses counts
-	// against the mirror.
+	// against the mirror; an error wrapped by Own does not, and ends the fetch.
 	Accept func(file []byte) error
 	// Part is the file in which a transfer is kept that broke off, "" for none;
 	// beside it lies what it is of.
@@ -38,8 +37,22 @@ type Fetcher struct {
 
 	Client   *http.Client   // default: one that gives up on servers that do not answer
 	Pause    time.Duration  // before the first repetition; default half a second
+	Window   time.Duration  // over which a mirror has to get on; default half a minute
 	Progress func(Progress) // told of what goes on; may be nil
 }
+
+// Own marks an error of Accept as the post's own, such as a disk that is full: no
+// mirror can help.
+func Own(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &own{err}
+}
+
+type own struct{ error }
+
+func (e *own) Unwrap() error { return e.error }
 
 // Progress is what goes on.
 type Progress struct {
@@ -79,6 +92,7 @@ type offer struct {
 	mirror string
 	source source
 	index  *Index
+	least  int64 // how many bytes a second it has to send
 }
 
 // Fetch asks the mirrors and fetches. ErrBehind: none is as new as the bundle in
@@ -92,15 +106,30 @@ func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 	if f.Pause <= 0 {
 		f.Pause = 500 * time.Millisecond
 	}
+	if f.Window <= 0 {
+		f.Window = window
+	}
 	var out Fetched
 	var offers []offer
 	var last error
 	same, behind := "", false
-	for _, m := range f.Mirrors {
-		o, err := f.ask(ctx, m)
+	// Who is slow is asked again when no other helps.
+	asked := slices.Clone(f.Mirrors)
+	for n := 0; n < len(asked); n++ {
+		m, least := asked[n], int64(hurried)
+		if n >= len(f.Mirrors) || len(f.Mirrors) == 1 {
+			least = patient
+		}
+		if n >= len(f.Mirrors) && (len(offers) > 0 || same != "") {
+			out.wrong(m, ErrSlow)
+			continue
+		}
+		o, err := f.ask(ctx, m, least)
 		switch {
 		case ctx.Err() != nil:
 			return out, ctx.Err()
+		case errors.Is(err, ErrSlow) && least != patient:
+			asked = append(asked, m)
 		case err != nil:
 			last = err
 			out.wrong(m, err)
@@ -125,7 +154,11 @@ func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 		}
 		return 0
 	})
-	for _, o := range offers {
+	for n := 0; n < len(offers); n++ {
+		o := offers[n]
+		if n+1 == len(offers) {
+			o.least = patient
+		}
 		err := f.from(ctx, o, &out)
 		if err == nil {
 			out.Mirror = o.mirror
@@ -133,6 +166,14 @@ func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 		}
 		if ctx.Err() != nil {
 			return out, ctx.Err()
+		}
+		var mine *own
+		if errors.As(err, &mine) {
+			return out, mine.error
+		}
+		if errors.Is(err, ErrSlow) && o.least != patient {
+			o.least = patient
+			offers = append(offers, o)
 		}
 		last = err
 		out.wrong(o.mirror, err)
@@ -157,15 +198,16 @@ func (o *Fetched) wrong(mirror string, err error) {
 }
 
 // ask reads a mirror's index; a service has it one directory below its address.
-func (f *Fetcher) ask(ctx context.Context, mirror string) (offer, error) {
+func (f *Fetcher) ask(ctx context.Context, mirror string, least int64) (offer, error) {
 	s, err := sourceOf(mirror, f.Client)
 	if err != nil {
 		return offer{}, err
 	}
-	data, err := f.read(ctx, s, IndexName, maxIndex)
+	o := offer{mirror: mirror, source: s, least: least}
+	data, err := f.read(ctx, o, IndexName, maxIndex)
 	if errors.Is(err, ErrNotServed) {
-		s = s.inner(Below)
-		data, err = f.read(ctx, s, IndexName, maxIndex)
+		o.source = s.inner(Below)
+		data, err = f.read(ctx, o, IndexName, maxIndex)
 	}
 	if err != nil {
 		return offer{}, err
@@ -181,11 +223,12 @@ func (f *Fetcher) ask(ctx context.Context, mirror string) (offer, error) {
 			}
 		}
 	}
-	return offer{mirror, s, i}, nil
+	o.index, o.least = i, hurried
+	return o, nil
 }
 
 // read reads a small file, again if the transfer breaks off.
-func (f *Fetcher) read(ctx context.Context, s source, name string, limit int64) ([]byte, error) {
+func (f *Fetcher) read(ctx context.Context, o offer, name string, limit int64) ([]byte, error) {
 	var err error
 	for n := range 3 {
 		if n > 0 {
@@ -194,15 +237,18 @@ func (f *Fetcher) read(ctx context.Context, s source, name string, limit int64) 
 			}
 		}
 		var r *reply
-		if r, err = s.open(ctx, name, 0, ""); err != nil {
+		if r, err = o.source.open(ctx, name, 0, ""); err != nil {
 			if errors.Is(err, ErrNotServed) {
 				return nil, err
 			}
 			continue
 		}
 		var data []byte
-		data, err = io.ReadAll(io.LimitReader(r, limit+1))
+		data, err = io.ReadAll(io.LimitReader(f.paced(r, o), limit+1))
 		r.Close()
+		if errors.Is(err, ErrSlow) {
+			return nil, err
+		}
 		if err != nil {
 			err = ErrTransfer.With(err)
 			continue
@@ -213,6 +259,10 @@ func (f *Fetcher) read(ctx context.Context, s source, name string, limit int64) 
 		return data, nil
 	}
 	return nil, err
+}
+
+func (f *Fetcher) paced(r io.Reader, o offer) io.Reader {
+	return &paced{Reader: r, least: o.least, window: f.Window}
 }
 
 // wait waits a little longer each time.
@@ -235,8 +285,9 @@ func (f *Fetcher) from(ctx context.Context, o offer, out *Fetched) error {
 				out.File, out.How, out.Deltas = file, ByDelta, len(way)
 				return nil
 			}
-			if ctx.Err() != nil {
-				return ctx.Err()
+			var mine *own
+			if ctx.Err() != nil || errors.As(err, &mine) || errors.Is(err, ErrSlow) {
+				return err
 			}
 			// A service that keeps the version no more is no fault of the mirror.
 			if !o.index.OnDemand || !errors.Is(err, ErrNotServed) {
@@ -258,7 +309,7 @@ func (f *Fetcher) byDeltas(ctx context.Context, o offer, way []Delta, out *Fetch
 	for _, d := range way {
 		name := DeltaName(d.From, d.To)
 		f.tell(Progress{o.mirror, name, 0, d.Size})
-		delta, err := f.read(ctx, o.source, name, o.index.Size)
+		delta, err := f.read(ctx, o, name, o.index.Size)
 		if err != nil {
 			return nil, err
 		}
@@ -374,7 +425,13 @@ func (f *Fetcher) whole(ctx context.Context, o offer, out *Fetched) ([]byte, err
 				return nil, err
 			}
 		}
-		r, err := o.source.open(ctx, name, int64(len(p.data)), tag)
+		// Where going on did not help twice, a mirror may have no ranges or wrong ones:
+		// it is asked for all of it, and what is here stays until that begins to come.
+		from := int64(len(p.data))
+		if failed == tries-1 {
+			from = 0
+		}
+		r, err := o.source.open(ctx, name, from, tag)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, ErrNotServed) {
 				p.keep(o, tag)
@@ -396,8 +453,12 @@ func (f *Fetcher) whole(ctx context.Context, o offer, out *Fetched) ([]byte, err
 			return nil, ctx.Err()
 		}
 		last = ErrTransfer.With(err)
-		if p.trim(o.index) && err == nil {
+		if p.trim(o.index) && err == nil || errors.Is(err, ErrDamaged) {
 			last = ErrDamaged
+		}
+		if errors.Is(err, ErrSlow) {
+			p.keep(o, tag)
+			return nil, err
 		}
 		if int64(len(p.data)) >= size {
 			break
@@ -429,11 +490,12 @@ const keepEvery = 256 << 10
 func (f *Fetcher) copy(r *reply, p *partial, o offer, out *Fetched) error {
 	buffer := make([]byte, 32<<10)
 	kept := len(p.data)
+	in := f.paced(r, o)
 	for {
-		n, err := r.Read(buffer)
+		n, err := in.Read(buffer)
 		if int64(len(p.data)+n) > o.index.Size {
 			p.data = nil
-			return fmt.Errorf("more than %d bytes", o.index.Size)
+			return ErrDamaged
 		}
 		p.data = append(p.data, buffer[:n]...)
 		out.Bytes += int64(n)

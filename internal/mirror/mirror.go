@@ -48,6 +48,8 @@ var (
 	ErrNotServed = fault.New(fault.NotFound, "mirror-file-missing", "the mirror has no such file")
 	// ErrTransfer: it broke off, or what came is not what was asked for.
 	ErrTransfer = fault.New(fault.Unavailable, "mirror-transfer", "the transfer broke off")
+	// ErrSlow: the mirror answers, but not as fast as the slowest line.
+	ErrSlow = fault.New(fault.Unavailable, "mirror-slow", "the mirror sends too slowly to get anywhere")
 	// ErrDamaged: what came is not what the hub signed.
 	ErrDamaged = fault.New(fault.Unprocessable, "mirror-file-damaged", "what the mirror gave is not what the hub signed")
 )

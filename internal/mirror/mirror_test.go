@@ -257,6 +257,31 @@ func TestInterrupted(t *testing.T) {
 			t.Error(out.How)
 		}
 	})
+	t.Run("with ranges that are wrong", func(t *testing.T) {
+		s := serve(t, dir)
+		files := s.Config.Handler
+		s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasPrefix(r.Header.Get("Range"), "bytes=") {
+				files.ServeHTTP(w, r)
+				return
+			}
+			s.ranges.Add(1)
+			from := strings.TrimPrefix(strings.TrimSuffix(r.Header.Get("Range"), "-"), "bytes=")
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %s-%d/%d", from, size-1, size))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(f.Bytes()[:1000])
+		})
+		s.spoil = func(name string, body []byte) ([]byte, bool) {
+			if name != IndexName && s.asked.Load() == 1 {
+				return body[:250_000], true
+			}
+			return body, false
+		}
+		out := fetch(t, h.fetcher(nil, s.URL))
+		if !bytes.Equal(out.File, f.Bytes()) || s.ranges.Load() != 1 {
+			t.Errorf("%d ranges were asked for, %+v", s.ranges.Load(), out.Problems)
+		}
+	})
 	t.Run("what was kept is of another bundle", func(t *testing.T) {
 		one := h.fetcher(nil, dir)
 		p := &partial{path: one.Part, data: noise(1000, 5)}
@@ -392,6 +417,78 @@ func TestMirrors(t *testing.T) {
 	for _, name := range []string{"ftp://mirror.example", "https://", "https://user@mirror.example", "https://mirror.example/?a=b", filepath.Join(fresh, "nowhere")} {
 		if _, err := h.fetcher(nil, name).Fetch(context.Background()); !errors.Is(err, ErrNoMirror) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSlowMirror: a mirror that sends a byte now and then is left for another, as
+// its index does and as a bundle does; alone it is given up in the end, and a line
+// that is merely slow is not.
+func TestSlowMirror(t *testing.T) {
+	h := newHub(t)
+	dir := t.TempDir()
+	f := h.next()
+	h.publish(dir, f)
+	good := serve(t, dir)
+	// drips sends some files in pieces, one each 100 ms.
+	drips := func(piece int, what string) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(r.URL.Path)))
+			if err != nil || !strings.Contains(r.URL.Path, what) {
+				http.FileServer(http.Dir(dir)).ServeHTTP(w, r)
+				return
+			}
+			for len(body) > 0 && r.Context().Err() == nil {
+				n := min(piece, len(body))
+				_, _ = w.Write(body[:n])
+				w.(http.Flusher).Flush()
+				body = body[n:]
+				time.Sleep(100 * time.Millisecond)
+			}
+		}))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	fetcher := func(mirrors ...string) *Fetcher {
+		out := h.fetcher(nil, mirrors...)
+		out.Window = 200 * time.Millisecond
+		return out
+	}
+	for _, what := range []string{"latest", "full"} {
+		slow := drips(1, what)
+		out := fetch(t, fetcher(slow, good.URL))
+		if out.Mirror != good.URL || !bytes.Equal(out.File, f.Bytes()) || len(out.Problems) != 1 || out.Problems[0] != (Problem{slow, ErrSlow.Code, ErrSlow.Detail}) {
+			t.Errorf("%s: %s, %+v", what, out.Mirror, out.Problems)
+		}
+		if out, err := fetcher(slow).Fetch(context.Background()); !errors.Is(err, ErrNoMirror) || out.Problems[0].Code != ErrSlow.Code {
+			t.Errorf("%s alone: %v, %+v", what, err, out.Problems)
+		}
+	}
+	// 600 bytes a second are too few while there is another, and enough where there
+	// is none that helps.
+	weak := drips(60, "latest")
+	if out := fetch(t, fetcher(t.TempDir(), weak)); out.Mirror != weak {
+		t.Errorf("%+v", out.Problems)
+	}
+}
+
+// TestOwnFault: what is the post's own fault is no mirror's: nobody else is asked,
+// and nothing is fetched again.
+func TestOwnFault(t *testing.T) {
+	h := newHub(t)
+	dir, other := t.TempDir(), t.TempDir()
+	one, two := h.next(), h.next()
+	for _, d := range []string{dir, other} {
+		h.publish(d, one)
+		h.publish(d, two)
+	}
+	full := errors.New("no space left")
+	for _, have := range []*bundle.File{nil, one} {
+		f := h.fetcher(have, dir, other)
+		asked := 0
+		f.Accept = func([]byte) error { asked++; return Own(full) }
+		if out, err := f.Fetch(context.Background()); err != full || asked != 1 || len(out.Problems) != 0 || out.File != nil {
+			t.Errorf("%v, asked %d times, %+v", err, asked, out.Problems)
 		}
 	}
 }

@@ -55,10 +55,24 @@ type folder string
 func (d folder) inner(dir string) source { return folder(filepath.Join(string(d), dir)) }
 
 func (d folder) open(_ context.Context, name string, from int64, _ string) (*reply, error) {
-	f, err := os.Open(filepath.Join(string(d), filepath.FromSlash(name)))
+	root, err := os.OpenRoot(string(d))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotServed.With(err)
 	}
+	if err != nil {
+		return nil, ErrTransfer.With(err)
+	}
+	defer root.Close()
+	// Nothing on a stick leads out of it, and nothing there that is not a file can
+	// keep its reader waiting.
+	if info, err := root.Stat(filepath.FromSlash(name)); errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotServed.With(err)
+	} else if err != nil {
+		return nil, ErrTransfer.With(err)
+	} else if !info.Mode().IsRegular() {
+		return nil, ErrTransfer.WithDetail("what the directory has under this name is not a file")
+	}
+	f, err := root.Open(filepath.FromSlash(name))
 	if err != nil {
 		return nil, ErrTransfer.With(err)
 	}
@@ -157,4 +171,37 @@ func (w *watched) Close() error {
 	err := w.ReadCloser.Close()
 	w.stop()
 	return err
+}
+
+// A mirror that sends a byte now and then would hold a post for weeks. So it has
+// to get on: fast while there is another mirror to ask, and else as slowly as a
+// satellite telephone does at its worst.
+const (
+	hurried = 1024 // bytes per second
+	patient = 64
+	window  = 30 * time.Second // over which that is measured
+)
+
+// paced ends a transfer that is too slow.
+type paced struct {
+	io.Reader
+	least  int64 // bytes per second
+	window time.Duration
+	since  time.Time
+	got    int64
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
+	n, err := p.Reader.Read(b)
+	p.got += int64(n)
+	if d := time.Since(p.since); err == nil && d >= p.window {
+		if p.got*int64(time.Second) < p.least*int64(d) {
+			return n, ErrSlow
+		}
+		p.since, p.got = time.Now(), 0
+	}
+	return n, err
 }

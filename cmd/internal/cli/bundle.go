@@ -40,6 +40,8 @@ var (
 			WithHint("name it with --bundle FILE; a verifier serves the newest one at /bundle")
 	errNothingNew = fault.New(fault.Invalid, "bundle-files", "none of the files is a border bundle or a change of one").
 			WithHint("bundles end with .kpb, changes with .kpd")
+	errFetchStopped = fault.New(fault.Unavailable, "fetch-stopped", "the fetch was stopped before it was done").
+			WithHint("what came so far is kept, and the next fetch goes on with it")
 )
 
 func newBundle(h *home) *cobra.Command {
@@ -129,13 +131,23 @@ type bundlePost struct {
 	found  error // why a file that is there is no bundle in hand
 }
 
+// alone makes other processes that change the same wait until unlock, and says so
+// where this one has to wait.
+func (h *home) alone(c *cobra.Command, name string) (unlock func(), err error) {
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return nil, err
+	}
+	told := time.AfterFunc(2*time.Second, func() {
+		fmt.Fprintln(c.ErrOrStderr(), "another kinpass is at work on the bundle of this data directory; waiting for it")
+	})
+	defer told.Stop()
+	return store.Lock(c.Context(), h.path(name))
+}
+
 // openPost reads the bundle in hand, and what is known of those before. Another
 // process that changes them waits until unlock.
-func (h *home) openPost(ctx context.Context, file, anchor string) (p *bundlePost, unlock func(), err error) {
-	if err := os.MkdirAll(h.dir, 0o700); err != nil {
-		return nil, nil, err
-	}
-	release, err := store.Lock(ctx, h.path("border.lock"))
+func (h *home) openPost(c *cobra.Command, file, anchor string) (p *bundlePost, unlock func(), err error) {
+	release, err := h.alone(c, "border.lock")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,6 +176,7 @@ func (h *home) openPost(ctx context.Context, file, anchor string) (p *bundlePost
 		return nil, nil, rerr
 	}
 	var info post.Info
+	var fresh []byte
 	if known != nil {
 		info, err = p.post.Restore(data, known)
 		if errors.Is(err, post.ErrKnown) {
@@ -171,16 +184,21 @@ func (h *home) openPost(ctx context.Context, file, anchor string) (p *bundlePost
 		}
 		if err != nil && data != nil {
 			// The power may have gone between the bundle and what is known of it.
-			info, _, err = p.post.Take(data, now())
+			info, fresh, err = p.post.Take(data, now())
 		}
 	} else if data != nil {
-		info, _, err = p.post.Take(data, now())
+		info, fresh, err = p.post.Take(data, now())
 	}
 	switch {
 	case data == nil:
 	case err != nil:
 		p.found = err
 	default:
+		if fresh != nil {
+			if err := mirror.WriteFile(h.path(knownFile), fresh, 0o644); err != nil {
+				return nil, nil, err
+			}
+		}
 		if err := p.hold(data, info); err != nil {
 			return nil, nil, err
 		}
@@ -221,6 +239,19 @@ func (p *bundlePost) hub(kid string) crypto.PublicKey {
 	return nil
 }
 
+// overtook reports whether another process has put in force, since before, what is
+// no older than what was fetched.
+func (p *bundlePost) overtook(before *bundlePost, data []byte) (bool, error) {
+	if p.have == nil || before.have != nil && before.have.Digest() == p.have.Digest() {
+		return false, nil
+	}
+	f, err := bundle.Open(data)
+	if err != nil {
+		return false, err
+	}
+	return !mirror.Newer(f.Manifest, p.have.Manifest), nil
+}
+
 // take verifies a bundle from the anchors down and puts it in force: the file
 // first, and then what is known of it, so that a power cut between them leaves a
 // bundle that is newer than what is known.
@@ -232,14 +263,20 @@ func (p *bundlePost) take(data []byte) (post.Info, error) {
 	if err := os.MkdirAll(filepath.Dir(p.file), 0o700); err != nil {
 		return info, err
 	}
-	if info.New || p.have == nil {
+	// What is on the disk counts: after an attempt whose writing failed the post
+	// has this bundle, and the file does not.
+	f, err := bundle.Open(data)
+	if err != nil {
+		return info, err
+	}
+	if p.have == nil || p.have.Digest() != f.Digest() {
 		if err := mirror.WriteFile(p.file, data, 0o644); err != nil {
-			return info, err
+			return info, mirror.Own(err)
 		}
 	}
 	if known != nil {
 		if err := mirror.WriteFile(p.home.path(knownFile), known, 0o644); err != nil {
-			return info, err
+			return info, mirror.Own(err)
 		}
 	}
 	return info, p.hold(data, info)
@@ -278,6 +315,7 @@ func (o *bundleOutcome) print(c *cobra.Command, asJSON bool) error {
 func newBundleFetch(h *home) *cobra.Command {
 	var out, anchor string
 	var asJSON, full bool
+	var limit time.Duration
 	c := &cobra.Command{
 		Use:   "fetch URL|DIR [URL|DIR...]",
 		Short: "Fetch the newest bundle from a hub or its mirrors",
@@ -294,24 +332,49 @@ also with another mirror. What is older than what is known here is refused.`,
   kinpass bundle fetch /media/stick/bundles`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			p, unlock, err := h.openPost(c.Context(), out, anchor)
+			finish, err := h.alone(c, "fetch.lock")
 			if err != nil {
 				return err
 			}
-			defer unlock()
-			p.warn(c)
-			f := &mirror.Fetcher{Mirrors: args, Have: p.have, Hub: p.hub, Part: p.file + ".part", NoDeltas: full, Progress: progressOf(c.ErrOrStderr(), asJSON)}
-			var info post.Info
-			f.Accept = func(data []byte) (err error) {
-				info, err = p.take(data)
+			defer finish()
+			p, unlock, err := h.openPost(c, out, anchor)
+			if err != nil {
 				return err
 			}
-			got, err := f.Fetch(c.Context())
+			// A line may take hours, and a stick that is brought meanwhile need not wait.
+			unlock()
+			p.warn(c)
+			ctx, cancel := context.WithTimeout(c.Context(), limit)
+			defer cancel()
+			f := &mirror.Fetcher{Mirrors: args, Have: p.have, Hub: p.hub, Part: p.file + ".part", NoDeltas: full, Progress: progressOf(c.ErrOrStderr(), asJSON)}
+			var info post.Info
+			overtaken := false
+			f.Accept = func(data []byte) error {
+				q, unlock, err := h.openPost(c, out, anchor)
+				if err != nil {
+					return mirror.Own(err)
+				}
+				defer unlock()
+				if overtaken, err = q.overtook(p, data); overtaken || err != nil {
+					info = *q.info
+					return err
+				}
+				info, err = q.take(data)
+				return err
+			}
+			got, err := f.Fetch(ctx)
 			for _, x := range got.Problems {
 				fmt.Fprintf(c.ErrOrStderr(), "mirror %s: %s: %s\n", visible(x.Mirror), x.Code, x.Detail)
 			}
+			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				return errFetchStopped.With(err)
+			}
 			if err != nil {
 				return err
+			}
+			if overtaken {
+				got.How = mirror.Unchanged
+				p.info = &info
 			}
 			o := bundleOutcome{Info: &info, File: p.file, How: got.How, Mirror: got.Mirror, Deltas: got.Deltas, Bytes: got.Bytes, Resumed: got.Resumed, Problems: got.Problems}
 			if got.How == mirror.Unchanged {
@@ -323,6 +386,7 @@ also with another mirror. What is older than what is known here is refused.`,
 	fl := c.Flags()
 	fl.StringVar(&out, "out", "", "file of the bundle (default DATA/border.kpb)")
 	fl.StringVar(&anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
+	fl.DurationVar(&limit, "timeout", 2*time.Hour, "how long it may take; what came by then is kept, and the next fetch goes on with it")
 	fl.BoolVar(&full, "full", false, "fetch the whole bundle even where what changed is smaller")
 	fl.BoolVar(&asJSON, "json", false, "print what came of it as JSON")
 	return c
@@ -377,7 +441,7 @@ the anchors down, and what is older than what is known here is refused.`,
   kinpass bundle apply /media/stick/bundles/full/1790000000.kpb`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			p, unlock, err := h.openPost(c.Context(), out, anchor)
+			p, unlock, err := h.openPost(c, out, anchor)
 			if err != nil {
 				return err
 			}
@@ -486,7 +550,7 @@ func (c *carried) newest(have *bundle.File) (reached, error) {
 			continue
 		}
 		seen[digest] = true
-		brought := have == nil || digest != have.Digest() || slices.ContainsFunc(c.files, func(f *bundle.File) bool { return f.Digest() == digest })
+		brought := have == nil || digest != have.Digest() || c.brings(digest)
 		if brought && (best.file == nil || mirror.Newer(at.file.Manifest, best.file.Manifest)) {
 			best = at
 		}
@@ -513,6 +577,9 @@ func (c *carried) newest(have *bundle.File) (reached, error) {
 	case have == nil:
 		return reached{}, bundle.ErrChain.WithDetail("there is no bundle here at which these changes start").WithHint("bring a whole bundle (.kpb) with them")
 	}
+	if c.brings(have.Digest()) {
+		return reached{have, 0}, nil
+	}
 	// What starts elsewhere leads to something older, or a link is missing.
 	for _, list := range c.deltas {
 		for _, d := range list {
@@ -524,6 +591,23 @@ func (c *carried) newest(have *bundle.File) (reached, error) {
 		}
 	}
 	return reached{}, post.ErrRollback
+}
+
+// brings reports whether a file is this bundle, or a change that leads to it.
+func (c *carried) brings(digest [32]byte) bool {
+	for _, f := range c.files {
+		if f.Digest() == digest {
+			return true
+		}
+	}
+	for _, list := range c.deltas {
+		for _, d := range list {
+			if d.To.Digest() == digest {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // readBundleFile reads a bundle or a change.

@@ -127,7 +127,9 @@ func printError(w io.Writer, err error) {
 	default:
 		fmt.Fprintln(w, "kinpass:", err)
 		var path *fs.PathError
-		if errors.As(err, &path) {
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EFBIG) || errors.Is(err, syscall.EDQUOT) {
+			fmt.Fprintln(w, "hint: make room on the disk, and try again; what was there is as it was")
+		} else if errors.As(err, &path) {
 			fmt.Fprintln(w, "hint: check the name of the file and whether it can be read")
 		}
 		var dial *net.OpError
