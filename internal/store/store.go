@@ -50,6 +50,17 @@ type DB struct {
 	Role   string
 	path   string     // of a SQLite database
 	write  sync.Mutex // SQLite has one writer: queue here instead of polling its lock
+	// writer is the connection that Write uses, of SQLite. A connection forgets the
+	// pages that it read when another one wrote.
+	writer *sql.DB
+}
+
+// Close closes the database.
+func (db *DB) Close() error {
+	if db.writer == nil {
+		return db.DB.Close()
+	}
+	return errors.Join(db.writer.Close(), db.DB.Close())
 }
 
 // Open connects to the database of a role and makes sure that it answers. It
@@ -80,7 +91,7 @@ func openSQLite(ctx context.Context, path, role string) (*DB, error) {
 	// synchronous=FULL: a commit that was answered survives a power cut.
 	dsn := "file:" + path + "?_txlock=immediate&_pragma=busy_timeout(15000)&_pragma=journal_mode(WAL)" +
 		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)"
-	db, err := sql.Open("sqlite", dsn)
+	db, err := openKeeping("sqlite", dsn)
 	if err != nil {
 		return nil, ErrUnreachable.With(err)
 	}
@@ -90,7 +101,15 @@ func openSQLite(ctx context.Context, path, role string) (*DB, error) {
 		db.Close()
 		return nil, ErrUnreachable.With(err)
 	}
-	return &DB{DB: db, Engine: SQLite, Role: role, path: path}, nil
+	// What many transactions change again and again is copied into the database
+	// once for many of them: the log of them may be 16 MiB long.
+	writer, err := openKeeping("sqlite", dsn+"&_pragma=cache_size(-16384)&_pragma=wal_autocheckpoint(4096)")
+	if err != nil {
+		db.Close()
+		return nil, ErrUnreachable.With(err)
+	}
+	writer.SetMaxOpenConns(1)
+	return &DB{DB: db, Engine: SQLite, Role: role, path: path, writer: writer}, nil
 }
 
 func openPostgres(ctx context.Context, url, role string) (*DB, error) {
@@ -183,7 +202,11 @@ func (db *DB) Write(ctx context.Context, fn func(tx *sql.Tx) error) error {
 }
 
 func (db *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	tx, err := db.BeginTx(ctx, nil)
+	from := db.DB
+	if db.writer != nil {
+		from = db.writer
+	}
+	tx, err := from.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
