@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -591,30 +592,86 @@ func (s *Server) described(router routers.Router, spec *openapi3.T) echo.Middlew
 		// that refuses a member that is there twice would never see the second.
 		SkipSettingDefaults: true,
 	}
+	withoutBody := *options
+	withoutBody.ExcludeRequestBody = true
+	d := description{router: router, spec: spec}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if c.Path() == "" || spec.Paths.Find(openAPIPath(c.Path())) == nil {
+			x, err := d.find(c)
+			if err != nil {
+				return err
+			}
+			if x == nil {
 				return next(c)
 			}
-			route, params, err := router.FindRoute(c.Request())
-			switch {
-			case errors.Is(err, routers.ErrMethodNotAllowed):
-				return ErrMethod
-			case err != nil:
-				return ErrNoRoute
-			}
-			if need := route.Operation.Security; need != nil && len(*need) > 0 {
+			if need := x.route.Operation.Security; need != nil && len(*need) > 0 {
 				if _, err := s.known(c); err != nil {
 					return err
 				}
 			}
-			in := &openapi3filter.RequestValidationInput{Request: c.Request(), PathParams: params, Route: route, Options: options}
+			in := &openapi3filter.RequestValidationInput{Request: c.Request(), PathParams: x.params, Route: x.route, Options: options}
+			fits, err := x.body.fits(c.Request())
+			if err != nil {
+				return requestFault(&openapi3filter.RequestError{Input: in, RequestBody: x.route.Operation.RequestBody.Value, Err: err})
+			}
+			if fits {
+				in.Options = &withoutBody
+			}
 			if err := openapi3filter.ValidateRequest(c.Request().Context(), in); err != nil {
 				return requestFault(err)
 			}
 			return next(c)
 		}
 	}
+}
+
+// description finds what the API description says of a request.
+type description struct {
+	router routers.Router
+	spec   *openapi3.T
+	paths  sync.Map // echo's path to whether it is described
+	plain  sync.Map // method and path to *described, of paths without parameters
+}
+
+// described is the route of a request.
+type described struct {
+	route  *routers.Route
+	params map[string]string
+	body   *bodyShape // nil: the validator has to look
+}
+
+// find gives nil for a path that is not described.
+func (d *description) find(c echo.Context) (*described, error) {
+	path, r := c.Path(), c.Request()
+	key := r.Method + " " + path
+	if r.URL.Path == path && r.URL.RawPath == "" {
+		if x, ok := d.plain.Load(key); ok {
+			return x.(*described), nil
+		}
+	}
+	if path == "" {
+		return nil, nil
+	}
+	known, ok := d.paths.Load(path)
+	if !ok {
+		known = d.spec.Paths.Find(openAPIPath(path)) != nil
+		d.paths.Store(path, known)
+	}
+	if known != true {
+		return nil, nil
+	}
+	route, params, err := d.router.FindRoute(r)
+	switch {
+	case errors.Is(err, routers.ErrMethodNotAllowed):
+		return nil, ErrMethod
+	case err != nil:
+		return nil, ErrNoRoute
+	}
+	x := &described{route, params, shapeOfBody(route.Operation)}
+	if len(params) == 0 && route.Path == path && r.URL.Path == path && r.URL.RawPath == "" {
+		d.plain.Store(key, x)
+	}
+	return x, nil
 }
 
 // requestFault turns the validator's refusal into ours: the place and the
