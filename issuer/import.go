@@ -168,9 +168,9 @@ type lines struct {
 	err   error
 }
 
-// read takes one file through the stages: read, check (all cores), register (in
-// the order of the file, so that of two duplicates the first one counts), sign
-// and seal (all cores).
+// read takes one file through the stages: read, check and sign (all cores),
+// register (in the order of the file, so that of two duplicates the first one
+// counts), and sign and seal what could not be signed before (all cores).
 func (m *importer) read(ctx context.Context, file, kind string, r io.Reader) error {
 	g, ctx := errgroup.WithContext(ctx)
 	cores := runtime.GOMAXPROCS(0)
@@ -272,7 +272,7 @@ func split(r io.Reader, emit func(*lines) error) error {
 }
 
 // check does with a batch what needs no transaction: which lines are known,
-// which are refused, and what the others would be issued.
+// which are refused, and what the others would be issued, signed.
 func (m *importer) check(ctx context.Context, kind string, list []*line) error {
 	if err := m.findKnown(ctx, kind, list); err != nil {
 		return err
@@ -292,10 +292,20 @@ func (m *importer) check(ctx context.Context, kind string, list []*line) error {
 			return err
 		}
 	}
-	if kind == KindBirth {
-		return nil
+	if kind != KindBirth {
+		if err := m.checkWards(ctx, list, refs); err != nil {
+			return err
+		}
 	}
-	return m.checkWards(ctx, list, refs)
+	for _, l := range list {
+		if l.entry == nil {
+			continue
+		}
+		if err := m.signAhead(l.entry.draft); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findKnown finds the lines that were registered before.

@@ -45,25 +45,32 @@ type wardRecord struct {
 // force, waits for a second person or is held because it repeats another one.
 // idem is the Idempotency-Key, or "".
 func (i *Issuer) RegisterBirth(ctx context.Context, c Caller, raw []byte, idem string) (Outcome, error) {
+	o, _, err := i.birth(ctx, c, raw, idem)
+	return o, err
+}
+
+// birth is RegisterBirth. It also gives the credential, if it was signed for
+// this very call.
+func (i *Issuer) birth(ctx context.Context, c Caller, raw []byte, idem string) (o Outcome, jwt string, err error) {
 	if err := c.may(mayRegisterBirth...); err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	cl, err := newClaim(c, idem, actRegisterBirth, raw)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	src := source{caller: c, at: i.now()}
 	b, err := CheckBirth(raw, src.at)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	digest, err := lineDigest(raw)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	e, err := i.birthEntry(ctx, b, digest, src)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	e.claim = cl
 	return i.register(ctx, &work{births: []*entry{e}}, e, ErrBirthExists)
@@ -78,60 +85,73 @@ func (i *Issuer) RegisterBirth(ctx context.Context, c Caller, raw []byte, idem s
 // person, as does any beside a sole one, and one that is not the caller's to
 // decide: a registrar enters a court's order, and a court agrees.
 func (i *Issuer) RegisterGuardianship(ctx context.Context, c Caller, raw []byte, idem string) (Outcome, error) {
+	o, _, err := i.guardianship(ctx, c, raw, idem)
+	return o, err
+}
+
+// guardianship is RegisterGuardianship. It also gives the credential, if it was
+// signed for this very call.
+func (i *Issuer) guardianship(ctx context.Context, c Caller, raw []byte, idem string) (o Outcome, jwt string, err error) {
 	if err := c.may(mayRegisterGuardianship...); err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	cl, err := newClaim(c, idem, actRegisterGuardianship, raw)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	src := source{caller: c, at: i.now()}
 	g, err := CheckGuardianship(raw, src.at)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	digest, err := lineDigest(raw)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	for range 5 {
 		wards, err := i.store.wards(ctx, i.db, []string{g.Ward.ChildRef})
 		if err != nil {
-			return Outcome{}, err
+			return Outcome{}, "", err
 		}
 		e, err := i.guardianshipEntry(ctx, g, digest, wards[g.Ward.ChildRef], src)
 		if err != nil {
-			return Outcome{}, err
+			return Outcome{}, "", err
 		}
 		e.claim = cl
-		o, err := i.register(ctx, &work{wards: []*entry{e}}, e, ErrGuardianshipExists)
+		o, jwt, err := i.register(ctx, &work{wards: []*entry{e}}, e, ErrGuardianshipExists)
 		if !errors.Is(err, errStale) {
-			return o, err
+			return o, jwt, err
 		}
 	}
-	return Outcome{}, ErrRecordChanged
+	return Outcome{}, "", ErrRecordChanged
 }
 
-// register hands one entry to the register and seals what was reserved.
-func (i *Issuer) register(ctx context.Context, w *work, e *entry, exists error) (Outcome, error) {
+// register signs one entry's credential, hands both to the register in one
+// transaction and then gives the credential, "" if there is none or it was an
+// earlier request's.
+func (i *Issuer) register(ctx context.Context, w *work, e *entry, exists error) (o Outcome, jwt string, err error) {
+	if err := i.signAhead(e.draft); err != nil {
+		return Outcome{}, "", err
+	}
 	if err := i.store.submit(ctx, w); err != nil {
-		return Outcome{}, err
+		return Outcome{}, "", err
 	}
 	if len(e.outcome.Credentials) == 0 || e.replay {
 		i.drop(e.draft)
 	}
 	switch {
 	case e.err != nil:
-		return Outcome{}, e.err
+		return Outcome{}, "", e.err
 	case e.seen != nil:
-		return Outcome{}, exists
+		return Outcome{}, "", exists
 	case e.replay:
-		return e.outcome, i.finish(ctx, e.outcome)
+		return e.outcome, "", i.finish(ctx, e.outcome)
 	}
 	if len(e.outcome.Credentials) == 0 {
-		return e.outcome, nil
+		return e.outcome, "", nil
 	}
-	return e.outcome, i.seal(ctx, e.draft)
+	err = i.seal(ctx, e.draft)
+	return e.outcome, e.draft.jwt, err
 }
 
 // birthEntry prepares a checked birth for the register.
@@ -547,7 +567,7 @@ type draft struct {
 	salt     []byte
 	hash     []byte
 	unsigned *unsigned
-	jwt      string
+	jwt      string // signed; "" until then
 	// redate writes the credential anew, valid from then on.
 	redate func(from time.Time) error
 }
@@ -603,6 +623,7 @@ func (i *Issuer) fill(d *draft, subject any, schema string) (err error) {
 	d.salt = make([]byte, 32)
 	rand.Read(d.salt) // never fails (crypto/rand)
 	d.hash = commitment(d.salt, d.payload)
+	d.jwt = ""
 	return nil
 }
 
@@ -723,13 +744,33 @@ func (i *Issuer) sign(d *draft) (*sealing, error) {
 	return &sealing{ID: d.info.ID, JWT: jwt}, nil
 }
 
-// seal signs reserved drafts and closes their reservations; nil drafts are
-// skipped.
+// signAhead signs drafts before they are reserved, so that each is stored once,
+// signed; nil drafts are skipped. The signatures are in this process's memory and
+// nowhere else until what they belong to is committed. If that does not come
+// about, or the draft is written anew in the transaction, they are forgotten.
+// An error means that nothing may be reserved; what the drafts took was dropped.
+func (i *Issuer) signAhead(drafts ...*draft) error {
+	for _, d := range drafts {
+		if d == nil {
+			continue
+		}
+		x, err := i.sign(d)
+		if err != nil {
+			i.dropAll(drafts)
+			return err
+		}
+		d.jwt = x.JWT
+	}
+	return nil
+}
+
+// seal signs reserved drafts and closes their reservations; nil drafts and those
+// that were signed ahead are skipped.
 func (i *Issuer) seal(ctx context.Context, drafts ...*draft) error {
 	w := &work{}
 	var of []*draft
 	for _, d := range drafts {
-		if d == nil {
+		if d == nil || d.jwt != "" {
 			continue
 		}
 		x, err := i.sign(d)

@@ -241,7 +241,7 @@ func TestReservedLateIsFromLater(t *testing.T) {
 		}
 		slot := d.clock().Truncate(time.Minute)
 		d.pass(3 * time.Second)
-		o, err := d.register(ctx, &work{births: []*entry{e}}, e, ErrBirthExists)
+		o, _, err := d.register(ctx, &work{births: []*entry{e}}, e, ErrBirthExists)
 		if err != nil {
 			t.Fatal(explain(err))
 		}

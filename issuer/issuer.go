@@ -8,7 +8,8 @@
 // Approve), and a record that looks like one that exists is held (see Release).
 //
 // Every credential is reserved (its exact bytes and status index are stored),
-// then signed, then sealed. Recover finishes what a crash left between.
+// then signed, then sealed; that of a registration is signed before and stored
+// sealed. Recover finishes what a crash left between.
 //
 // Start reading at register.go (what is checked), then issue.go (life of a
 // credential), then store.go.

@@ -26,7 +26,7 @@ const officeBase = "http://localhost:8080"
 // office is an issuer behind its HTTP interface, with staff who have tokens and
 // a clock that stands still until it is moved.
 type office struct {
-	t      *testing.T
+	t      testing.TB
 	iss    *issuer.Issuer
 	srv    *serve.Server
 	db     *store.DB
@@ -51,7 +51,7 @@ var staff = map[string]string{
 	"audra": issuer.RoleAuditor,
 }
 
-func openOffice(t *testing.T, db *store.DB) *office {
+func openOffice(t testing.TB, db *store.DB) *office {
 	t.Helper()
 	o := &office{t: t, db: db, clock: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC), tokens: map[string]string{}, ring: &keys.Ring{}}
 	k, err := keys.New("key-1", keys.UseCredentials, keys.EdDSA, o.clock.Add(-time.Hour), time.Time{})
@@ -127,7 +127,7 @@ func (o *office) pass(d time.Duration) {
 
 // answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header map[string][]string
 	body   string

@@ -34,7 +34,7 @@ type m = map[string]any
 
 // sign makes a compact JWS by hand. alg is put into the header unless it is
 // there.
-func sign(t *testing.T, key crypto.Signer, header m, claims any) string {
+func sign(t testing.TB, key crypto.Signer, header m, claims any) string {
 	t.Helper()
 	if header["alg"] == nil {
 		header["alg"] = "EdDSA"
@@ -66,7 +66,7 @@ func sign(t *testing.T, key crypto.Signer, header m, claims any) string {
 	return input + "." + enc64.EncodeToString(sig)
 }
 
-func jwkOf(t *testing.T, key crypto.Signer) m {
+func jwkOf(t testing.TB, key crypto.Signer) m {
 	t.Helper()
 	switch k := key.Public().(type) {
 	case ed25519.PublicKey:
@@ -82,7 +82,7 @@ func jwkOf(t *testing.T, key crypto.Signer) m {
 	return nil
 }
 
-func edKey(t *testing.T) ed25519.PrivateKey {
+func edKey(t testing.TB) ed25519.PrivateKey {
 	t.Helper()
 	_, k, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -91,7 +91,7 @@ func edKey(t *testing.T) ed25519.PrivateKey {
 	return k
 }
 
-func p256Key(t *testing.T) *ecdsa.PrivateKey {
+func p256Key(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -100,7 +100,7 @@ func p256Key(t *testing.T) *ecdsa.PrivateKey {
 	return k
 }
 
-func didKey(t *testing.T, key crypto.Signer) string {
+func didKey(t testing.TB, key crypto.Signer) string {
 	t.Helper()
 	id, err := did.EncodeKey(key.Public())
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // reserve stores the exact bytes of credentials with their places in the
-// status lists and the commitments to them. They are sealed later (seal), by
-// this process or by whoever finds them open.
+// status lists and the commitments to them: signed, or unsigned ones that are
+// sealed later (seal), by this process or by whoever finds them open.
 func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status string) error {
 	if err := s.undate(ctx, tx, drafts); err != nil {
 		return err
@@ -21,8 +21,12 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status
 	at := store.Micros(s.now())
 	lists := map[int64]bool{}
 	for _, d := range drafts {
+		payload, state := any(d.payload), "reserved"
+		if d.jwt != "" {
+			payload, state = nil, "sealed"
+		}
 		credentials = append(credentials, []any{d.info.ID, d.kind, d.record, d.info.RecordVersion, d.info.Type, d.info.Profile, d.holder,
-			d.place.list, d.place.index, d.payload, "reserved", status,
+			d.place.list, d.place.index, payload, d.jwt, state, status,
 			store.Micros(d.info.ValidFrom), store.Micros(d.info.ValidUntil), d.batch, at, d.role})
 		commitments = append(commitments, []any{d.info.ID, "issued", d.salt, d.hash, at})
 		if status == StatusSuspended {
@@ -38,7 +42,7 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status
 			commitments = append(commitments, []any{d.info.ID, actSuspended, salt, hash, at})
 		}
 	}
-	if err := s.insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, state, status, valid_from, valid_until, batch, created, signed_as)`, credentials); err != nil {
+	if err := s.insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, jwt, state, status, valid_from, valid_until, batch, created, signed_as)`, credentials); err != nil {
 		return err
 	}
 	if err := s.insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments); err != nil {

@@ -185,6 +185,47 @@ func (d *desk) crash(b *vc.Birth) string {
 	return e.outcome.Credentials[0].ID
 }
 
+// TestRegisteredInOneTransaction: the record, the place, the commitment and the
+// signed credential are stored together, and a signature that is not stored is
+// given to nobody.
+func TestRegisteredInOneTransaction(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		if _, err := d.RegisterBirth(ctx, rita, raw(t, newBirth()), ""); err != nil { // begins the list
+			t.Fatal(explain(err))
+		}
+		before := one(t, db, `SELECT n FROM pen`)
+		b := newBirth()
+		o, jwt, err := d.Issuer.birth(ctx, rita, raw(t, b), "key")
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		if n := one(t, db, `SELECT n FROM pen`); n != before+1 {
+			t.Errorf("%d transactions", n-before)
+		}
+		var stored string
+		if err := db.QueryRowContext(ctx, `SELECT jwt FROM credentials WHERE id = $1 AND payload IS NULL AND state = 'sealed'`, o.Credentials[0].ID).Scan(&stored); err != nil || stored != jwt {
+			t.Errorf("another credential is stored: %v", err)
+		}
+		if _, err := vc.VerifyJWS(jwt, vc.TypCredential, d.ring.Of(keys.UseCredentials)[0].Public()); err != nil {
+			t.Error(err)
+		}
+		for name, again := range map[string]struct {
+			body []byte
+			key  string
+		}{
+			"the same request": {raw(t, b), "key"},
+			"the same birth":   {raw(t, b), ""},
+			"a duplicate":      {raw(t, newBirth(twinOf(b))), ""},
+		} {
+			if o, jwt, _ := d.Issuer.birth(ctx, rita, again.body, again.key); jwt != "" {
+				t.Errorf("%s: %s with a new signature", name, o.State)
+			}
+		}
+	})
+}
+
 // TestCrashBetweenReserveAndSeal: what was reserved is finished, with the bytes
 // that were committed to, once.
 func TestCrashBetweenReserveAndSeal(t *testing.T) {

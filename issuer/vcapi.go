@@ -109,17 +109,18 @@ func (h routes) issueCredential(c echo.Context) error {
 		serve.TypedBy(c, vc.ProblemType)
 		return err
 	}
-	act := h.RegisterBirth
+	act := h.birth
 	if kind == KindGuardianship {
-		act = h.RegisterGuardianship
+		act = h.guardianship
 	}
-	o, err := act(c.Request().Context(), caller(c), subject, idem)
+	o, jwt, err := act(c.Request().Context(), caller(c), subject, idem)
 	if err != nil {
 		return below("/credential/credentialSubject", err)
 	}
-	jwt, err := h.paperOf(c.Request().Context(), o)
-	if err != nil {
-		return err
+	if jwt == "" {
+		if jwt, err = h.paperOf(c.Request().Context(), o); err != nil {
+			return err
+		}
 	}
 	if jwt == "" {
 		return &serve.Refusal{Err: ErrNotIssuedNow, Outcome: o}
