@@ -139,25 +139,17 @@ var tables = map[string]struct {
 
 func (s *Store) rows(ctx context.Context, q reader, kind, where string, args ...any) ([]row, error) {
 	rs, err := q.QueryContext(ctx, tables[kind].query+" "+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []row
-	for rs.Next() {
+	return store.All(rs, err, func(rs *sql.Rows) (row, error) {
 		r := row{Kind: kind}
 		var created, until int64
-		if err := rs.Scan(&r.ID, &r.Ref, &r.ChildRef, &r.Birth, &r.Digest, &r.Version, &r.State, &r.Rule, &r.Status,
-			&r.SuspendedBy, &until, &r.SignedAs, &r.Record, &r.Proposer.ID, &r.Proposer.Name, &r.Proposer.Role, &r.Approver, &r.Batch, &created); err != nil {
-			return nil, err
-		}
+		err := rs.Scan(&r.ID, &r.Ref, &r.ChildRef, &r.Birth, &r.Digest, &r.Version, &r.State, &r.Rule, &r.Status,
+			&r.SuspendedBy, &until, &r.SignedAs, &r.Record, &r.Proposer.ID, &r.Proposer.Name, &r.Proposer.Role, &r.Approver, &r.Batch, &created)
 		r.Created = store.Time(created)
 		if until > 0 {
 			r.SuspendedUntil = store.Time(until)
 		}
-		out = append(out, r)
-	}
-	return out, rs.Err()
+		return r, err
+	})
 }
 
 // record reads one record; a discarded one is not there.

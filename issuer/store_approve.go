@@ -169,22 +169,13 @@ const selectApproval = `SELECT id, kind, record_kind, record, payload, proposer_
 
 func (s *Store) approvals(ctx context.Context, q reader, where string, args ...any) ([]approval, error) {
 	rs, err := q.QueryContext(ctx, selectApproval+where, append([]any{[]byte{}}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []approval
-	for rs.Next() {
-		var a approval
+	return store.All(rs, err, func(rs *sql.Rows) (a approval, err error) {
 		var created int64
-		if err := rs.Scan(&a.ID, &a.Kind, &a.RecordKind, &a.Record, &a.Payload, &a.Caller.ID, &a.Caller.Name, &a.Caller.Role, &created,
-			&a.State, &a.Decider.ID, &a.Decider.Name, &a.Outcome); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&a.ID, &a.Kind, &a.RecordKind, &a.Record, &a.Payload, &a.Caller.ID, &a.Caller.Name, &a.Caller.Role, &created,
+			&a.State, &a.Decider.ID, &a.Decider.Name, &a.Outcome)
 		a.Created = store.Time(created)
-		out = append(out, a)
-	}
-	return out, rs.Err()
+		return a, err
+	})
 }
 
 // approval reads one, decided or not.

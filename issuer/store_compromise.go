@@ -59,19 +59,10 @@ type ledgerRun struct{ start, first, last int64 }
 
 func (s *Store) runsBetween(ctx context.Context, after, until int64) ([]ledgerRun, error) {
 	rs, err := s.db.QueryContext(ctx, `SELECT start, first, last FROM ledger_runs WHERE acts = 0 AND first > $1 AND first <= $2 ORDER BY first`, after, until)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []ledgerRun
-	for rs.Next() {
-		var r ledgerRun
-		if err := rs.Scan(&r.start, &r.first, &r.last); err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, rs.Err()
+	return store.All(rs, err, func(rs *sql.Rows) (r ledgerRun, err error) {
+		err = rs.Scan(&r.start, &r.first, &r.last)
+		return r, err
+	})
 }
 
 func (s *Store) enteredAfter(ctx context.Context, after int64) ([]entered, error) {
@@ -79,21 +70,12 @@ func (s *Store) enteredAfter(ctx context.Context, after int64) ([]entered, error
 		COALESCE(x.type, ''), COALESCE(x.profile, ''), COALESCE(x.holder, ''), COALESCE(x.jwt, ''), COALESCE(x.status, ''), COALESCE(x.valid_from, 0), COALESCE(x.valid_until, 0)
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id AND c.kind = 'issued'
 		WHERE c.id > $1 AND c.kind IN `+issuedKinds+` ORDER BY c.id LIMIT 1024`, after)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []entered
-	for rs.Next() {
-		var e entered
+	return store.All(rs, err, func(rs *sql.Rows) (e entered, err error) {
 		var created, from, until int64
-		if err := rs.Scan(&e.id, &created, &e.salt, &e.ID, &e.kind, &e.Record, &e.RecordVersion, &e.Type, &e.Profile, &e.Holder, &e.JWT, &e.State, &from, &until); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&e.id, &created, &e.salt, &e.ID, &e.kind, &e.Record, &e.RecordVersion, &e.Type, &e.Profile, &e.Holder, &e.JWT, &e.State, &from, &until)
 		e.created, e.ValidFrom, e.ValidUntil = store.Time(created), store.Time(from), store.Time(until)
-		out = append(out, e)
-	}
-	return out, rs.Err()
+		return e, err
+	})
 }
 
 // witnessedSize gives how large the ledger was when witnesses last cosigned it, and

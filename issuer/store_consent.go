@@ -127,21 +127,12 @@ func (s *Store) withdrawConsent(ctx context.Context, p place, holder string) err
 
 func (s *Store) consentPlaces(ctx context.Context, q reader, where string, args ...any) ([]consentPlace, error) {
 	rs, err := q.QueryContext(ctx, `SELECT id, request, record, holder, list, idx, status, valid_until FROM consent_places `+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []consentPlace
-	for rs.Next() {
-		var p consentPlace
+	return store.All(rs, err, func(rs *sql.Rows) (p consentPlace, err error) {
 		var until int64
-		if err := rs.Scan(&p.id, &p.request, &p.record, &p.holder, &p.place.list, &p.place.index, &p.status, &until); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&p.id, &p.request, &p.record, &p.holder, &p.place.list, &p.place.index, &p.status, &until)
 		p.until = store.Time(until)
-		out = append(out, p)
-	}
-	return out, rs.Err()
+		return p, err
+	})
 }
 
 // placesOf gives the place if the holder reserved it.
@@ -171,22 +162,13 @@ const selectWitnessed = `SELECT id, role, salt, digest, reference, signed, quoru
 // witnessedRows reads consents that this office witnessed.
 func (s *Store) witnessedRows(ctx context.Context, where string, args ...any) ([]witnessed, error) {
 	rs, err := s.db.QueryContext(ctx, selectWitnessed+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []witnessed
-	for rs.Next() {
-		var w witnessed
+	return store.All(rs, err, func(rs *sql.Rows) (w witnessed, err error) {
 		var from, until int64
-		if err := rs.Scan(&w.ID, &w.Role, &w.Salt, &w.Digest, &w.Reference, &w.Signed, &w.Quorum, &w.Payload, &w.JWT, &w.State,
-			&from, &until, &w.By.ID, &w.By.Name); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&w.ID, &w.Role, &w.Salt, &w.Digest, &w.Reference, &w.Signed, &w.Quorum, &w.Payload, &w.JWT, &w.State,
+			&from, &until, &w.By.ID, &w.By.Name)
 		w.From, w.Until, w.By.Role = store.Time(from), store.Time(until), w.Role
-		out = append(out, w)
-	}
-	return out, rs.Err()
+		return w, err
+	})
 }
 
 // reserveWitnessed stores the exact bytes of a witnessed consent and the

@@ -131,19 +131,7 @@ func (s *Store) cosign(ctx context.Context, size int64, signed []byte, enough fu
 // cosignedCheckpoints reads the checkpoints that have cosignatures, largest first.
 func (s *Store) cosignedCheckpoints(ctx context.Context) ([][]byte, error) {
 	rs, err := s.db.QueryContext(ctx, `SELECT checkpoint FROM ledger_cosigned ORDER BY size DESC`)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out [][]byte
-	for rs.Next() {
-		var b []byte
-		if err := rs.Scan(&b); err != nil {
-			return nil, err
-		}
-		out = append(out, b)
-	}
-	return out, rs.Err()
+	return store.All(rs, err, store.One[[]byte])
 }
 
 // ledgerWaiting counts the commitments that are not in the ledger yet.

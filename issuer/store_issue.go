@@ -143,19 +143,10 @@ func (s *Store) open(ctx context.Context, before time.Time, record string, skip 
 	}
 	rs, err := s.db.QueryContext(ctx, `SELECT id, profile, signed_as, list, idx, payload FROM credentials WHERE state = 'reserved' AND created <= $1`+q+
 		` ORDER BY created, id LIMIT 500 OFFSET $2`, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []reserved
-	for rs.Next() {
-		var r reserved
-		if err := rs.Scan(&r.ID, &r.Profile, &r.Role, &r.Place.list, &r.Place.index, &r.Payload); err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, rs.Err()
+	return store.All(rs, err, func(rs *sql.Rows) (r reserved, err error) {
+		err = rs.Scan(&r.ID, &r.Profile, &r.Role, &r.Place.list, &r.Place.index, &r.Payload)
+		return r, err
+	})
 }
 
 // copied is a stored credential.
@@ -173,23 +164,14 @@ const selectCopies = `SELECT id, record, version, type, profile, holder, signed_
 
 func (s *Store) copies(ctx context.Context, q reader, where string, args ...any) ([]copied, error) {
 	rs, err := q.QueryContext(ctx, selectCopies+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []copied
-	for rs.Next() {
-		var c copied
+	return store.All(rs, err, func(rs *sql.Rows) (c copied, err error) {
 		var state string
 		var from, until int64
-		if err := rs.Scan(&c.ID, &c.Record, &c.RecordVersion, &c.Type, &c.Profile, &c.Holder, &c.Role, &c.Place.list, &c.Place.index, &c.JWT, &state, &c.State, &from, &until); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&c.ID, &c.Record, &c.RecordVersion, &c.Type, &c.Profile, &c.Holder, &c.Role, &c.Place.list, &c.Place.index, &c.JWT, &state, &c.State, &from, &until)
 		c.Sealed = state == "sealed"
 		c.ValidFrom, c.ValidUntil = store.Time(from), store.Time(until)
-		out = append(out, c)
-	}
-	return out, rs.Err()
+		return c, err
+	})
 }
 
 // sealedAfter gives up to 500 sealed credentials by id after this one.

@@ -129,21 +129,12 @@ func (s *Store) waiting(ctx context.Context, tx *sql.Tx, acts bool, after int64,
 	rs, err := tx.QueryContext(ctx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0)
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
 		WHERE c.id > $1 AND `+which+` ORDER BY c.id LIMIT $2`, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []waiting
-	for rs.Next() {
-		var w waiting
+	return store.All(rs, err, func(rs *sql.Rows) (w waiting, err error) {
 		var created int64
-		if err := rs.Scan(&w.id, &w.kind, &w.hash, &created, &w.office, &w.list, &w.index); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&w.id, &w.kind, &w.hash, &created, &w.office, &w.list, &w.index)
 		w.created = store.Time(created)
-		out = append(out, w)
-	}
-	return out, rs.Err()
+		return w, err
+	})
 }
 
 // appending is a batch on its way into the ledger.

@@ -85,21 +85,12 @@ func (s *openidStore) offer(ctx context.Context, id string, now time.Time) (offe
 func (s *openidStore) openOffers(ctx context.Context, guardianship string, now time.Time) ([]OpenOffer, error) {
 	rs, err := s.db.QueryContext(ctx, `SELECT id, created, expires FROM offers
 		WHERE guardianship = $1 AND expires > $2 AND redeemed = 0 AND tries < $3 ORDER BY created DESC, id`, guardianship, store.Micros(now), pinTries)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []OpenOffer
-	for rs.Next() {
-		var o OpenOffer
+	return store.All(rs, err, func(rs *sql.Rows) (o OpenOffer, err error) {
 		var created, expires int64
-		if err := rs.Scan(&o.ID, &created, &expires); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&o.ID, &created, &expires)
 		o.Created, o.Expires = store.Time(created), store.Time(expires)
-		out = append(out, o)
-	}
-	return out, rs.Err()
+		return o, err
+	})
 }
 
 // withdrawOffers ends them now.

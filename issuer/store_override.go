@@ -18,24 +18,15 @@ const selectOverride = `SELECT o.id, l.address, o.idx, l.purpose, o.state, o.rea
 
 func (s *Store) overrides(ctx context.Context, q reader, where string, args ...any) ([]Override, error) {
 	rs, err := q.QueryContext(ctx, selectOverride+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	out := []Override{}
-	for rs.Next() {
-		var o Override
+	return store.All(rs, err, func(rs *sql.Rows) (o Override, err error) {
 		var ends, created int64
-		if err := rs.Scan(&o.ID, &o.List, &o.index, &o.Purpose, &o.State, &o.Reason, &o.Role, &o.By, &o.caller, &ends, &created, &o.list); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&o.ID, &o.List, &o.index, &o.Purpose, &o.State, &o.Reason, &o.Role, &o.By, &o.caller, &ends, &created, &o.list)
 		o.Index, o.Created = strconv.FormatInt(o.index, 10), store.Time(created)
 		if ends > 0 {
 			o.Until = store.Time(ends)
 		}
-		out = append(out, o)
-	}
-	return out, rs.Err()
+		return o, err
+	})
 }
 
 // outcome tells how an override stands.
@@ -363,19 +354,7 @@ func (s *Store) expireOverrides(ctx context.Context) error {
 // something was in force by a slot, oldest first.
 func (s *Store) overrideLists(ctx context.Context, of slot) ([]int64, error) {
 	rs, err := s.db.QueryContext(ctx, `SELECT DISTINCT list FROM override_changes WHERE id <= $1 ORDER BY list`, of.overrides)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []int64
-	for rs.Next() {
-		var id int64
-		if err := rs.Scan(&id); err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-	}
-	return out, rs.Err()
+	return store.All(rs, err, store.One[int64])
 }
 
 // overrideList reads a list as a slot shows it, or gives ErrNoSuchStatusList.

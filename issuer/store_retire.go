@@ -84,12 +84,8 @@ func (s *Store) retire(ctx context.Context) (n int, err error) {
 // erase deletes what links a record to the ledger, with the audit's row, in one
 // transaction with the decision. Entries that are not in the ledger yet could not
 // be made without it: ErrEraseWaits.
-func (s *Store) erase(ctx context.Context, a approval, d decision, reason string) (o Outcome, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		r, err := s.record(ctx, tx, a.RecordKind, a.Record)
-		if err != nil {
-			return err
-		}
+func (s *Store) erase(ctx context.Context, a approval, d decision, reason string) (Outcome, error) {
+	return s.decided(ctx, a, d, func(tx *sql.Tx, r row) error {
 		if err := s.mayErase(ctx, tx, r); err != nil {
 			return err
 		}
@@ -114,19 +110,10 @@ func (s *Store) erase(ctx context.Context, a approval, d decision, reason string
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO erasures (record_kind, record, reason, commitments, caller_id, caller_name, caller_role, approver_id, approver_name, at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, r.Kind, r.ID, reason, n, a.Caller.ID, a.Caller.Name, a.Caller.Role, d.by.ID, d.by.Name, store.Micros(s.now())); err != nil {
-			return err
-		}
-		if o, err = s.standing(ctx, tx, r); err != nil {
-			return err
-		}
-		return s.settle(ctx, tx, d, o)
+		_, err = tx.ExecContext(ctx, `INSERT INTO erasures (record_kind, record, reason, commitments, caller_id, caller_name, caller_role, approver_id, approver_name, at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, r.Kind, r.ID, reason, n, a.Caller.ID, a.Caller.Name, a.Caller.Role, d.by.ID, d.by.Name, store.Micros(s.now()))
+		return err
 	})
-	if err != nil {
-		return Outcome{}, err
-	}
-	return o, nil
 }
 
 // mayErase refuses a record of which something is still in force: without its
@@ -152,17 +139,8 @@ func (s *Store) mayErase(ctx context.Context, q reader, r row) error {
 func (s *Store) erasedPlaces(ctx context.Context) ([]issuedPlace, error) {
 	rs, err := s.db.QueryContext(ctx, `SELECT list, idx FROM credentials WHERE record IN (SELECT record FROM erasures)
 		UNION ALL SELECT list, idx FROM consent_places WHERE record IN (SELECT record FROM erasures)`)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []issuedPlace
-	for rs.Next() {
-		var p issuedPlace
-		if err := rs.Scan(&p.list, &p.index); err != nil {
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, rs.Err()
+	return store.All(rs, err, func(rs *sql.Rows) (p issuedPlace, err error) {
+		err = rs.Scan(&p.list, &p.index)
+		return p, err
+	})
 }

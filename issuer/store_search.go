@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"strconv"
 	"strings"
+
+	"github.com/kinpass/kinpass/internal/store"
 )
 
 // searchBatch bounds the records that become searchable in one transaction.
@@ -89,19 +91,10 @@ func (s *Store) find(ctx context.Context, terms []term) ([]found, error) {
 		parts = append(parts, `SELECT DISTINCT kind, record FROM search_words WHERE `+strings.Join(or, " OR "))
 	}
 	rs, err := s.db.QueryContext(ctx, `SELECT kind, record FROM (`+strings.Join(parts, " INTERSECT ")+`) AS x ORDER BY kind, record LIMIT `+strconv.Itoa(maxCandidates), args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []found
-	for rs.Next() {
-		var f found
-		if err := rs.Scan(&f.kind, &f.id); err != nil {
-			return nil, err
-		}
-		out = append(out, f)
-	}
-	return out, rs.Err()
+	return store.All(rs, err, func(rs *sql.Rows) (f found, err error) {
+		err = rs.Scan(&f.kind, &f.id)
+		return f, err
+	})
 }
 
 // after gives the first bytes in order that do not begin with a text, which is

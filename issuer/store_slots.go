@@ -155,21 +155,12 @@ func (s *Store) issuedAfter(ctx context.Context, after, last int64, most int) ([
 	rs, err := s.db.QueryContext(ctx, `SELECT c.id, COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0), COALESCE(x.valid_from, p.created, 0)
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
 		WHERE c.id > $1 AND c.id <= $2 AND c.kind IN `+placedKinds+` ORDER BY c.id LIMIT $3`, after, last, most)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []issuedPlace
-	for rs.Next() {
-		var p issuedPlace
+	return store.All(rs, err, func(rs *sql.Rows) (p issuedPlace, err error) {
 		var from int64
-		if err := rs.Scan(&p.id, &p.list, &p.index, &from); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&p.id, &p.list, &p.index, &from)
 		p.from = store.Time(from)
-		out = append(out, p)
-	}
-	return out, rs.Err()
+		return p, err
+	})
 }
 
 // placedKinds are the commitments to what has a place in the status lists.

@@ -117,20 +117,29 @@ func (s *Store) proposeOnce(ctx context.Context, tx *sql.Tx, r row, p proposal) 
 
 // revoke revokes the record of an approval, with the guardianships of a birth,
 // and settles the approval, in one transaction.
-func (s *Store) revoke(ctx context.Context, a approval, d decision, reason string) (o Outcome, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		r, err := s.record(ctx, tx, a.RecordKind, a.Record)
-		if err != nil {
-			return err
-		}
+func (s *Store) revoke(ctx context.Context, a approval, d decision, reason string) (Outcome, error) {
+	return s.decided(ctx, a, d, func(tx *sql.Tx, r row) error {
 		do := order{act: actRevoked, reason: reason, by: a.Caller, approver: d.by}
 		if err := s.revokeRecord(ctx, tx, r, do, a.ID); err != nil {
 			return err
 		}
 		if r.Kind == KindBirth {
-			if err := s.revokeWards(ctx, tx, r, do); err != nil {
-				return err
-			}
+			return s.revokeWards(ctx, tx, r, do)
+		}
+		return nil
+	})
+}
+
+// decided does to a record what an approval asked for, and settles the approval with
+// how the record stands then, in one transaction.
+func (s *Store) decided(ctx context.Context, a approval, d decision, do func(*sql.Tx, row) error) (o Outcome, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		r, err := s.record(ctx, tx, a.RecordKind, a.Record)
+		if err != nil {
+			return err
+		}
+		if err := do(tx, r); err != nil {
+			return err
 		}
 		if o, err = s.standing(ctx, tx, r); err != nil {
 			return err
@@ -326,19 +335,7 @@ func statusCommitment(salt []byte, credential, act string, at time.Time) ([]byte
 // expire, and is published for Config.Retain more, for those who look back.
 func (s *Store) activeLists(ctx context.Context, of slot) ([]int64, error) {
 	rs, err := s.db.QueryContext(ctx, `SELECT id FROM status_lists WHERE quarter >= $1 AND id <= $2 ORDER BY id`, quarter(of.at.Add(-s.retain)), of.lists)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []int64
-	for rs.Next() {
-		var id int64
-		if err := rs.Scan(&id); err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-	}
-	return out, rs.Err()
+	return store.All(rs, err, store.One[int64])
 }
 
 // flip is one change of one bit.
@@ -353,19 +350,10 @@ type flip struct {
 // Ids grow in the order of commits because every writer holds the pen.
 func (s *Store) flips(ctx context.Context, list, after, last int64) ([]flip, error) {
 	rs, err := s.db.QueryContext(ctx, `SELECT id, idx, purpose, value FROM status_changes WHERE list = $1 AND id > $2 AND id <= $3 ORDER BY id`, list, after, last)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var out []flip
-	for rs.Next() {
-		var f flip
+	return store.All(rs, err, func(rs *sql.Rows) (f flip, err error) {
 		var value int64
-		if err := rs.Scan(&f.id, &f.index, &f.purpose, &value); err != nil {
-			return nil, err
-		}
+		err = rs.Scan(&f.id, &f.index, &f.purpose, &value)
 		f.on = value != 0
-		out = append(out, f)
-	}
-	return out, rs.Err()
+		return f, err
+	})
 }

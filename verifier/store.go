@@ -85,21 +85,12 @@ func (b book) lastTrust(ctx context.Context) (signed string, err error) {
 // heldLists gives the last good status lists.
 func (b book) heldLists(ctx context.Context) ([]held, error) {
 	rows, err := b.db.QueryContext(ctx, `SELECT url, issuer, valid_from, credential FROM lists ORDER BY url`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []held
-	for rows.Next() {
-		var h held
+	return store.All(rows, err, func(rows *sql.Rows) (h held, err error) {
 		var from int64
-		if err := rows.Scan(&h.url, &h.issuer, &from, &h.credential); err != nil {
-			return nil, err
-		}
+		err = rows.Scan(&h.url, &h.issuer, &from, &h.credential)
 		h.validFrom = fromMicro(from)
-		out = append(out, h)
-	}
-	return out, rows.Err()
+		return h, err
+	})
 }
 
 // keepLists makes these the last good lists, except where another replica
@@ -349,19 +340,7 @@ func (b book) record(ctx context.Context, e entry) error {
 // posts lists the posts that remember something.
 func (b book) posts(ctx context.Context) ([][]byte, error) {
 	rows, err := b.db.QueryContext(ctx, `SELECT post FROM histories ORDER BY post`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out [][]byte
-	for rows.Next() {
-		var post []byte
-		if err := rows.Scan(&post); err != nil {
-			return nil, err
-		}
-		out = append(out, post)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, store.One[[]byte])
 }
 
 // forget lets a post forget: change gets what it remembers and gives what is
@@ -407,19 +386,7 @@ func (b book) records(ctx context.Context, before string, limit int) ([]Record, 
 	}
 	rows, err := b.db.QueryContext(ctx, `SELECT `+recordColumns+` FROM checks LEFT JOIN overrides ON overrides.check_id = checks.id
 		WHERE checks.at < $1 OR (checks.at = $1 AND checks.id < $2) ORDER BY checks.at DESC, checks.id DESC LIMIT $3`, at, id, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	out := []Record{}
-	for rows.Next() {
-		r, err := scanRecord(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (Record, error) { return scanRecord(r.Scan) })
 }
 
 // ask stores the hash of a nonce that this verifier hands out.

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+
+	"github.com/kinpass/kinpass/internal/store"
 )
 
 // report stores records that devices made, with their overrides. One that is
@@ -68,19 +70,7 @@ func scanRecord(scan func(...any) error) (Record, error) {
 func (b book) overrides(ctx context.Context, limit int) ([]Record, error) {
 	rows, err := b.db.QueryContext(ctx, `SELECT `+recordColumns+` FROM checks JOIN overrides ON overrides.check_id = checks.id
 		ORDER BY checks.at DESC, checks.id DESC LIMIT $1`, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	out := []Record{}
-	for rows.Next() {
-		r, err := scanRecord(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (Record, error) { return scanRecord(r.Scan) })
 }
 
 // answer stores what a second person says to an override: say decides by the

@@ -312,23 +312,7 @@ func updateGrant(ctx context.Context, tx *sql.Tx, v *vault, g *grant) error {
 // grants lists the finished grants of a guardian, oldest first.
 func (w *Wallet) grants(ctx context.Context, v *vault) ([]*grant, error) {
 	rows, err := w.cfg.DB.QueryContext(ctx, `SELECT id, state, sealed FROM grants WHERE guardian = $1 AND state = $2 ORDER BY created, id`, v.guardian, grantDone)
-	if err != nil {
-		return nil, err
-	}
-	return allGrants(rows, v)
-}
-
-func allGrants(rows *sql.Rows, v *vault) ([]*grant, error) {
-	defer rows.Close()
-	var out []*grant
-	for rows.Next() {
-		g, err := scanGrant(rows, v)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, g)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (*grant, error) { return scanGrant(r, v) })
 }
 
 // accepted is a set of credentials of one child that has passed every check.
@@ -486,19 +470,7 @@ func scanCredential(r row, v *vault) (held, error) {
 // credentials opens all credentials of a guardian, first received first.
 func (w *Wallet) credentials(ctx context.Context, v *vault) ([]held, error) {
 	rows, err := w.cfg.DB.QueryContext(ctx, selectCredential+` ORDER BY created, id`, v.guardian)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []held
-	for rows.Next() {
-		c, err := scanCredential(rows, v)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (held, error) { return scanCredential(r, v) })
 }
 
 // credential opens one credential. The guardian is part of the question, so
@@ -511,14 +483,27 @@ func (w *Wallet) credential(ctx context.Context, v *vault, id string) (held, err
 	return c, err
 }
 
-// mark stores what the status lists say now, by row. Rows that are gone or
-// were replaced since are left alone.
+// mark stores what the status lists say now.
 func (w *Wallet) mark(ctx context.Context, v *vault, seen []held) error {
+	return w.amend(ctx, v, seen, func(row *held, s held) { row.State, row.Checked = s.State, s.Checked })
+}
+
+// keepReceipts stores proofs of the ledger beside their credentials.
+func (w *Wallet) keepReceipts(ctx context.Context, v *vault, with []held) error {
+	if len(with) == 0 {
+		return nil
+	}
+	return w.amend(ctx, v, with, func(row *held, s held) { row.Receipt = s.Receipt })
+}
+
+// amend takes over into its row what was found out about each credential, and seals
+// the row anew. Rows that are gone or were replaced since are left alone.
+func (w *Wallet) amend(ctx context.Context, v *vault, about []held, take func(row *held, s held)) error {
 	return w.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
 		if err := lock(ctx, tx, v); err != nil {
 			return err
 		}
-		for _, s := range seen {
+		for _, s := range about {
 			c, err := scanCredential(tx.QueryRowContext(ctx, selectCredential+` AND id = $2`, v.guardian, s.ID), v)
 			if err == sql.ErrNoRows || (err == nil && c.JWT != s.JWT) {
 				continue
@@ -526,7 +511,7 @@ func (w *Wallet) mark(ctx context.Context, v *vault, seen []held) error {
 			if err != nil {
 				return err
 			}
-			c.State, c.Checked = s.State, s.Checked
+			take(&c, s)
 			sealed, err := v.seal(tableCredential, c.ID, c.kept)
 			if err != nil {
 				return err
@@ -558,10 +543,7 @@ func (w *Wallet) forget(ctx context.Context, v *vault, id string) error {
 			return err
 		}
 		rows, err := tx.QueryContext(ctx, `SELECT id, state, sealed FROM grants WHERE guardian = $1 AND state = $2`, v.guardian, grantDone)
-		if err != nil {
-			return err
-		}
-		all, err := allGrants(rows, v)
+		all, err := store.All(rows, err, func(r *sql.Rows) (*grant, error) { return scanGrant(r, v) })
 		if err != nil {
 			return err
 		}
@@ -597,19 +579,7 @@ func absent(err error) error {
 }
 
 func ids(rows *sql.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, store.One[string])
 }
 
 // shred destroys a guardian's data key and then removes every row. The key is

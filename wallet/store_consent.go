@@ -26,19 +26,7 @@ func scanConsent(r row, v *vault) (consentHeld, error) {
 // consents opens all consents of a guardian, oldest first.
 func (w *Wallet) consents(ctx context.Context, v *vault) ([]consentHeld, error) {
 	rows, err := w.cfg.DB.QueryContext(ctx, selectConsent+` ORDER BY created, id`, v.guardian)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []consentHeld
-	for rows.Next() {
-		c, err := scanConsent(rows, v)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (consentHeld, error) { return scanConsent(r, v) })
 }
 
 // consent opens one. Another guardian's is as absent as one that never was.

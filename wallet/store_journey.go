@@ -28,19 +28,7 @@ func scanJourney(r row, v *vault) (Journey, error) {
 
 func (w *Wallet) journeys(ctx context.Context, v *vault) ([]Journey, error) {
 	rows, err := w.cfg.DB.QueryContext(ctx, selectJourney+` AND changed >= $2 ORDER BY changed DESC, id`, v.guardian, store.Micros(w.cfg.Now().Add(-journeyLife)))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Journey
-	for rows.Next() {
-		j, err := scanJourney(rows, v)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, j)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (Journey, error) { return scanJourney(r, v) })
 }
 
 // journey opens one. Another guardian's is as absent as one that never was.
@@ -118,19 +106,10 @@ func scanAct(r row, v *vault) (id string, a Act, err error) {
 func (w *Wallet) acts(ctx context.Context, v *vault) ([]Act, error) {
 	rows, err := w.cfg.DB.QueryContext(ctx, `SELECT id, sealed FROM acts WHERE guardian = $1 AND done >= $2 ORDER BY done DESC, id`,
 		v.guardian, store.Micros(w.cfg.Now().Add(-actLife)))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Act
-	for rows.Next() {
-		_, a, err := scanAct(rows, v)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, a)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (Act, error) {
+		_, a, err := scanAct(r, v)
+		return a, err
+	})
 }
 
 // addAct stores an act, or counts it with the last one if that goes on. The

@@ -56,19 +56,7 @@ func (w *Wallet) keepLegacy(ctx context.Context, v *vault, k legacyKept) (legacy
 // legacyCredentials opens all of a guardian, first imported first.
 func (w *Wallet) legacyCredentials(ctx context.Context, v *vault) ([]legacyHeld, error) {
 	rows, err := w.cfg.DB.QueryContext(ctx, selectLegacy+` ORDER BY created, id`, v.guardian)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []legacyHeld
-	for rows.Next() {
-		h, err := scanLegacy(rows, v)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, h)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (legacyHeld, error) { return scanLegacy(r, v) })
 }
 
 // legacyCredential opens one; another guardian's is as absent as one that

@@ -50,21 +50,12 @@ func (x *Accounts) account(ctx context.Context, id string) (Account, error) {
 func (x *Accounts) List(ctx context.Context) ([]Account, error) {
 	rows, err := x.cfg.DB.QueryContext(ctx, `SELECT `+accountColumns+`,
 		(SELECT COUNT(*) FROM passkeys p WHERE p.account = a.id) FROM accounts a ORDER BY a.created, a.id`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Account
-	for rows.Next() {
+	return store.All(rows, err, func(r *sql.Rows) (Account, error) {
 		var n int
-		a, err := scanAccount(rows, &n)
-		if err != nil {
-			return nil, err
-		}
+		a, err := scanAccount(r, &n)
 		a.Passkeys = n
-		out = append(out, a)
-	}
-	return out, rows.Err()
+		return a, err
+	})
 }
 
 // saveInvitation stores an invitation. One for a new account needs a name that
@@ -135,19 +126,7 @@ func (x *Accounts) invitation(ctx context.Context, q query, secret string) (Invi
 func (x *Accounts) Invitations(ctx context.Context) ([]Invitation, error) {
 	rows, err := x.cfg.DB.QueryContext(ctx, `SELECT `+invitationColumns+` FROM invitations i WHERE i.used = 0 AND i.device = 0 AND i.expires > $1 ORDER BY i.created DESC, i.id`,
 		store.Micros(x.cfg.Now()))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Invitation
-	for rows.Next() {
-		i, err := scanInvitation(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, i)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, func(r *sql.Rows) (Invitation, error) { return scanInvitation(r) })
 }
 
 // Withdraw makes an invitation for a new account useless.
@@ -255,39 +234,18 @@ func (x *Accounts) addPasskey(ctx context.Context, account string, p *passkey) e
 // records gives the passkeys of an account as they are stored.
 func (x *Accounts) records(ctx context.Context, account string) ([][]byte, error) {
 	rows, err := x.cfg.DB.QueryContext(ctx, `SELECT record FROM passkeys WHERE account = $1 ORDER BY created, id`, account)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out [][]byte
-	for rows.Next() {
-		var b []byte
-		if err := rows.Scan(&b); err != nil {
-			return nil, err
-		}
-		out = append(out, b)
-	}
-	return out, rows.Err()
+	return store.All(rows, err, store.One[[]byte])
 }
 
 // Passkeys lists the passkeys of an account, oldest first.
 func (x *Accounts) Passkeys(ctx context.Context, account string) ([]Passkey, error) {
 	rows, err := x.cfg.DB.QueryContext(ctx, `SELECT id, label, created, used FROM passkeys WHERE account = $1 ORDER BY created, id`, account)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Passkey
-	for rows.Next() {
-		var p Passkey
+	return store.All(rows, err, func(rows *sql.Rows) (p Passkey, err error) {
 		var created, used int64
-		if err := rows.Scan(&p.ID, &p.Label, &created, &used); err != nil {
-			return nil, err
-		}
+		err = rows.Scan(&p.ID, &p.Label, &created, &used)
 		p.Created, p.Used = store.Time(created), store.Time(used)
-		out = append(out, p)
-	}
-	return out, rows.Err()
+		return p, err
+	})
 }
 
 // RemovePasskey takes a passkey from an account and ends the sessions that it
@@ -498,21 +456,13 @@ func (x *Accounts) Sessions(ctx context.Context, a Account) ([]Session, error) {
 	now := x.cfg.Now()
 	rows, err := x.cfg.DB.QueryContext(ctx, `SELECT id, device, created, seen, expires FROM sessions WHERE account = $1 AND expires > $2 AND seen > $3 ORDER BY seen DESC, id`,
 		a.ID, store.Micros(now), store.Micros(now.Add(-termsOf(a.Role).idle)))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Session
-	for rows.Next() {
+	return store.All(rows, err, func(r *sql.Rows) (Session, error) {
 		s := Session{Account: a}
 		var created, seen, expires int64
-		if err := rows.Scan(&s.ID, &s.Device, &created, &seen, &expires); err != nil {
-			return nil, err
-		}
+		err := r.Scan(&s.ID, &s.Device, &created, &seen, &expires)
 		s.Created, s.Seen, s.Expires = store.Time(created), store.Time(seen), store.Time(expires)
-		out = append(out, s)
-	}
-	return out, rows.Err()
+		return s, err
+	})
 }
 
 // SignOut ends one session of an account.

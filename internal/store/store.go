@@ -217,6 +217,30 @@ func (db *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	return tx.Commit()
 }
 
+// All reads the rows of a query, each with scan, and closes them. rows and err are
+// what the query gave. Without rows it gives an empty slice, not nil.
+func All[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := []T{}
+	for rows.Next() {
+		x, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	return out, rows.Err()
+}
+
+// One scans a row of one column, for All.
+func One[T any](rows *sql.Rows) (x T, err error) {
+	err = rows.Scan(&x)
+	return x, err
+}
+
 // passing reports whether the same transaction may succeed when run again.
 func passing(err error) bool {
 	var pg *pgconn.PgError

@@ -156,3 +156,35 @@ func TestSQLiteFileIsPrivate(t *testing.T) {
 		t.Fatalf("mode %v, %v", fi.Mode(), err)
 	}
 }
+
+func TestAll(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		numbers := `SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3 ORDER BY n`
+		rows, err := db.Query(numbers)
+		if got, err := store.All(rows, err, store.One[int]); err != nil || len(got) != 3 || got[0] != 1 || got[2] != 3 {
+			t.Errorf("%v %v", got, err)
+		}
+		rows, err = db.Query(`SELECT 1 AS n WHERE 1 = 0`)
+		if got, err := store.All(rows, err, store.One[int]); err != nil || got == nil || len(got) != 0 {
+			t.Errorf("no rows: %v %v", got, err)
+		}
+		rows, err = db.Query(`SELECT nothing FROM nowhere`)
+		if got, err := store.All(rows, err, store.One[int]); err == nil || got != nil {
+			t.Errorf("no such table: %v", got)
+		}
+		broken := errors.New("broken")
+		rows, err = db.Query(numbers)
+		got, err := store.All(rows, err, func(r *sql.Rows) (n int, err error) {
+			if err = r.Scan(&n); n == 2 {
+				err = broken
+			}
+			return n, err
+		})
+		if !errors.Is(err, broken) || got != nil {
+			t.Errorf("a row that cannot be read: %v %v", got, err)
+		}
+		if n := db.Stats().InUse; n != 0 {
+			t.Errorf("%d queries are still open", n)
+		}
+	})
+}

@@ -156,19 +156,7 @@ func (db *DB) TokenBySecret(ctx context.Context, secret string, now time.Time) (
 // Tokens lists all tokens, oldest first.
 func (db *DB) Tokens(ctx context.Context) ([]Token, error) {
 	rows, err := db.QueryContext(ctx, `SELECT id, name, role, created, expires, revoked, account FROM tokens ORDER BY created, id`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Token
-	for rows.Next() {
-		t, err := scanToken(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, t)
-	}
-	return out, rows.Err()
+	return All(rows, err, func(r *sql.Rows) (Token, error) { return scanToken(r) })
 }
 
 // RevokeToken ends a token at once.

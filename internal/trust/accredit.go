@@ -265,16 +265,8 @@ func (c *checker) term(at string, t *vc.AccreditationTerm) {
 		if len(t.Types) == 0 {
 			c.fail(at+"/types", "must name what the issuer is accredited for")
 		}
-		for n, x := range t.Types {
-			if !slices.Contains(accreditable, x) || slices.Contains(t.Types[:n], x) {
-				c.fail(at+"/types", "unknown credential type, or one named twice")
-			}
-		}
-		for n, b := range t.Bases {
-			if len(vc.RolesFor(b)) == 0 || slices.Contains(t.Bases[:n], b) {
-				c.fail(at+"/bases", "unknown legal basis, or one named twice")
-			}
-		}
+		c.types(at, t.Types, accreditable)
+		c.bases(at, t.Bases)
 		if len(t.Bases) > 0 && !slices.Contains(t.Types, vc.TypeGuardianship) {
 			c.fail(at+"/bases", "are for guardianships")
 		}

@@ -419,6 +419,24 @@ type checker struct {
 	notes  map[string]bool
 }
 
+// types checks the credential types that are named below a path.
+func (c *checker) types(at string, named, known []string) {
+	for n, t := range named {
+		if !slices.Contains(known, t) || slices.Contains(named[:n], t) {
+			c.fail(at+"/types", "unknown credential type, or one named twice")
+		}
+	}
+}
+
+// bases checks the legal bases that are named below a path.
+func (c *checker) bases(at string, named []string) {
+	for n, b := range named {
+		if len(vc.RolesFor(b)) == 0 || slices.Contains(named[:n], b) {
+			c.fail(at+"/bases", "unknown legal basis, or one named twice")
+		}
+	}
+}
+
 func (c *checker) fail(path, rule string) {
 	if len(c.fields) < 50 {
 		c.fields = append(c.fields, fault.Field{Path: path, Rule: rule})
@@ -457,22 +475,14 @@ func (c *checker) issuer(at string, is *vc.TrustIssuer) {
 		if !slices.Contains(issuerRoles, k.Role) {
 			c.fail(at+"/role", "must be one of "+strings.Join(issuerRoles, ", "))
 		}
-		for n, b := range k.Bases {
-			if len(vc.RolesFor(b)) == 0 || slices.Contains(k.Bases[:n], b) {
-				c.fail(at+"/bases", "unknown legal basis, or one named twice")
-			}
-		}
+		c.bases(at, k.Bases)
 		if len(k.Bases) > 0 && !k.May(vc.TypeGuardianship) {
 			c.fail(at+"/bases", "are for keys that sign guardianships")
 		}
 		if len(k.Types) == 0 {
 			c.fail(at+"/types", "must name what the key may sign")
 		}
-		for n, t := range k.Types {
-			if !slices.Contains(issuerTypes, t) || slices.Contains(k.Types[:n], t) {
-				c.fail(at+"/types", "unknown credential type, or one named twice")
-			}
-		}
+		c.types(at, k.Types, issuerTypes)
 		if k.CutOffSize != 0 && (k.CutOffSize < 0 || k.CutOff.IsZero() || is.Ledger == nil) {
 			c.fail(at+"/cutOffSize", "needs a cut-off and a ledger, and is not negative")
 		}

@@ -224,14 +224,20 @@ func (h routes) signPage(c echo.Context, s account.Session) error {
 }
 
 func (h routes) showSign(c echo.Context, s account.Session, f web.Form) error {
+	return h.sheetForm(c, s, f, "guardian/paper-sign", false)
+}
+
+// sheetForm shows a form about a paper of the guardian's own that is not over, and
+// that they signed or did not.
+func (h routes) sheetForm(c echo.Context, s account.Session, f web.Form, page string, signed bool) error {
 	x, err := h.sheet(c, s)
 	if err != nil {
 		return err
 	}
-	if x.Shared || x.Mine || x.Over() {
+	if x.Shared || x.Mine != signed || x.Over() {
 		return to(c, "/app/papers/"+x.ID)
 	}
-	v := web.View{Page: "guardian/paper-sign", Title: "guardian.paper.title", Form: f, Data: x}
+	v := web.View{Page: page, Title: "guardian.paper.title", Form: f, Data: x}
 	if !f.Good() {
 		v.Status = http.StatusUnprocessableEntity
 	}
@@ -332,18 +338,7 @@ func (h routes) witnessPage(c echo.Context, s account.Session) error {
 }
 
 func (h routes) showWitness(c echo.Context, s account.Session, f web.Form) error {
-	x, err := h.sheet(c, s)
-	if err != nil {
-		return err
-	}
-	if x.Shared || !x.Mine || x.Over() {
-		return to(c, "/app/papers/"+x.ID)
-	}
-	v := web.View{Page: "guardian/paper-witness", Title: "guardian.paper.title", Form: f, Data: x}
-	if !f.Good() {
-		v.Status = http.StatusUnprocessableEntity
-	}
-	return h.sheetPage(c, v)
+	return h.sheetForm(c, s, f, "guardian/paper-witness", true)
 }
 
 // dossier gives the file that a witness needs. Its name says nothing.

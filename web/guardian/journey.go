@@ -683,7 +683,12 @@ func (h routes) adult(c echo.Context, s account.Session) error {
 	if !f.Good() {
 		return h.showAdult(c, w, i, f)
 	}
-	if w, err = h.keep(c, s, w); err != nil {
+	return h.keepAdults(c, s, w)
+}
+
+func (h routes) keepAdults(c echo.Context, s account.Session, w written) error {
+	w, err := h.keep(c, s, w)
+	if err != nil {
 		return err
 	}
 	return to(c, "/app/drafts/"+w.ID+"/adults")
@@ -699,10 +704,7 @@ func (h routes) removeAdult(c echo.Context, s account.Session) error {
 		return serve.ErrNoRoute
 	}
 	w.Adults = slices.Delete(w.Adults, i, i+1)
-	if w, err = h.keep(c, s, w); err != nil {
-		return err
-	}
-	return to(c, "/app/drafts/"+w.ID+"/adults")
+	return h.keepAdults(c, s, w)
 }
 
 // summary shows everything before it is made a consent.

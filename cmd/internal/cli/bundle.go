@@ -383,13 +383,18 @@ also with another mirror. What is older than what is known here is refused.`,
 			return o.print(c, asJSON)
 		},
 	}
-	fl := c.Flags()
-	fl.StringVar(&out, "out", "", "file of the bundle (default DATA/border.kpb)")
-	fl.StringVar(&anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
-	fl.DurationVar(&limit, "timeout", 2*time.Hour, "how long it may take; what came by then is kept, and the next fetch goes on with it")
-	fl.BoolVar(&full, "full", false, "fetch the whole bundle even where what changed is smaller")
-	fl.BoolVar(&asJSON, "json", false, "print what came of it as JSON")
+	postFlags(c, &out, &anchor, &asJSON)
+	c.Flags().BoolVar(&full, "full", false, "fetch the whole bundle even where what changed is smaller")
+	c.Flags().DurationVar(&limit, "timeout", 2*time.Hour, "how long it may take; what came by then is kept, and the next fetch goes on with it")
 	return c
+}
+
+// postFlags are those of the commands that bring a post its bundle.
+func postFlags(c *cobra.Command, out, anchor *string, asJSON *bool) {
+	f := c.Flags()
+	f.StringVar(out, "out", "", "file of the bundle (default DATA/border.kpb)")
+	f.StringVar(anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
+	f.BoolVar(asJSON, "json", false, "print what came of it as JSON")
 }
 
 // warn tells of a file that is there and is not the bundle in hand.
@@ -469,10 +474,7 @@ the anchors down, and what is older than what is known here is refused.`,
 			return o.print(c, asJSON)
 		},
 	}
-	fl := c.Flags()
-	fl.StringVar(&out, "out", "", "file of the bundle (default DATA/border.kpb)")
-	fl.StringVar(&anchor, "anchor", "", "trust anchor (default DATA/anchor.json)")
-	fl.BoolVar(&asJSON, "json", false, "print what came of it as JSON")
+	postFlags(c, &out, &anchor, &asJSON)
 	return c
 }
 

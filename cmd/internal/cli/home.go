@@ -208,18 +208,27 @@ func (h *home) lock() (unlock func(), err error) {
 	return store.Lock(ctx, h.path(".lock"))
 }
 
+// lockedRing opens a role's ring for a change; nil if there is none. The data directory
+// is locked until unlock is called.
+func (h *home) lockedRing(role string) (r *keys.Ring, unlock func(), err error) {
+	if unlock, err = h.lock(); err != nil {
+		return nil, nil, err
+	}
+	if r, err = h.ring(role); err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return r, unlock, nil
+}
+
 // ensureRing opens a role's ring and makes what is missing: the file, a first
 // signing key of each use, those of these offices among them, the secrets.
 func (h *home) ensureRing(role, alg string, offices ...string) (*keys.Ring, error) {
-	unlock, err := h.lock()
+	r, unlock, err := h.lockedRing(role)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	r, err := h.ring(role)
-	if err != nil {
-		return nil, err
-	}
 	changed := false
 	if r == nil {
 		r, changed = &keys.Ring{}, true

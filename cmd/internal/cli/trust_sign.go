@@ -84,15 +84,11 @@ func anchorKeys(r *keys.Ring, anchors vc.Anchors, at time.Time) []*keys.Key {
 // must sign are not all here, the draft of the next one. The edit tells the time,
 // too: nothing in the list may be gentler about times before its own.
 func (h *home) editTrustAt(at time.Time, edit func(*vc.TrustList) error) (*vc.TrustList, error) {
-	unlock, err := h.lock()
+	r, unlock, err := h.lockedRing(anchorName)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	r, err := h.ring(anchorName)
-	if err != nil {
-		return nil, err
-	}
 	if _, err := os.Stat(h.path(anchorFile)); r == nil && errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoAnchor
 	}
@@ -393,15 +389,11 @@ func (h *home) collectAnchors(n, k int, files []string) (*vc.Anchors, error) {
 	if n == 1 {
 		return nil, nil
 	}
-	unlock, err := h.lock()
+	r, unlock, err := h.lockedRing(anchorName)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	r, err := h.ring(anchorName)
-	if err != nil {
-		return nil, err
-	}
 	if r == nil {
 		r = &keys.Ring{}
 	}
