@@ -1,5 +1,5 @@
 # Each target only calls ./test.sh or go; start there.
-.PHONY: help demo build wasm test check interop long bench fuzz
+.PHONY: help demo build wasm test check interop long bench scale fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ long: ## the tests with the long ones
 
 bench: ## benchmarks
 	./test.sh bench
+
+scale: ## the figures and pictures of docs/SCALE.md (some minutes)
+	go run ./cmd/kinpass simulate --credentials 100e6 --revoked 1% --posts 500 --days 30 --markdown docs/SCALE.md --plots docs/pictures/scale
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s)
 	./test.sh fuzz

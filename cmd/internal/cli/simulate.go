@@ -15,8 +15,8 @@ import (
 )
 
 func newSimulate() *cobra.Command {
-	var credentials, revoked, suspended, plots string
-	n := simulate.Nation{}
+	var credentials, revoked, suspended, plots, markdown string
+	n := simulate.Defaults()
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "simulate",
@@ -30,9 +30,11 @@ Lists, bundles and changes are made by the code of the services, so the sizes ar
 true ones; nothing is stored or sent. The same numbers give the same result on
 every machine, but for times and memory.
 
-A hundred million credentials take some minutes and about 1 GB of memory.`,
+A hundred million credentials take some minutes and a quarter of a GB of memory;
+docs/SCALE.md shows them.`,
 		Example: `  kinpass simulate --credentials 100e6 --revoked 1% --posts 500 --days 30
-  kinpass simulate --credentials 2e6 --every 15m --days 7 --plots plots --json`,
+  kinpass simulate --credentials 2e6 --every 15m --days 7 --plots plots --json
+  kinpass simulate --credentials 100e6 --posts 500 --plots docs/pictures/scale --markdown docs/SCALE.md`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
@@ -57,6 +59,11 @@ A hundred million credentials take some minutes and about 1 GB of memory.`,
 					return err
 				}
 			}
+			if markdown != "" {
+				if err := r.WriteMarkdown(markdown); err != nil {
+					return fmt.Errorf("--markdown: %w", err)
+				}
+			}
 			if asJSON {
 				e := json.NewEncoder(c.OutOrStdout())
 				e.SetIndent("", "  ")
@@ -69,27 +76,32 @@ A hundred million credentials take some minutes and about 1 GB of memory.`,
 	f.StringVar(&credentials, "credentials", "1e6", "credentials in force, such as 250000 or 100e6")
 	f.StringVar(&revoked, "revoked", "1%", "part of all that is revoked, and as much more in a year")
 	f.StringVar(&suspended, "suspended", "0.05%", "part of all that is suspended at any time, each for a month on average")
-	f.IntVar(&n.Posts, "posts", 100, "border posts")
-	f.IntVar(&n.Days, "days", 30, "days to play")
-	f.DurationVar(&n.Every, "every", 6*time.Hour, "time between two bundles, a part of a day")
-	f.DurationVar(&n.Keep, "keep", 14*24*time.Hour, "how long the hub keeps bundles to make changes from")
-	f.Uint64Var(&n.Seed, "seed", 1, "another number gives another nation of the same kind")
-	f.StringVar(&plots, "plots", "", "draw sizes.svg, ages.svg and posts.svg into this directory")
+	f.IntVar(&n.Posts, "posts", n.Posts, "border posts")
+	f.IntVar(&n.Days, "days", n.Days, "days to play")
+	f.DurationVar(&n.Every, "every", n.Every, "time between two bundles, a part of a day")
+	f.DurationVar(&n.Keep, "keep", n.Keep, "how long the hub keeps bundles to make changes from")
+	f.Uint64Var(&n.Seed, "seed", n.Seed, "another number gives another nation of the same kind")
+	f.StringVar(&plots, "plots", "", "draw sizes.svg, ages.svg, stale.svg and posts.svg into this directory")
+	f.StringVar(&markdown, "markdown", "", "put the figures into this Markdown file, between <!-- simulate --> and <!-- end of simulate -->")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-// progress shows on a terminal how far a simulation is.
+// progress shows on a terminal how far a simulation is, and elsewhere writes a line
+// twice a minute.
 func progress() func(done, of int) {
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		return nil
-	}
 	begin := time.Now()
+	terminal, last := term.IsTerminal(int(os.Stderr.Fd())), begin
 	return func(done, of int) {
 		left := time.Duration(float64(time.Since(begin)) / float64(done) * float64(of-done)).Round(time.Second)
-		fmt.Fprintf(os.Stderr, "\r%d of %d bundles, %s left   ", done, of, left)
-		if done == of {
+		switch {
+		case terminal && done == of:
 			fmt.Fprint(os.Stderr, "\r\033[K")
+		case terminal:
+			fmt.Fprintf(os.Stderr, "\r%d of %d bundles, %s left   ", done, of, left)
+		case time.Since(last) > 30*time.Second:
+			fmt.Fprintf(os.Stderr, "%d of %d bundles, %s left\n", done, of, left)
+			last = time.Now()
 		}
 	}
 }

@@ -24,6 +24,8 @@ func (r *Result) Plots() map[string][]byte {
 
 	ages := chart{title: "How old what a post knows is", about: "Hours since the lists in the post's bundle were signed, just before the next bundle: the 95th of a hundred posts, by line. Over 24 hours a check says so; over 7 days it cannot say green.",
 		x: "day", y: "hours", log: true, marks: []mark{{24, "24 h: amber"}, {168, "7 days: status unknown"}}}
+	stale := chart{title: "How stale posts are", about: "For each line, the part of the time in which what its posts knew was not older than this, just before the next bundle.",
+		x: "per cent of the time", y: "hours", log: true, marks: ages.marks}
 	bytes := bars{title: "What a post loads in a day", about: "Bytes per post and day on average, by line."}
 	for _, p := range r.Posts {
 		s := series{name: p.Title}
@@ -31,9 +33,14 @@ func (r *Result) Plots() map[string][]byte {
 			s.add(a.Hour/24, a.P95)
 		}
 		ages.series = append(ages.series, s)
+		s = series{name: p.Title}
+		for part, age := range p.AgeByPart {
+			s.add(float64(part), age)
+		}
+		stale.series = append(stale.series, s)
 		bytes.rows = append(bytes.rows, bar{p.Title, p.PerDay, size(int64(p.PerDay))})
 	}
-	return map[string][]byte{"sizes.svg": sizes.draw(), "ages.svg": ages.draw(), "posts.svg": bytes.draw()}
+	return map[string][]byte{"sizes.svg": sizes.draw(), "ages.svg": ages.draw(), "stale.svg": stale.draw(), "posts.svg": bytes.draw()}
 }
 
 // WritePlots writes the plots into a directory.
@@ -116,7 +123,7 @@ func (c *chart) draw() []byte {
 		return left + (x-minX)/(maxX-minX)*(wide-left-right)
 	}
 	py := func(y float64) float64 {
-		return float64(high-bottom) - (math.Log10(max(y, minY))-low)/(top10-low)*(high-top-bottom)
+		return float64(high-bottom) - (max(math.Log10(y), low)-low)/(top10-low)*(high-top-bottom)
 	}
 	var b bytes.Buffer
 	head(&b, c.title, c.about, h)

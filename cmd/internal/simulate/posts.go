@@ -87,6 +87,29 @@ type Pattern struct {
 	Unknown   float64 `json:"partOver7Days"`       // of the time: STATUS_UNKNOWN
 	Missed    float64 `json:"revocationsNotKnown"` // on average, of the whole nation
 	AgeByStep []Age   `json:"ageByStep"`
+	// AgeByPart is the age that was not exceeded in 0, 1, … 100 % of the time.
+	AgeByPart []float64 `json:"ageByPercentOfTime"`
+}
+
+// Stale is how one post fared.
+type Stale struct {
+	Line    string  `json:"line"`
+	PerDay  float64 `json:"bytesPerDay"`
+	Bundles int     `json:"bundles"` // that it loaded
+	Median  float64 `json:"ageMedianHours"`
+	P95     float64 `json:"age95Hours"`
+	Most    float64 `json:"ageMostHours"`
+}
+
+// each says how stale each post was.
+func each(posts []*post) []Stale {
+	out := make([]Stale, len(posts))
+	for i, p := range posts {
+		days := float64(len(p.ages)) * p.every.Hours() / 24
+		out[i] = Stale{Line: lines[p.line].name, PerDay: float64(p.bytes) / days, Bundles: p.fetched}
+		out[i].Median, out[i].P95, out[i].Most = quantiles(slices.Clone(p.ages))
+	}
+	return out
 }
 
 // Age is the age of bundles at one step.
@@ -129,6 +152,9 @@ func patterns(posts []*post, revocations []int64) []Pattern {
 		x.PerDay = float64(bytes) / float64(x.Posts) / (float64(steps) * every.Hours() / 24)
 		x.Missed, x.Amber, x.Unknown = float64(missed)/n, x.Amber/n, x.Unknown/n
 		x.Median, x.P95, x.Most = quantiles(ages)
+		for part := range 101 {
+			x.AgeByPart = append(x.AgeByPart, ages[(len(ages)-1)*part/100])
+		}
 		for step := range steps {
 			var at []float64
 			for _, p := range posts {

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,6 +78,7 @@ type Result struct {
 	Gzip    int64     `json:"gzip"`         // the same places as compressed bitstrings
 	Days    []Day     `json:"days"`
 	Posts   []Pattern `json:"posts"`
+	Each    []Stale   `json:"eachPost"`
 	Machine Machine   `json:"thisMachine"`
 }
 
@@ -111,6 +113,9 @@ type Machine struct {
 	Open      time.Duration `json:"open"`   // verify a bundle as a post does
 	Memory    int64         `json:"memory"` // taken from the system at the most
 	Whole     time.Duration `json:"whole"`
+	// Load is how many programs wanted a core at the end, on average over five minutes;
+	// empty where the system does not say.
+	Load string `json:"load,omitempty"`
 }
 
 // Run plays a nation. progress is called after each bundle.
@@ -201,9 +206,9 @@ func Run(ctx context.Context, n Nation, progress func(done, of int)) (*Result, e
 			progress(step+1, n.steps()+1)
 		}
 	}
-	r.Posts = patterns(posts, reg.revocations)
+	r.Posts, r.Each = patterns(posts, reg.revocations), each(posts)
 	r.Machine = Machine{Processor: fmt.Sprintf("%d × %s/%s", runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH), Publish: median(publish), Pack: median(pack),
-		Diff: median(diff), Apply: median(apply), Open: median(open), Memory: memory(), Whole: time.Since(begin)}
+		Diff: median(diff), Apply: median(apply), Open: median(open), Memory: memory(), Whole: time.Since(begin), Load: load()}
 	return r, nil
 }
 
@@ -213,6 +218,15 @@ func median(d []time.Duration) time.Duration {
 	}
 	slices.Sort(d)
 	return d[len(d)/2]
+}
+
+// load reads the system's own account of it.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if f := strings.Fields(string(text)); err == nil && len(f) > 1 {
+		return f[1]
+	}
+	return ""
 }
 
 func memory() int64 {

@@ -9,7 +9,9 @@ import (
 	"io"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -155,7 +157,7 @@ func TestPrint(t *testing.T) {
 		}
 	}
 	plots := r.Plots()
-	if len(plots) != 3 {
+	if len(plots) != 4 {
 		t.Fatalf("%d plots", len(plots))
 	}
 	for name, p := range plots {
@@ -176,6 +178,25 @@ func TestPrint(t *testing.T) {
 		if seen["title"] != 1 || seen["desc"] != 1 || seen["polyline"]+seen["rect"] < 4 || bytes.Contains(p, []byte("NaN")) {
 			t.Errorf("%s: %v", name, seen)
 		}
+	}
+}
+
+// TestScale: a picture's lines of ten, a hundred and a thousand are equally far apart,
+// also where nothing is as small as the lowest.
+func TestScale(t *testing.T) {
+	c := chart{y: "hours", series: []series{{points: []point{{0, 6}, {1, 900}}}}}
+	lines := regexp.MustCompile(`stroke="#d0d0d0"/><text x="\d+" y="([\d.]+)" text-anchor="end">(\d+) h`).FindAllStringSubmatch(string(c.draw()), -1)
+	if len(lines) != 4 {
+		t.Fatalf("lines of %v", lines)
+	}
+	y := func(i int) float64 { v, _ := strconv.ParseFloat(lines[i][1], 64); return v }
+	for i, want := range []string{"1", "10", "100", "1000"} {
+		if lines[i][2] != want || i > 0 && math.Abs((y(i-1)-y(i))-(y(0)-y(1))) > 0.2 {
+			t.Errorf("line %d is %s at %s", i, lines[i][2], lines[i][1])
+		}
+	}
+	if y(0)-y(1) < 50 {
+		t.Errorf("%.1f between two lines", y(0)-y(1))
 	}
 }
 
