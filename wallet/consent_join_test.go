@@ -595,7 +595,7 @@ func TestFarServiceMisbehaves(t *testing.T) {
 		"not there": {func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, 404, jsonObject{}) }, "link-gone"},
 		"down":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, "link-unreachable"},
 		"busy":      {func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, 429, jsonObject{}) }, "link-unreachable"},
-		"elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, b.cfg.Base, 302) }, "link-gone"},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, b.cfg.Base, http.StatusFound) }, "link-gone"},
 		"no JSON":   {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }, "link-gone"},
 		"empty":     {func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, 200, jsonObject{}) }, "link-gone"},
 		"not sealed": {func(w http.ResponseWriter, _ *http.Request) {

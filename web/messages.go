@@ -133,7 +133,7 @@ func (m *Messages) add(app string, data []byte) error {
 	}
 	for key, v := range raw {
 		if app != "" && !strings.HasPrefix(key, app+".") {
-			return fmt.Errorf("the key %s does not begin with %s.", key, app)
+			return fmt.Errorf("the key %s does not begin with %s and a full stop", key, app)
 		}
 		var s string
 		if json.Unmarshal(v, &s) == nil {

@@ -44,7 +44,7 @@ func withParts(t *testing.T, base string) *Site {
 	return s
 }
 
-const script = `<script>alert(1)</script>'"‮`
+const script = "<script>alert(1)</script>'\"\u202e"
 
 func parts() View {
 	v := View{Page: "test/parts", Title: "home.title", SignedIn: true, Person: script, CSRF: script, Notice: &Notice{Text: "account.added", Success: true},

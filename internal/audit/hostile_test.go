@@ -79,8 +79,8 @@ func TestHostileShelf(t *testing.T) {
 		}, ErrUnreachable},
 		"no bundle":        {bundle, http.NotFound, ErrMissing},
 		"errors":           {bundle, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, ErrUnreachable},
-		"another origin":   {check, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+r.URL.Path, 302) }, ErrAddress},
-		"a redirect loop":  {check, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }, ErrAddress},
+		"another origin":   {check, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound) }, ErrAddress},
+		"a redirect loop":  {check, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, ErrAddress},
 		"not a checkpoint": {check, edit(func([]byte) []byte { return []byte("<html>") }), tlog.ErrCheckpoint},
 		"another key's":    {check, edit(func(b []byte) []byte { b[len(b)-5] ^= 1; return b }), tlog.ErrUnsigned},
 		"a large header": {check, func(w http.ResponseWriter, _ *http.Request) {

@@ -182,7 +182,7 @@ func (s sdSteps) run() {
 	}
 	hash, err := proofHash(proof.config)
 	check(err)
-	mandatoryLines, otherLines := split(d.lines, yes)
+	mandatoryLines, _ := split(d.lines, yes)
 	mandatoryHash := sha256.Sum256([]byte(strings.Join(mandatoryLines, "")))
 	sdSame(v, "addHashData", map[string]string{"proofHash": hex.EncodeToString(hash[:]), "mandatoryHash": hex.EncodeToString(mandatoryHash[:])})
 
@@ -298,7 +298,7 @@ func (s sdSteps) run() {
 	lines, err := read.relabel(sec.unsecured)
 	check(err)
 	sdSame(v, "verifyNQuads", lines)
-	mandatoryLines, otherLines = split(lines, read.mandatory)
+	mandatoryLines, otherLines := split(lines, read.mandatory)
 	mandatoryHash = sha256.Sum256([]byte(strings.Join(mandatoryLines, "")))
 	hash, err = proofHash(sec.proofs[0].config)
 	check(err)

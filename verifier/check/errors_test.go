@@ -25,18 +25,6 @@ func officerTable() string {
 	return b.String()
 }
 
-// colours names the colours of a rule, the usual one first.
-func colours(r *Rule) string {
-	out := ""
-	for i, c := range r.Colours() {
-		if i > 0 {
-			out += " or "
-		}
-		out += c.String()
-	}
-	return out
-}
-
 // TestErrorsPage fails when a code is missing from the page, is there without
 // a rule, or is described otherwise. After a change of the rules, run
 // go test ./verifier/check -run ErrorsPage -update.

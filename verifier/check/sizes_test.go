@@ -21,9 +21,8 @@ const listSize = 1 << 20
 // nation is a registrar whose lists are as those of a country.
 type nation struct {
 	*world
-	r       *rand.Rand
-	lists   map[string][]*status.List // by purpose
-	revoked int
+	r     *rand.Rand
+	lists map[string][]*status.List // by purpose
 }
 
 func newNation(t testing.TB, lists int) *nation {
