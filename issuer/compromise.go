@@ -274,42 +274,45 @@ func signedBy(signed string) string {
 	return h.Kid
 }
 
-// Reissued says what ReissuePapers did, in guardianships.
+// Reissued says what ReissuePapers did, in births and guardianships.
 type Reissued struct {
-	Made int `json:"made"` // that have new papers, or had them from an earlier run
-	Left int `json:"left"` // that are not in force, or of whom there can be none
+	Made   int `json:"made"`   // that have a new paper
+	Before int `json:"before"` // that had it from an earlier run, or from a desk
+	Left   int `json:"left"`   // that are not in force, or of which there can be none
 }
 
-// ReissuePapers makes new papers of every guardianship, and its ward's birth, where
-// the newest were signed with this key. The trust list has cut it off: what it signed
-// is not given out again. Asked again, it makes none twice.
+// ReissuePapers makes a new paper of every birth and every guardianship of which the
+// newest was signed with this key; who signed the other half of the pair does not
+// matter. The trust list has cut the key off: what it signed is not given out again.
+// Asked again, it makes none twice.
 func (i *Issuer) ReissuePapers(ctx context.Context, name string, progress func(done, all int)) (Reissued, error) {
 	var out Reissued
 	key := i.did + "#" + name
 	now, kids := i.now(), kidCache{}
-	seen := map[string]bool{}
-	var all []string
+	type what struct{ kind, id string }
+	seen := map[what]bool{}
+	var all []what
 	err := i.store.eachEntered(ctx, func(e entered) error {
-		if e.kind == KindGuardianship && e.Profile == ProfilePaper && e.State != StatusRevoked && e.ValidUntil.After(now) && !seen[e.Record] && kids.of(e.JWT) == key {
-			seen[e.Record] = true
-			all = append(all, e.Record)
+		w := what{e.kind, e.Record}
+		if (e.kind == KindBirth || e.kind == KindGuardianship) && e.Profile == ProfilePaper && e.State != StatusRevoked && e.ValidUntil.After(now) && !seen[w] && kids.of(e.JWT) == key {
+			seen[w] = true
+			all = append(all, w)
 		}
 		return nil
 	})
 	if err != nil {
 		return out, err
 	}
-	for n, id := range all {
+	for n, w := range all {
 		if err := ctx.Err(); err != nil {
 			return out, err
 		}
-		g, err := i.store.record(ctx, i.db, KindGuardianship, id)
-		if err == nil {
-			_, _, err = i.printed(ctx, g)
-		}
+		made, err := i.reprint(ctx, w.kind, w.id)
 		switch f := fault.As(err); {
-		case err == nil:
+		case err == nil && made:
 			out.Made++
+		case err == nil:
+			out.Before++
 		case f.Kind == fault.Internal || f.Kind == fault.Unavailable:
 			return out, err
 		default:

@@ -60,7 +60,7 @@ func newAuthority(t *testing.T, d *desk) *authority {
 	if a.list, err = trust.New(k.Public()); err != nil {
 		t.Fatal(err)
 	}
-	p, err := d.DIDDocument()
+	p, err := d.DIDDocument(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -554,7 +554,10 @@ func (h routes) readOffer(c echo.Context) error {
 // shelf adds the public documents. None is about one child.
 func (h routes) shelf(s *serve.Server) {
 	e := s.Echo
-	e.GET("/.well-known/did.json", fixed(h.DIDDocument))
+	e.GET("/.well-known/did.json", func(c echo.Context) error {
+		p, err := h.DIDDocument(c.Request().Context())
+		return show(c, p, err)
+	})
 	e.GET("/.well-known/jwks.json", fixed(h.JWKS))
 	e.GET("/trust-list", fixed(h.TrustList))
 	e.GET("/context/v1", fixed(h.Context))

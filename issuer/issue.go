@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -322,26 +323,61 @@ func (i *Issuer) printed(ctx context.Context, g row) (birthJWT, guardianshipJWT 
 // issue gives the wanted copies of a guardianship and of its ward's birth,
 // existing ones where they still do.
 func (i *Issuer) issue(ctx context.Context, g row, wanted []copyOf) ([]IssuedCredential, error) {
-	for range 5 {
-		out, err := i.issueOnce(ctx, g.ID, wanted)
-		if !errors.Is(err, errStale) {
-			return out, err
-		}
-	}
-	return nil, ErrRecordChanged
+	out, _, err := i.issueAgain(ctx, func() ([]row, []copyOf, error) { return i.wanted(ctx, g.ID, wanted) })
+	return out, err
 }
 
-func (i *Issuer) issueOnce(ctx context.Context, guardianship string, wanted []copyOf) ([]IssuedCredential, error) {
-	rows, list, err := i.wanted(ctx, guardianship, wanted)
+// reprint gives the paper of one birth or guardianship by itself, and whether it was
+// made now.
+func (i *Issuer) reprint(ctx context.Context, kind, id string) (made bool, err error) {
+	paper := []copyOf{{profile: ProfilePaper}}
+	out, made, err := i.issueAgain(ctx, func() ([]row, []copyOf, error) {
+		if kind == KindGuardianship {
+			rows, list, err := i.wanted(ctx, id, paper)
+			return rows, slices.DeleteFunc(list, func(c copyOf) bool { return c.guardianship == nil }), err
+		}
+		r, err := i.store.record(ctx, i.db, kind, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := readBirth(r)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := r.inForce(); err != nil {
+			return nil, nil, err
+		}
+		return []row{r}, []copyOf{{record: r, profile: ProfilePaper, birth: b, childRef: r.ChildRef, at: i.now(), cut: i.withdrawn(ctx)}}, nil
+	})
+	if err == nil && len(out) == 0 {
+		err = ErrMRZNeeded
+	}
+	return made, err
+}
+
+// issueAgain gives the copies that want asks for, and whether any was made now. It
+// starts over where a record changed meanwhile.
+func (i *Issuer) issueAgain(ctx context.Context, want func() ([]row, []copyOf, error)) ([]IssuedCredential, bool, error) {
+	for range 5 {
+		out, made, err := i.issueOnce(ctx, want)
+		if !errors.Is(err, errStale) {
+			return out, made, err
+		}
+	}
+	return nil, false, ErrRecordChanged
+}
+
+func (i *Issuer) issueOnce(ctx context.Context, want func() ([]row, []copyOf, error)) ([]IssuedCredential, bool, error) {
+	rows, list, err := want()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	have := make([]copied, len(list))
 	drafts := make([]*draft, len(list))
 	missing := 0
 	for n, c := range list {
 		if have[n], drafts[n], err = i.haveOrDraft(ctx, c); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if drafts[n] != nil {
 			missing++
@@ -349,10 +385,11 @@ func (i *Issuer) issueOnce(ctx context.Context, guardianship string, wanted []co
 	}
 	if missing > 0 {
 		if err := i.reserveCopies(ctx, rows, list, have, drafts); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return i.collect(ctx, have, drafts)
+	out, err := i.collect(ctx, have, drafts)
+	return out, missing > 0, err
 }
 
 // wanted reads guardianship and birth, refuses what is not in force, and fills

@@ -75,7 +75,7 @@ func TestDocumentLabelsOffices(t *testing.T) {
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		ring := ringOf(t, RoleCourt, RoleHumanitarian)
 		d := openDeskWith(t, Config{DB: db, Ring: ring})
-		p, err := d.DIDDocument()
+		p, err := d.DIDDocument(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

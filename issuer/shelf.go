@@ -94,12 +94,15 @@ func (i *Issuer) publishedKeys(use string, t time.Time) []*keys.Key {
 // a copy kept for offline use knows the next one. A method expires when the last
 // credential it can have signed does. A key for a role says which, for the
 // operator of a trust list to compare with what was agreed; nothing is believed
-// for it.
-func (i *Issuer) DIDDocument() (Published, error) {
+// for it. A key that the trust list has cut off still has its method, so that what
+// it signed can be read, and is for assertions no more: nobody takes it for good
+// again.
+func (i *Issuer) DIDDocument(ctx context.Context) (Published, error) {
 	d := did.Document{
 		Context: []string{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/jwk/v1", "https://w3id.org/security/multikey/v1"},
 		ID:      i.did, VerificationMethod: []did.VerificationMethod{}, AssertionMethod: []string{},
 	}
+	cut := i.withdrawn(ctx)
 	for _, use := range publishedUses {
 		for _, k := range i.publishedKeys(use, i.now()) {
 			m, err := i.method(k)
@@ -107,7 +110,9 @@ func (i *Issuer) DIDDocument() (Published, error) {
 				return Published{}, err
 			}
 			d.VerificationMethod = append(d.VerificationMethod, m)
-			d.AssertionMethod = append(d.AssertionMethod, m.ID)
+			if !cut[m.ID] {
+				d.AssertionMethod = append(d.AssertionMethod, m.ID)
+			}
 		}
 	}
 	return published("application/did+json", cacheKeys, d)

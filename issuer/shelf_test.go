@@ -497,7 +497,7 @@ func TestPublishedKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := newBooth(t, db, ring)
-	p, err := d.DIDDocument()
+	p, err := d.DIDDocument(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func (d *booth) tokenBytes(n int64) []byte {
 // opened verifies a published list with the keys of the published DID document.
 func (d *booth) opened(body []byte) *vc.StatusList {
 	d.t.Helper()
-	p, err := d.DIDDocument()
+	p, err := d.DIDDocument(d.t.Context())
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -181,7 +181,7 @@ func (h routes) deriveCredential(c echo.Context) error {
 	if err := vc.StrictJSON(raw, &in, maxVCNesting); err != nil {
 		return ErrBody.With(err)
 	}
-	find, err := h.ownKeys()
+	find, err := h.ownKeys(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -194,8 +194,8 @@ func (h routes) deriveCredential(c echo.Context) error {
 }
 
 // ownKeys finds the keys that this issuer publishes.
-func (i *Issuer) ownKeys() (vc.KeyFinder, error) {
-	p, err := i.DIDDocument()
+func (i *Issuer) ownKeys(ctx context.Context) (vc.KeyFinder, error) {
+	p, err := i.DIDDocument(ctx)
 	if err != nil {
 		return nil, err
 	}

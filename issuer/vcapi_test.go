@@ -28,7 +28,7 @@ func issueBody(kind, registration string, more ...string) string {
 // verified verifies an enveloped credential with the issuer's published keys.
 func (o *office) verified(a answer) *vc.Verified {
 	o.t.Helper()
-	p, err := o.iss.DIDDocument()
+	p, err := o.iss.DIDDocument(o.t.Context())
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ package trust
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"encoding/json"
 	"net/netip"
@@ -35,7 +36,10 @@ var (
 	ErrKeyReused = fault.New(fault.Conflict, "trust-key-changed", "a key identifier on the trust list already stands for another key")
 	ErrLabel     = fault.New(fault.Conflict, "trust-role-refused", "the document does not have the key in the role that was named")
 	ErrNoWitness = fault.New(fault.NotFound, "no-such-witness", "the trust list has no such witness")
-	ErrExists    = fault.New(fault.Conflict, "trust-entry-exists", "the trust list has this entry already")
+	// ErrCutOffStays: what is known of a stolen key is not forgotten.
+	ErrCutOffStays = fault.New(fault.Conflict, "trust-cut-off-stays", "a key that was cut off stays on the list, so that it can never come back").
+			WithHint("to stop the issuer, suspend it: kinpass trust suspend")
+	ErrExists = fault.New(fault.Conflict, "trust-entry-exists", "the trust list has this entry already")
 )
 
 // Limits of one list.
@@ -142,7 +146,8 @@ func AddIssuer(l *vc.TrustList, e Entry) error {
 			i = len(l.Issuers) - 1
 		}
 		is := &l.Issuers[i]
-		is.Name, is.Country, is.Shelf = e.Name, e.Country, e.Shelf
+		// Who only brings new keys need not say again who the issuer is.
+		is.Name, is.Country, is.Shelf = cmp.Or(e.Name, is.Name), cmp.Or(e.Country, is.Country), e.Shelf
 		if e.ConsentStatus != nil {
 			is.ConsentStatus = *e.ConsentStatus
 		}
@@ -233,9 +238,23 @@ func AddHub(l *vc.TrustList, pub crypto.PublicKey, from, until time.Time) (id st
 // Remove takes an issuer (by its DID), one key of an issuer, or a hub key (by
 // its identifier) off the list. What it signed is no longer believed, whenever
 // that was; to keep what was signed before a time, use CutOff. The last key of
-// an issuer goes with the issuer only.
+// an issuer goes with the issuer only. A key that was cut off stays, and its issuer
+// with it: taken off, it could come back without its cut-off (ErrCutOffStays).
 func Remove(l *vc.TrustList, id string) error {
 	return edit(l, func(l *vc.TrustList) error {
+		for n := range l.Issuers {
+			is := &l.Issuers[n]
+			for k := range is.Keys {
+				if key := &is.Keys[k]; !key.CutOff.IsZero() && (key.ID == id || is.DID == id) {
+					return ErrCutOffStays
+				}
+			}
+		}
+		for n := range l.Hubs {
+			if key := &l.Hubs[n]; !key.CutOff.IsZero() && key.ID == id {
+				return ErrCutOffStays
+			}
+		}
 		n := len(l.Issuers) + len(l.Hubs)
 		l.Issuers = slices.DeleteFunc(l.Issuers, func(x vc.TrustIssuer) bool { return x.DID == id })
 		l.Hubs = slices.DeleteFunc(l.Hubs, func(x vc.TrustKey) bool { return x.ID == id })

@@ -220,6 +220,20 @@ func TestAddIssuerMultikey(t *testing.T) {
 	}
 }
 
+// Who brings an issuer's new key need not say again who the issuer is.
+func TestAddIssuerKeepsItsName(t *testing.T) {
+	l, _ := sample(t)
+	before := l.Issuers[0]
+	e := entry(t, registry, map[string]*keys.Key{"k2": key(t, keys.EdDSA)})
+	e.Name, e.Country = "", ""
+	if err := AddIssuer(l, e); err != nil {
+		t.Fatal(err)
+	}
+	if now := l.Issuers[0]; before.Name == "" || now.Name != before.Name || now.Country != before.Country || len(now.Keys) != len(before.Keys)+1 {
+		t.Errorf("%q of %q with %d keys", now.Name, now.Country, len(now.Keys))
+	}
+}
+
 func TestAddIssuerRefuses(t *testing.T) {
 	k1, k2 := key(t, keys.EdDSA), key(t, keys.ES256)
 	for name, change := range map[string]func(*Entry){
@@ -235,15 +249,18 @@ func TestAddIssuerRefuses(t *testing.T) {
 		"a listed key for another issuer": func(e *Entry) {
 			e.Document = document(t, "did:web:court.example", map[string]*keys.Key{"k1": k1})
 		},
-		"unknown role":      func(e *Entry) { e.Role = "king" },
-		"hub role":          func(e *Entry) { e.Role = vc.RoleHub },
-		"no role":           func(e *Entry) { e.Role = "" },
-		"unknown type":      func(e *Entry) { e.Types = []string{"DiplomaCredential"} },
-		"type twice":        func(e *Entry) { e.Types = []string{vc.TypeBirth, vc.TypeBirth} },
-		"no type":           func(e *Entry) { e.Types = nil },
-		"no start":          func(e *Entry) { e.From = time.Time{} },
-		"end before start":  func(e *Entry) { e.Until = now.Add(-time.Hour) },
-		"no name":           func(e *Entry) { e.Name = "" },
+		"unknown role":     func(e *Entry) { e.Role = "king" },
+		"hub role":         func(e *Entry) { e.Role = vc.RoleHub },
+		"no role":          func(e *Entry) { e.Role = "" },
+		"unknown type":     func(e *Entry) { e.Types = []string{"DiplomaCredential"} },
+		"type twice":       func(e *Entry) { e.Types = []string{vc.TypeBirth, vc.TypeBirth} },
+		"no type":          func(e *Entry) { e.Types = nil },
+		"no start":         func(e *Entry) { e.From = time.Time{} },
+		"end before start": func(e *Entry) { e.Until = now.Add(-time.Hour) },
+		"no name": func(e *Entry) {
+			*e = entry(t, "did:web:court.example", map[string]*keys.Key{"k1": k2})
+			e.Name = ""
+		},
 		"long name":         func(e *Entry) { e.Name = strings.Repeat("n", 300) },
 		"country":           func(e *Entry) { e.Country = "Utopia" },
 		"plain http":        func(e *Entry) { e.Shelf = "http://registry.example" },
@@ -335,6 +352,18 @@ func TestRemove(t *testing.T) {
 	}
 	if err := Remove(l, "did:web:nobody.example"); !errors.Is(err, ErrNoSuchKey) {
 		t.Fatalf("unknown issuer: %v", err)
+	}
+	// What was cut off stays, and its issuer with it.
+	cut := clone(l)
+	for _, id := range []string{hub, registry + "#k1"} {
+		if err := CutOff(cut, id, now, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{hub, registry + "#k1", registry} {
+		if err := Remove(cut, id); !errors.Is(err, ErrCutOffStays) {
+			t.Errorf("%s: %v", id, err)
+		}
 	}
 	if err := Remove(l, hub); err != nil || len(l.Hubs) != 0 {
 		t.Fatalf("hub: %v", err)

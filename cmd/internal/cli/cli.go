@@ -223,5 +223,14 @@ func parseAt(s string) (time.Time, error) {
 		// issued in the morning is in force and nothing is a day early.
 		return t.Add(12 * time.Hour), nil
 	}
-	return time.Time{}, usage{errors.New("--at takes an RFC 3339 date or time, such as 2026-11-20 or 2026-11-20T08:00:00Z")}
+	return time.Time{}, usage{errors.New("a time is an RFC 3339 date or time, such as 2026-11-20 or 2026-11-20T08:00:00Z")}
+}
+
+// parseSince reads the time from which something is not believed any more. A bare
+// date is the beginning of that day: a thief's morning is not to stay good.
+func parseSince(s string) (time.Time, error) {
+	if t, err := time.Parse(time.DateOnly, s); err == nil {
+		return t, nil
+	}
+	return parseAt(s)
 }

@@ -54,12 +54,12 @@ It may be run again: it goes on where it stopped. See docs/COMPROMISE.md.`,
 			if since == "" {
 				return usage{errors.New("--since says from when on the key is not believed")}
 			}
-			t, err := parseAt(since)
+			t, err := parseSince(since)
 			if err != nil {
 				return err
 			}
 			if t.After(now()) {
-				return usage{errors.New("--since is not in the future")}
+				return usage{errors.New("--since lies in the future: it is the last moment at which the key was surely nobody else's")}
 			}
 			if !c.Flags().Changed("ledger-size") {
 				size = -1
@@ -113,7 +113,7 @@ It may be run again: it goes on where it stopped. See docs/COMPROMISE.md.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&since, "since", "", "RFC 3339 time from which the key is not believed")
+	f.StringVar(&since, "since", "", "RFC 3339 time from which the key is not believed; a bare date is the beginning of that day in UTC")
 	f.Int64Var(&size, "ledger-size", 0, "entries that the ledger had then, if a witness or an auditor knows that there were fewer")
 	f.StringVar(&list, "list", "", "write what was found, with the records affected, to this file (JSON; no personal data)")
 	f.StringVar(&public, "public", "", "the issuer's public address (default that of the last run on this data directory)")
@@ -128,9 +128,9 @@ func newReissue(h *home) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reissue KEY",
 		Short: "Make the papers anew that a withdrawn key signed",
-		Long: `Makes new paper credentials, signed with the key that signs now, of every
-guardianship in force of which the newest are signed with KEY; a desk prints them when
-the family comes. Wallets fetch theirs by themselves. Run it when the trust list has
+		Long: `Makes new paper credentials, signed with the key that signs now, of every birth and
+every guardianship in force of which the newest are signed with KEY; a desk prints them
+when the family comes. Wallets fetch theirs by themselves. Run it when the trust list has
 cut KEY off and has the new key. Stopped in the middle, it goes on where it stopped.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -158,7 +158,7 @@ cut KEY off and has the new key. Stopped in the middle, it goes on where it stop
 			if asJSON {
 				return printJSON(c.OutOrStdout(), sum)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "guardianships with new papers  %d\nnot in force any more          %d\n", sum.Made, sum.Left)
+			fmt.Fprintf(c.OutOrStdout(), "new papers              %d\nmade by an earlier run  %d\nnot in force any more   %d\n", sum.Made, sum.Before, sum.Left)
 			return nil
 		},
 	}
@@ -262,8 +262,8 @@ func cutOffOnce(l *vc.TrustList, a *issuer.Affected) error {
 }
 
 func (d *drill) print(out io.Writer, list string) error {
-	verb := map[bool]string{true: "", false: "would be "}[d.Done]
-	fmt.Fprintf(out, "%s is %snot believed from %s on.\n", d.Key, verb, d.Since.Format(time.RFC3339))
+	verb := map[bool]string{true: "is not", false: "would not be"}[d.Done]
+	fmt.Fprintf(out, "%s %s believed from %s on.\n", d.Key, verb, d.Since.Format(time.RFC3339))
 	by := "by this register's own clock; no witness cosigned it"
 	if d.Witnessed {
 		by = "under a checkpoint that witnesses cosigned"

@@ -267,7 +267,7 @@ func (d *demo) open(ctx context.Context, host string, first int) error {
 			return err
 		}
 		if n == 0 {
-			err = d.trustIssuer()
+			err = d.trustIssuer(ctx)
 		}
 		if err != nil {
 			return err
@@ -298,9 +298,9 @@ func freePorts(host string) (int, error) {
 
 // trustIssuer puts the issuer's keys and the hub key on the trust list, unless
 // they are there.
-func (d *demo) trustIssuer() error {
+func (d *demo) trustIssuer(ctx context.Context) error {
 	h := d.home
-	pub, err := d.issuer.issuer.DIDDocument()
+	pub, err := d.issuer.issuer.DIDDocument(ctx)
 	if err != nil {
 		return err
 	}

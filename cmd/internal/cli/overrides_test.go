@@ -31,7 +31,7 @@ func TestCourtSpeaksOverRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pub, err := court.issuer.DIDDocument()
+	pub, err := court.issuer.DIDDocument(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

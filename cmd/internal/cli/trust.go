@@ -260,7 +260,7 @@ func (h *home) trustEdit(verb string, act func(*vc.TrustList, string, time.Time)
 		t := clock.UTC()
 		if at != nil && *at != "" {
 			var err error
-			if t, err = parseAt(*at); err != nil {
+			if t, err = parseSince(*at); err != nil {
 				return err
 			}
 		}
