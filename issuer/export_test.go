@@ -19,3 +19,6 @@ func PublishedKeys(d *did.Document, at time.Time) vc.KeyFinder {
 		return pub, d.ID, err
 	}
 }
+
+// TakeInParts makes the ledger take in so many commitments at a time.
+func (i *Issuer) TakeInParts(of int) { i.store.batch = of }

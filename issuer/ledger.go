@@ -46,8 +46,10 @@ func (i *Issuer) ledgerKey() (*keys.Key, error) {
 
 // Sequence takes what was committed into the ledger and signs a checkpoint: what
 // was issued until now, and the changes of status that are published, so that the
-// ledger tells of them no earlier than the lists do. It gives the number of
-// entries; call it again while that is not 0.
+// ledger tells of them no earlier than the lists do, and no more: with the hour of
+// the slot that shows them, and of acts on one place that cancel out within a slot
+// nothing. It gives how many commitments it dealt with; call it again while that is
+// not 0.
 func (i *Issuer) Sequence(ctx context.Context) (int, error) {
 	k, err := i.ledgerKey()
 	if err != nil {
@@ -68,7 +70,7 @@ func (i *Issuer) Sequence(ctx context.Context) (int, error) {
 
 // ledgerEntry makes the entry of a commitment.
 func ledgerEntry(w waiting) ([]byte, error) {
-	e := tlog.Entry{Kind: tlog.Issued, Hour: w.created.Truncate(time.Hour), Office: officeLabel(w.office)}
+	e := tlog.Entry{Kind: tlog.Issued, Hour: w.at.Truncate(time.Hour), Office: officeLabel(w.office)}
 	switch w.kind {
 	case "issued":
 	case actReserved:
@@ -80,16 +82,21 @@ func ledgerEntry(w waiting) ([]byte, error) {
 	case factKinds[tlog.Accreditation]:
 		e.Kind = tlog.Accreditation
 	default:
-		e.Kind, e.List, e.Index = tlog.Changed, uint32(w.list), uint32(w.index)
-		switch w.kind {
-		case actRevoked, actWithdrawn:
-			e.Status = tlog.Invalid
-		case actSuspended:
-			e.Status = tlog.Suspended
-		}
+		e.Kind, e.List, e.Index, e.Status = tlog.Changed, uint32(w.list), uint32(w.index), statusOf(w.kind)
 	}
 	copy(e.Commitment[:], w.hash)
 	return e.Bytes()
+}
+
+// statusOf says what an act makes of a place in the lists.
+func statusOf(act string) tlog.Status {
+	switch act {
+	case actRevoked, actWithdrawn:
+		return tlog.Invalid
+	case actSuspended, actConfirmed:
+		return tlog.Suspended
+	}
+	return tlog.Valid
 }
 
 // officeLabel names the office in whose name something was signed: the role, in
@@ -130,7 +137,7 @@ func (i *Issuer) runLedger(ctx context.Context) {
 			i.log.Error("the ledger does not grow", "code", fault.As(err).Code)
 		}
 		failed = err != nil
-		if again = failed || n >= batch; again && !failed {
+		if again = failed || n >= i.store.batch; again && !failed {
 			continue
 		}
 		select {

@@ -125,7 +125,7 @@ func set(t *testing.T, shelf map[string]string, purpose string) (n int64) {
 }
 
 // listOf reads a list credential off an answer.
-func listOf(t *testing.T, text string) (*vc.Credential, *status.List) {
+func listOf(t testing.TB, text string) (*vc.Credential, *status.List) {
 	t.Helper()
 	lines := strings.Split(text, "\n")
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(lines[len(lines)-1], ".")[1])

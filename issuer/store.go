@@ -27,10 +27,11 @@ type Store struct {
 	queue queue
 	// retain is how long a list is published after its quarter.
 	retain time.Duration
+	batch  int // see batch
 }
 
 func newStore(cfg Config) *Store {
-	s := &Store{db: cfg.DB, retain: cfg.Retain, now: func() time.Time { return cfg.Now().UTC() }}
+	s := &Store{db: cfg.DB, retain: cfg.Retain, batch: batch, now: func() time.Time { return cfg.Now().UTC() }}
 	s.lists = lists{s: s, size: cfg.ListSize, open: map[listName]*lease{}}
 	copy(s.lists.key[:], cfg.Ring.Secret("index"))
 	return s

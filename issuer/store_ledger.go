@@ -1,9 +1,11 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +16,17 @@ import (
 // ledger is where the ledger stands.
 type ledger struct {
 	size         int64
-	issued, acts int64 // last commitments that are in it
+	issued, acts int64   // last commitments that are in it, or never will be
+	taking       showing // the publication whose changes were taken in last
 	checkpoint   []byte
 	at           time.Time
+}
+
+// showing are the acts that one publication of the shelf shows: the commitments after
+// one and up to another.
+type showing struct {
+	at       time.Time // of the publication; zero: each act was published by itself
+	from, to int64
 }
 
 // waiting is a commitment that is not in the ledger yet.
@@ -25,11 +35,27 @@ type waiting struct {
 	kind        string
 	office      string
 	hash        []byte
-	created     time.Time
-	list, index int64 // of a changed place
+	at          time.Time // when it happened, or of a change of status, was published
+	list, index int64     // of a changed place
+	// Of a change of status: the first suspending or lifting act on the place that
+	// the same publication shows, and the id of the last.
+	first string
+	last  int64
 }
 
-// batch bounds how many commitments one transaction takes into the ledger.
+// silent reports whether the lists never showed what this act did: another one on
+// the same place, which the same publication shows, took it back, or what it took
+// back was never shown either. Suspending and lifting take turns, so the place is
+// as it was before where the first and the last of them differ. Revoking is final.
+func (w waiting) silent(of showing) bool {
+	if of.at.IsZero() || statusOf(w.kind) == tlog.Invalid {
+		return false
+	}
+	return w.id != w.last || statusOf(w.first) != statusOf(w.kind)
+}
+
+// batch bounds how many commitments of each sort one transaction takes into the
+// ledger.
 const batch = 2048
 
 // issuedKinds are the commitments that go into the ledger at once: what is issued,
@@ -41,12 +67,16 @@ const issuedKinds = `('issued', '` + actReserved + `', 'key', 'trust', 'accredit
 // first.
 const notActs = `('issued', '` + actReserved + `') AND kind NOT IN ('key', 'trust', 'accreditation')`
 
+// pauseKinds are the acts on a place that can be taken back.
+const pauseKinds = `('` + actSuspended + `', '` + actConfirmed + `', '` + actReinstated + `')`
+
 // ledgerState reads where the ledger stands.
 func (s *Store) ledgerState(ctx context.Context, q reader) (ledger, error) {
 	var l ledger
-	var at int64
-	err := q.QueryRowContext(ctx, `SELECT size, issued, acts, checkpoint, at FROM ledger WHERE id = 1`).Scan(&l.size, &l.issued, &l.acts, &l.checkpoint, &at)
-	l.at = store.Time(at)
+	var at, slot int64
+	err := q.QueryRowContext(ctx, `SELECT size, issued, acts, slot, slot_from, slot_to, checkpoint, at FROM ledger WHERE id = 1`).
+		Scan(&l.size, &l.issued, &l.acts, &slot, &l.taking.from, &l.taking.to, &l.checkpoint, &at)
+	l.taking.at, l.at = store.Time(slot), store.Time(at)
 	return l, err
 }
 
@@ -65,8 +95,9 @@ func (s *Store) unsequenced(ctx context.Context, of slot) (bool, error) {
 
 // sequence takes commitments into the ledger: those of what was issued, and of
 // changes of status that the slot shows. entries turns a commitment
-// into its entry; sign signs the new tree. It gives how many it took. Another
-// replica that does the same waits for the row, and then for its turn.
+// into its entry; sign signs the new tree. It gives how many commitments it dealt
+// with. Another replica that does the same waits for the row, and then for its
+// turn.
 func (s *Store) sequence(ctx context.Context, of slot, entry func(waiting) ([]byte, error), sign func(size int64, root tlog.Hash) ([]byte, error)) (taken int, err error) {
 	err = s.db.Write(ctx, func(tx *sql.Tx) error {
 		taken = 0
@@ -77,62 +108,121 @@ func (s *Store) sequence(ctx context.Context, of slot, entry func(waiting) ([]by
 		if err != nil {
 			return err
 		}
-		first := l.size == 0 && len(l.checkpoint) == 0
-		a := appending{s: s, tx: tx, size: l.size}
-		for acts, last := range []*int64{&l.issued, &l.acts} {
-			rows, err := s.waiting(ctx, tx, acts == 1, *last, of)
-			if err != nil {
-				return err
-			}
-			if len(rows) == 0 {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO ledger_runs (start, acts, first, last) VALUES ($1, $2, $3, $4)`,
-				a.size+int64(len(a.entries)), acts, rows[0].id, rows[len(rows)-1].id); err != nil {
-				return err
-			}
-			for _, w := range rows {
-				e, err := entry(w)
-				if err != nil {
-					return err
-				}
-				a.entries = append(a.entries, e)
-				*last = w.id
-			}
-		}
-		if len(a.entries) == 0 && !first {
-			return nil
-		}
-		root, err := a.write(ctx)
+		issued, err := s.waitingIssued(ctx, tx, l.issued)
 		if err != nil {
 			return err
 		}
-		size := l.size + int64(len(a.entries))
-		if l.checkpoint, err = sign(size, root); err != nil {
+		if len(issued) > 0 {
+			l.issued = issued[len(issued)-1].id
+		}
+		before := l.acts
+		acts, err := s.waitingActs(ctx, tx, &l, of)
+		if err != nil {
 			return err
 		}
-		taken = len(a.entries)
-		_, err = tx.ExecContext(ctx, `UPDATE ledger SET size = $1, issued = $2, acts = $3, checkpoint = $4, at = $5 WHERE id = 1`,
-			size, l.issued, l.acts, l.checkpoint, store.Micros(s.now()))
+		first := l.size == 0 && len(l.checkpoint) == 0
+		if taken = len(issued) + len(acts); taken == 0 && l.acts == before && !first {
+			return nil
+		}
+		a := appending{s: s, tx: tx, size: l.size}
+		if err := a.take(ctx, 0, issued, entry); err != nil {
+			return err
+		}
+		if err := a.take(ctx, 1, shown(acts, l.taking), entry); err != nil {
+			return err
+		}
+		if len(a.entries) > 0 || first {
+			root, err := a.write(ctx)
+			if err != nil {
+				return err
+			}
+			l.size += int64(len(a.entries))
+			if l.checkpoint, err = sign(l.size, root); err != nil {
+				return err
+			}
+			l.at = s.now()
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE ledger SET size = $1, issued = $2, acts = $3, slot = $4, slot_from = $5, slot_to = $6, checkpoint = $7, at = $8 WHERE id = 1`,
+			l.size, l.issued, l.acts, store.Micros(l.taking.at), l.taking.from, l.taking.to, l.checkpoint, store.Micros(l.at))
 		return err
 	})
 	return taken, err
 }
 
-// waiting gives the commitments after one, in their order. Ids grow in the order
-// of commits because every writer holds the pen.
-func (s *Store) waiting(ctx context.Context, tx *sql.Tx, acts bool, after int64, of slot) ([]waiting, error) {
-	which, args := `c.kind IN `+issuedKinds, []any{after, batch}
-	if acts {
-		which, args = `c.id <= $3 AND c.kind NOT IN `+strings.ReplaceAll(notActs, " kind", " c.kind"), append(args, of.acts)
+// shown are those acts of a publication that changed what the lists show. They
+// come by place: nobody shall see in which order they were done, nor which copies
+// were one record's because they were done together.
+func shown(acts []waiting, of showing) []waiting {
+	out := slices.DeleteFunc(acts, func(w waiting) bool { return w.silent(of) })
+	if !of.at.IsZero() {
+		slices.SortStableFunc(out, func(a, b waiting) int { return cmp.Or(cmp.Compare(a.list, b.list), cmp.Compare(a.index, b.index)) })
 	}
-	rs, err := tx.QueryContext(ctx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0)
+	return out
+}
+
+// waitingIssued gives the commitments to what was issued after one, in their order.
+// Ids grow in the order of commits because every writer holds the pen.
+func (s *Store) waitingIssued(ctx context.Context, tx *sql.Tx, after int64) ([]waiting, error) {
+	return s.waiting(ctx, tx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), 0, 0, '', 0
+		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id
+		WHERE c.id > $1 AND c.kind IN `+issuedKinds+` ORDER BY c.id LIMIT $2`, after, s.batch)
+}
+
+// waitingActs gives the commitments to changes of status that come next, in their
+// order, all of one publication, and moves the ledger over them. What one
+// publication shows may come in several parts; the ledger remembers which it is at.
+func (s *Store) waitingActs(ctx context.Context, tx *sql.Tx, l *ledger, of slot) ([]waiting, error) {
+	if l.acts >= l.taking.to {
+		l.taking = showing{of.at, l.acts, of.acts}
+		// The first that shows them, where several are not in the ledger yet.
+		var at int64
+		err := tx.QueryRowContext(ctx, `SELECT slot, acts FROM slots WHERE slot <= $1 AND acts > $2 ORDER BY slot LIMIT 1`, store.Micros(of.at), l.acts).Scan(&at, &l.taking.to)
+		switch {
+		case err == nil:
+			l.taking.at = store.Time(at)
+		case !errors.Is(err, sql.ErrNoRows):
+			return nil, err
+		case of.live:
+			l.taking = showing{from: l.acts, to: l.acts} // and the next publication begins after them
+		}
+	}
+	to := l.taking.to
+	live := l.taking.at.IsZero()
+	if live {
+		to = of.acts
+	}
+	const pauses = `FROM commitments a WHERE a.credential_id = c.credential_id AND a.id > $3 AND a.id <= $4 AND a.kind IN ` + pauseKinds
+	out, err := s.waiting(ctx, tx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0),
+		COALESCE((SELECT a.kind `+pauses+` ORDER BY a.id LIMIT 1), ''), COALESCE((SELECT MAX(a.id) `+pauses+`), 0)
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
-		WHERE c.id > $1 AND `+which+` ORDER BY c.id LIMIT $2`, args...)
+		WHERE c.id > $1 AND c.id <= $4 AND c.kind NOT IN `+strings.ReplaceAll(notActs, " kind", " c.kind")+` ORDER BY c.id LIMIT $2`,
+		l.acts, s.batch, l.taking.from, to)
+	if err != nil {
+		return nil, err
+	}
+	if len(out) > 0 {
+		l.acts = out[len(out)-1].id
+	}
+	if live {
+		l.taking.to = l.acts
+		return out, nil
+	}
+	if len(out) < s.batch { // that was all
+		l.acts = max(l.acts, to)
+	}
+	for n := range out {
+		out[n].at = l.taking.at
+	}
+	return out, nil
+}
+
+// waiting reads commitments.
+func (s *Store) waiting(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]waiting, error) {
+	rs, err := tx.QueryContext(ctx, query, args...)
 	return store.All(rs, err, func(rs *sql.Rows) (w waiting, err error) {
 		var created int64
-		err = rs.Scan(&w.id, &w.kind, &w.hash, &created, &w.office, &w.list, &w.index)
-		w.created = store.Time(created)
+		err = rs.Scan(&w.id, &w.kind, &w.hash, &created, &w.office, &w.list, &w.index, &w.first, &w.last)
+		w.at = store.Time(created)
 		return w, err
 	})
 }
@@ -143,6 +233,25 @@ type appending struct {
 	tx      *sql.Tx
 	size    int64 // before
 	entries [][]byte
+}
+
+// take adds the entries of commitments, which are acts or not.
+func (a *appending) take(ctx context.Context, acts int, in []waiting, entry func(waiting) ([]byte, error)) error {
+	if len(in) == 0 {
+		return nil
+	}
+	first, last := in[0].id, in[0].id
+	start := a.size + int64(len(a.entries))
+	for _, w := range in {
+		e, err := entry(w)
+		if err != nil {
+			return err
+		}
+		a.entries = append(a.entries, e)
+		first, last = min(first, w.id), max(last, w.id)
+	}
+	_, err := a.tx.ExecContext(ctx, `INSERT INTO ledger_runs (start, acts, first, last) VALUES ($1, $2, $3, $4)`, start, acts, first, last)
+	return err
 }
 
 // write stores the entries and the hashes and gives the new root.

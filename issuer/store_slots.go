@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/store"
@@ -61,8 +62,9 @@ func (s *Store) closeSlot(ctx context.Context, at, limit time.Time) (slot, error
 			query string
 		}{
 			{&x.changes, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM status_changes)) FROM status_changes WHERE id > $1 AND at >= $2 AND at <= $3`},
-			{&x.acts, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM commitments)) FROM commitments
-				WHERE kind NOT IN ` + notActs + ` AND id > $1 AND created >= $2 AND created <= $3`},
+			// The last act itself, so that nothing is left of a slot without one.
+			{&x.acts, `SELECT COALESCE(MAX(id), 0) FROM commitments WHERE kind NOT IN ` + notActs + ` AND id > $1 AND id < COALESCE((SELECT MIN(id) FROM commitments
+				WHERE kind NOT IN ` + notActs + ` AND id > $1 AND created >= $2 AND created <= $3), ` + strconv.FormatInt(math.MaxInt64, 10) + `)`},
 			{&x.lists, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM status_lists)) FROM status_lists WHERE id > $1 AND created >= $2 AND created <= $3`},
 			{&x.overrides, `SELECT COALESCE(MIN(id) - 1, (SELECT COALESCE(MAX(id), 0) FROM override_changes)) FROM override_changes WHERE id > $1 AND at >= $2 AND at <= $3`},
 		} {
@@ -75,7 +77,9 @@ func (s *Store) closeSlot(ctx context.Context, at, limit time.Time) (slot, error
 		if x.issued, err = s.snapshot(ctx, tx, at, limit); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM slots WHERE slot <= $1`, store.Micros(at)); err != nil {
+		// The ledger still needs to know which slot first showed an act.
+		if _, err := tx.ExecContext(ctx, `DELETE FROM slots WHERE slot <= $1 AND (acts <= (SELECT acts FROM ledger WHERE id = 1)
+			OR EXISTS (SELECT 1 FROM slots AS e WHERE e.slot < slots.slot AND e.acts >= slots.acts))`, store.Micros(at)); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO slots (slot, changes, acts, issued, lists, overrides) VALUES ($1, $2, $3, $4, $5, $6)`,
