@@ -109,6 +109,54 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+// TestEachPost: what one post loaded is what the hub made.
+func TestEachPost(t *testing.T) {
+	n := small()
+	n.Days = 14
+	r := play(t, n)
+	if len(r.Each) != n.Posts {
+		t.Fatalf("%d posts", len(r.Each))
+	}
+	changes, least, most := int64(0), r.First.Bytes, r.First.Bytes
+	for _, d := range r.Days {
+		changes += d.Deltas
+		least, most = min(least, d.Bundle), max(most, d.Bundle)
+	}
+	seen := map[string]bool{}
+	for i, p := range r.Each {
+		seen[p.Line] = true
+		loaded := p.PerDay * float64(n.Days)
+		switch p.Line {
+		case "online":
+			if p.Bundles != 2*n.Days || math.Abs(loaded-float64(changes)) > 1 || p.Most != 12 {
+				t.Errorf("post %d: %+v, all changes are %d bytes", i, p, changes)
+			}
+		case "courier":
+			if p.Bundles < 1 || p.Bundles > 2 || loaded < float64(p.Bundles)*float64(least)*0.9 || loaded > float64(p.Bundles)*float64(most)*1.1 {
+				t.Errorf("post %d: %+v, a bundle has %d to %d bytes", i, p, least, most)
+			}
+		}
+		if p.Median > p.P95 || p.P95 > p.Most || p.Most < 12 {
+			t.Errorf("post %d: %+v", i, p)
+		}
+	}
+	if len(seen) != len(lines) {
+		t.Errorf("lines %v", seen)
+	}
+	// A change that is larger than the whole is not fetched.
+	h := &hub{sizes: []int64{90, 100}, newest: 1, deltas: map[[2]int]int64{{0, 1}: 150}}
+	if got := h.size(&post{have: 0}); got != 100 {
+		t.Errorf("%d bytes are loaded", got)
+	}
+	// A courier brings the whole, whatever change there is.
+	h.deltas[[2]int{0, 1}] = 50
+	for i, l := range lines {
+		if got := h.size(&post{line: i}); (got == 100) != l.whole {
+			t.Errorf("%s: %d bytes are loaded", l.name, got)
+		}
+	}
+}
+
 // TestQuarterEnds: lists leave the bundle when their quarter has ended, and new ones
 // come for those who expire in another.
 func TestQuarterEnds(t *testing.T) {
