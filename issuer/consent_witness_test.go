@@ -26,6 +26,7 @@ import (
 	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/store/storetest"
+	"github.com/kinpass/kinpass/internal/tlog"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -264,12 +265,21 @@ func TestWitnessConsent(t *testing.T) {
 			t.Errorf("%v %s %s %s", err, by, reference, state)
 		}
 		var csalt, hash []byte
-		if err := b.db.QueryRow(`SELECT salt, hash FROM commitments WHERE credential_id = $1 AND kind = 'issued'`, w.ID[len("urn:uuid:"):]).Scan(&csalt, &hash); err != nil ||
+		if err := b.db.QueryRow(`SELECT salt, hash FROM commitments WHERE credential_id = $1 AND kind = 'witnessed'`, w.ID[len("urn:uuid:"):]).Scan(&csalt, &hash); err != nil ||
 			!bytes.Equal(hash, commitment(csalt, []byte(payloadOf(t, w.Credential)))) {
 			t.Errorf("no commitment to what was signed: %v", err)
 		}
 		if n := b.total(`SELECT COUNT(*) FROM witnessed WHERE payload IS NOT NULL`); n != 0 {
 			t.Error("the unsigned consent is kept")
+		}
+		// In the ledger it takes no place: an auditor counts the others to the last.
+		b.all()
+		kinds := map[tlog.Kind]int{}
+		for _, e := range b.entries() {
+			kinds[e.Kind]++
+		}
+		if kinds[tlog.Witnessed] != 1 || kinds[tlog.Issued] != b.total(`SELECT COUNT(*) FROM credentials`) || kinds[tlog.Reserved] != b.total(`SELECT COUNT(*) FROM consent_places`) {
+			t.Errorf("in the ledger: %v", kinds)
 		}
 		// A month later it has no credential any more.
 		b.pass(32 * 24 * time.Hour)

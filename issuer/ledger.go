@@ -75,6 +75,8 @@ func ledgerEntry(w waiting) ([]byte, error) {
 	case "issued":
 	case actReserved:
 		e.Kind = tlog.Reserved
+	case actWitnessed:
+		e.Kind = tlog.Witnessed
 	case factKinds[tlog.Key]:
 		e.Kind = tlog.Key
 	case factKinds[tlog.TrustList]:

@@ -14,6 +14,9 @@ import (
 const (
 	actReserved  = "reserved"
 	actWithdrawn = "withdrawn"
+	// actWitnessed: a credential that takes no place. The guardian's reserved one is
+	// its own, often of another issuer.
+	actWitnessed = "witnessed"
 )
 
 // holding gives the id of the guardianship by which a holder may act, or
@@ -192,8 +195,8 @@ func (s *Store) reserveWitnessed(ctx context.Context, w witnessed, c *claim) (id
 		}
 		salt := make([]byte, 32)
 		rand.Read(salt) // never fails (crypto/rand)
-		if _, err := tx.ExecContext(ctx, `INSERT INTO commitments (credential_id, kind, salt, hash, created) VALUES ($1, 'issued', $2, $3, $4)`,
-			w.ID, salt, commitment(salt, w.Payload), at); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO commitments (credential_id, kind, salt, hash, created) VALUES ($1, $2, $3, $4, $5)`,
+			w.ID, actWitnessed, salt, commitment(salt, w.Payload), at); err != nil {
 			return err
 		}
 		return s.answer(ctx, tx, c, Outcome{ID: w.ID, State: StateIssued})

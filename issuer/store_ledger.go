@@ -61,11 +61,11 @@ const batch = 2048
 // issuedKinds are the commitments that go into the ledger at once: what is issued,
 // and what is public. The others are
 // changes of status.
-const issuedKinds = `('issued', '` + actReserved + `', 'key', 'trust', 'accreditation')`
+const issuedKinds = `('issued', '` + actReserved + `', '` + actWitnessed + `', 'key', 'trust', 'accreditation')`
 
 // notActs leave changes of status: two lists, because there is an index for the
 // first.
-const notActs = `('issued', '` + actReserved + `') AND kind NOT IN ('key', 'trust', 'accreditation')`
+const notActs = `('issued', '` + actReserved + `') AND kind NOT IN ('` + actWitnessed + `', 'key', 'trust', 'accreditation')`
 
 // pauseKinds are the acts on a place that can be taken back.
 const pauseKinds = `('` + actSuspended + `', '` + actConfirmed + `', '` + actReinstated + `')`
@@ -365,7 +365,7 @@ type committed struct {
 func (s *Store) commitmentOf(ctx context.Context, credential string) (committed, error) {
 	var c committed
 	var id, start, first int64
-	err := s.db.QueryRowContext(ctx, `SELECT id, salt FROM commitments WHERE credential_id = $1 AND kind = 'issued'`, credential).Scan(&id, &c.salt)
+	err := s.db.QueryRowContext(ctx, `SELECT id, salt FROM commitments WHERE credential_id = $1 AND kind IN ('issued', '`+actWitnessed+`')`, credential).Scan(&id, &c.salt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, ErrNotLogged
 	}

@@ -42,20 +42,21 @@ const (
 	RevocationLifted = "revocation-lifted" // the log takes back what is final
 	StatusUndone     = "status-undone"     // the log says revoked or suspended, the shelf does not
 
-	StatusUnlogged = "status-unlogged" // the shelf says so, the log does not
-	IssuedUnlogged = "issued-unlogged" // more places are given out than were logged
-	FactUnlogged   = "fact-unlogged"   // a published key or trust list is not in the log
-	ListUnusable   = "list-unusable"
-	ListGone       = "list-gone"
-	PlaceOutside   = "place-outside"
-	LogShrunk      = "log-shrunk"
-	HourBackdated  = "hour-backdated"
-	HourFuture     = "hour-future"
-	OfficeNew      = "office-new"
-	OfficeHour     = "office-hour"
-	OfficeDay      = "office-day"
-	OfficeBurst    = "office-burst"
-	ChangesBurst   = "changes-burst"
+	StatusUnlogged  = "status-unlogged"   // the shelf says so, the log does not
+	IssuedUnlogged  = "issued-unlogged"   // more places are given out than were logged
+	IssuedTakenBack = "issued-taken-back" // a place was given out and is not any more
+	FactUnlogged    = "fact-unlogged"     // a published key or trust list is not in the log
+	ListUnusable    = "list-unusable"
+	ListGone        = "list-gone"
+	PlaceOutside    = "place-outside"
+	LogShrunk       = "log-shrunk"
+	HourBackdated   = "hour-backdated"
+	HourFuture      = "hour-future"
+	OfficeNew       = "office-new"
+	OfficeHour      = "office-hour"
+	OfficeDay       = "office-day"
+	OfficeBurst     = "office-burst"
+	ChangesBurst    = "changes-burst"
 )
 
 // Finding is one thing that an audit found, or several alike. Nothing in it is

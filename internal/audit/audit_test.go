@@ -606,16 +606,12 @@ func TestLists(t *testing.T) {
 		"a place outside":       {func(s *shelf) { s.change(1, 1<<20, tlog.Invalid); s.publish() }, "status-undone"},
 		"lifted in the log":     {func(s *shelf) { s.change(1, 5, tlog.Valid); s.publish() }, "revocation-lifted!"},
 		"issued lists": {func(s *shelf) {
-			s.putIndex(base + "/status/issued/1")
-			s.bits(base+"/status/issued/1", "issued", []int64{1, 2, 3, 5, 11, 70_000})
+			s.given(1, 1, 2, 3, 5, 11, 70_000)
+			s.given(2, 8)
 		}, ""},
 		"more issued than logged": {func(s *shelf) {
-			s.putIndex(base + "/status/issued/1")
-			var many []int64
-			for i := range int64(301) {
-				many = append(many, i*7)
-			}
-			s.bits(base+"/status/issued/1", "issued", many)
+			s.given(1, upTo(0, 300)...)
+			s.given(2, 8)
 		}, "issued-unlogged"},
 	} {
 		t.Run(name, func(t *testing.T) {

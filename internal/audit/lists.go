@@ -56,10 +56,9 @@ func (r *round) lists(ctx context.Context) error {
 		return err
 	}
 	differ := map[form]map[diff][]byte{}
-	issued, used := r.pass(ctx, all, differ)
-	r.report.Lists = used
+	r.report.Lists = r.pass(ctx, all, differ)
 	wait := min(20*time.Millisecond, r.cfg.Settle)
-	for deadline := time.Now().Add(r.cfg.Settle); (len(differ) > 0 || issued > r.given()) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(r.cfg.Settle); (len(differ) > 0 || r.unlogged() > 0) && time.Now().Before(deadline); {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -74,7 +73,7 @@ func (r *round) lists(ctx context.Context) error {
 		for f := range differ {
 			some = append(some, f)
 		}
-		if issued > r.given() {
+		if r.unlogged() > 0 {
 			for _, f := range all {
 				if f.purpose == purposeIssued {
 					some = append(some, f)
@@ -82,10 +81,7 @@ func (r *round) lists(ctx context.Context) error {
 			}
 		}
 		now := map[form]map[diff][]byte{}
-		again, _ := r.pass(ctx, some, now)
-		if again > 0 {
-			issued = again
-		}
+		r.pass(ctx, some, now)
 		for f, was := range differ {
 			for d := range was {
 				if body, still := now[f][d]; still {
@@ -102,15 +98,10 @@ func (r *round) lists(ctx context.Context) error {
 	if err := r.tell(ctx, differ); err != nil {
 		return err
 	}
-	if given := r.given(); issued > given {
-		r.find(Finding{Code: IssuedUnlogged, Count: issued - given, Detail: "the lists say that more places are given out than the ledger has issued"})
+	if n := r.unlogged(); n > 0 {
+		r.find(Finding{Code: IssuedUnlogged, Count: n, Detail: "the lists say that more places are given out than the ledger has issued"})
 	}
 	return nil
-}
-
-// given counts the places that the ledger knows to be given out.
-func (r *round) given() int64 {
-	return r.state.Kinds[kindName(tlog.Issued)] + r.state.Kinds[kindName(tlog.Reserved)]
 }
 
 // onward follows the ledger once more.
@@ -143,6 +134,7 @@ func (r *round) index(ctx context.Context) ([]form, error) {
 		}
 	}
 	r.state.Lists = slices.Compact(names)
+	r.indexed(forms)
 	return forms, nil
 }
 
@@ -185,9 +177,9 @@ func parseIndex(data []byte, base string) ([]form, error) {
 // ErrIndex: the shelf's index of status lists.
 var ErrIndex = fault.New(fault.Unprocessable, "audit-index", "the shelf's index of status lists cannot be used")
 
-// pass compares lists with the ledger as it is now and gives how many places are
-// given out by the lists that say so, and how many lists could be read.
-func (r *round) pass(ctx context.Context, forms []form, differ map[form]map[diff][]byte) (issued int64, used int) {
+// pass compares lists with the ledger as it is now, counts the places that are
+// given out by the lists that say so, and gives how many lists could be read.
+func (r *round) pass(ctx context.Context, forms []form, differ map[form]map[diff][]byte) (used int) {
 	for _, f := range forms {
 		body, l, err := r.list(ctx, f)
 		if err != nil {
@@ -196,8 +188,8 @@ func (r *round) pass(ctx context.Context, forms []form, differ map[form]map[diff
 		}
 		used++
 		if f.purpose == purposeIssued {
-			for range l.Marked() {
-				issued++
+			if err := r.give(f, l); err != nil {
+				differ[f] = map[diff][]byte{{code: ListUnusable, n: f.n}: []byte(fault.As(err).Code)}
 			}
 			continue
 		}
@@ -208,7 +200,7 @@ func (r *round) pass(ctx context.Context, forms []form, differ map[form]map[diff
 			}
 		}
 	}
-	return issued, used
+	return used
 }
 
 // list fetches and verifies a list.

@@ -90,7 +90,7 @@ func (r *round) replay(index int64, raw []byte) error {
 	hour := int32(e.Hour.Unix() / 3600)
 	s.Kinds[kindName(e.Kind)]++
 	switch e.Kind {
-	case tlog.Issued, tlog.Reserved, tlog.Changed:
+	case tlog.Issued, tlog.Reserved, tlog.Witnessed, tlog.Changed:
 		r.dates(e, index, hour)
 		r.habits(e, hour)
 	default:
@@ -215,5 +215,5 @@ func (r *round) change(e tlog.Entry, index int64) error {
 }
 
 func kindName(k tlog.Kind) string {
-	return [...]string{tlog.Issued: "issued", tlog.Reserved: "reserved", tlog.Changed: "changed", tlog.Key: "key", tlog.TrustList: "trustList", tlog.Accreditation: "accreditation"}[k]
+	return [...]string{tlog.Issued: "issued", tlog.Reserved: "reserved", tlog.Changed: "changed", tlog.Key: "key", tlog.TrustList: "trustList", tlog.Accreditation: "accreditation", tlog.Witnessed: "witnessed"}[k]
 }

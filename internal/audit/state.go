@@ -49,6 +49,9 @@ type state struct {
 	Earlier []string  `json:"earlier,omitempty"` // checkpoints before Kept
 	Foreign []foreign `json:"foreign,omitempty"` // checkpoints of others, larger than Kept
 	Lists   []string  `json:"lists,omitempty"`   // on the index in the last round
+	// Given is what the lists say of the places that are given out, by path.
+	Given map[string]given `json:"given,omitempty"`
+
 	Told    []string  `json:"told,omitempty"`    // findings that are not told twice
 	Proven  []Finding `json:"proven,omitempty"`  // misbehaviour stays told
 	Pending []Finding `json:"pending,omitempty"` // of a half reading
@@ -74,7 +77,7 @@ const (
 )
 
 func newState(origin string) *state {
-	return &state{Origin: origin, Kinds: map[string]int64{}, Offices: map[string]*office{}, facts: map[string]bool{}, places: places{}}
+	return &state{Origin: origin, Kinds: map[string]int64{}, Offices: map[string]*office{}, facts: map[string]bool{}, places: places{}, Given: map[string]given{}}
 }
 
 // once reports whether a finding was not told before, and remembers it.
@@ -170,7 +173,7 @@ func parseState(data []byte, origin string) (*state, error) {
 	s := newState(origin)
 	d = json.NewDecoder(bytes.NewReader(f.State))
 	d.DisallowUnknownFields()
-	if err := d.Decode(s); err != nil || s.Origin != origin || s.Kinds == nil || s.Offices == nil {
+	if err := d.Decode(s); err != nil || s.Origin != origin || s.Kinds == nil || s.Offices == nil || s.Given == nil {
 		return nil, ErrState.With(err)
 	}
 	s.tree.size = s.Size

@@ -20,6 +20,7 @@ const (
 	Key           Kind = 4 // a key: made, retired, cut off
 	TrustList     Kind = 5 // a trust list
 	Accreditation Kind = 6 // an accreditation: granted, lapsed, suspended
+	Witnessed     Kind = 7 // a consent that was witnessed: its place was reserved, in this ledger or another
 )
 
 // Status is what a place on the published lists became.
@@ -83,7 +84,7 @@ func CommitSum(salt [SaltSize]byte, content [32]byte) [32]byte {
 // Bytes gives the entry's bytes, ErrEntry if it is none.
 func (e Entry) Bytes() ([]byte, error) {
 	hour := e.Hour.Unix() / 3600
-	if e.Kind < Issued || e.Kind > Accreditation || !goodOffice(e.Office) || e.Hour.Unix()%3600 != 0 || e.Hour.Nanosecond() != 0 || hour < 0 || hour > maxHour {
+	if e.Kind < Issued || e.Kind > Witnessed || !goodOffice(e.Office) || e.Hour.Unix()%3600 != 0 || e.Hour.Nanosecond() != 0 || hour < 0 || hour > maxHour {
 		return nil, ErrEntry
 	}
 	if e.Kind != Changed && (e.List != 0 || e.Index != 0 || e.Status != 0) || e.Status > Suspended {

@@ -19,7 +19,7 @@ func (r Receipt) Shows(p Policy, content []byte) (index int64, in Signed, err er
 	if err != nil {
 		return 0, Signed{}, err
 	}
-	if e.Kind != Issued || len(r.Salt) != SaltSize {
+	if e.Kind != Issued && e.Kind != Witnessed || len(r.Salt) != SaltSize {
 		return 0, Signed{}, ErrProof
 	}
 	want := Commit([SaltSize]byte(r.Salt), content)

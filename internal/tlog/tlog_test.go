@@ -386,6 +386,7 @@ func TestEntries(t *testing.T) {
 		{Kind: Issued, Hour: hour, Office: "civil", Commitment: [32]byte{1}},
 		{Kind: Changed, Hour: hour, Office: "", Commitment: [32]byte{2}, List: 1<<32 - 1, Index: 77, Status: Suspended},
 		{Kind: Accreditation, Hour: time.Unix(0, 0).UTC(), Office: strings.Repeat("a", 64)},
+		{Kind: Witnessed, Hour: hour, Office: "notary"},
 	} {
 		b, err := e.Bytes()
 		if err != nil {
@@ -405,7 +406,7 @@ func TestEntries(t *testing.T) {
 		}
 	}
 	for name, e := range map[string]Entry{
-		"no kind": {Hour: hour}, "unknown kind": {Kind: 7, Hour: hour}, "minutes": {Kind: Issued, Hour: hour.Add(time.Minute)}, "before 1970": {Kind: Issued, Hour: time.Unix(-3600, 0)},
+		"no kind": {Hour: hour}, "unknown kind": {Kind: 8, Hour: hour}, "minutes": {Kind: Issued, Hour: hour.Add(time.Minute)}, "before 1970": {Kind: Issued, Hour: time.Unix(-3600, 0)},
 		"far": {Kind: Issued, Hour: time.Date(2900, 1, 1, 0, 0, 0, 0, time.UTC)}, "a name in the label": {Kind: Issued, Hour: hour, Office: "Maria Silva"},
 		"long label": {Kind: Issued, Hour: hour, Office: strings.Repeat("a", 65)}, "a place where none is": {Kind: Issued, Hour: hour, Index: 1}, "unknown status": {Kind: Changed, Hour: hour, Status: 3},
 	} {

@@ -53,6 +53,7 @@ func TestAttackerWithEverything(t *testing.T) {
 		{"takes a revocation back on the lists", (*attacked).unrevoke, "auditor", "status-undone!"},
 		{"takes a revocation back in the log, too", (*attacked).unrevokeInLog, "auditor", "revocation-lifted!"},
 		{"revokes without an entry", (*attacked).revokeUnlogged, "auditor", "status-unlogged"},
+		{"gives out a single place without an entry", (*attacked).giveUnlogged, "auditor", "issued-unlogged"},
 	} {
 		t.Run(a.attack+" caught by the "+a.by, func(t *testing.T) {
 			t.Parallel()
@@ -580,5 +581,25 @@ func (x *attacked) unrevokeInLog() {
 
 func (x *attacked) revokeUnlogged() {
 	x.flip(1, 12_345, 1)
+	x.audit()
+}
+
+// giveUnlogged takes one place for papers that the ledger passes over: the shelf
+// calls it given out, and no post would say that nobody has it.
+func (x *attacked) giveUnlogged() {
+	x.settle()
+	x.must(x.db.Write(x.Context(), func(tx *sql.Tx) error {
+		for _, q := range []string{
+			`INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, state, status, valid_from, valid_until, batch, created, signed_as)
+				SELECT 'minted', kind, record, version, type, profile, holder, list, 4711, payload, state, status, valid_from, valid_until, batch, created, signed_as FROM credentials ORDER BY id LIMIT 1`,
+			`INSERT INTO commitments (credential_id, kind, salt, hash, created) SELECT 'minted', kind, salt, hash, created FROM commitments WHERE kind = 'issued' ORDER BY id LIMIT 1`,
+			`UPDATE ledger SET issued = (SELECT MAX(id) FROM commitments) WHERE id = 1`,
+		} {
+			if _, err := tx.Exec(q); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 	x.audit()
 }
