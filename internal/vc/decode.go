@@ -37,6 +37,26 @@ func DecodeChecked(data []byte, v any) error {
 	return nil
 }
 
+// Members gives the members of a JSON object that CheckJSON has passed, by their
+// exact names. The values are parts of data. What is no object is ErrJSON.
+func Members(data []byte) (map[string]json.RawMessage, error) {
+	r := &reader{d: data}
+	if r.peek() != '{' {
+		return nil, ErrJSON
+	}
+	r.i++
+	out := map[string]json.RawMessage{}
+	for first := true; r.more(first); first = false {
+		r.space()
+		name := r.string()
+		if r.peek() == ':' {
+			r.i++
+		}
+		out[name] = r.skip()
+	}
+	return out, nil
+}
+
 // shape is how to read one Go type.
 type shape struct {
 	kind   reflect.Kind

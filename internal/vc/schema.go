@@ -135,13 +135,29 @@ func ValidateSchema(id string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	schema, ok := set.byID[id]
-	if !ok {
+	if set.byID[id] == nil {
 		return errors.New("unknown schema")
 	}
 	if err := CheckJSON(data, MaxDepth); err != nil {
 		return err
 	}
+	return set.check(id, data)
+}
+
+// validateChecked is ValidateSchema of JSON that CheckJSON has passed.
+func validateChecked(id string, data []byte) error {
+	set, err := schemas()
+	if err != nil {
+		return err
+	}
+	if set.byID[id] == nil {
+		return errors.New("unknown schema")
+	}
+	return set.check(id, data)
+}
+
+// check validates JSON that was checked against a schema that is known.
+func (set *schemaSet) check(id string, data []byte) error {
 	// Nearly every document is as it should be, which takes a tenth of the time to
 	// see. What else there is, and why, is the library's to say.
 	if q := set.quick[id]; q != nil {
@@ -149,7 +165,7 @@ func ValidateSchema(id string, data []byte) error {
 			return nil
 		}
 	}
-	return set.validate(schema, data)
+	return set.validate(set.byID[id], data)
 }
 
 // validate is ValidateSchema by the library, of JSON that was checked.

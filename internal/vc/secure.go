@@ -43,7 +43,7 @@ func Prepare(payload []byte) (*Unsigned, error) {
 		if c.Schema == nil || !schemaFits(c) {
 			return nil, ErrCredential.WithDetail("the credential's schema is not one for its type")
 		}
-		if err := ValidateSchema(c.Schema.ID, payload); err != nil {
+		if err := validateChecked(c.Schema.ID, payload); err != nil {
 			return nil, err
 		}
 	default:

@@ -4,6 +4,8 @@ package vc
 
 import (
 	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"slices"
 
@@ -25,6 +27,9 @@ func SignJWS(s keys.Signer, typ, cty string, payload []byte) (string, error) {
 }
 
 func sign(s keys.Signer, typ, cty string, payload []byte) (string, error) {
+	if head, ok := plainHeader(s, typ, cty); ok && len(payload) > 0 {
+		return signPlainly(s, head, payload)
+	}
 	h := jws.NewHeaders()
 	if err := h.Set("typ", typ); err != nil {
 		return "", err
@@ -48,6 +53,52 @@ func sign(s keys.Signer, typ, cty string, payload []byte) (string, error) {
 		return "", err
 	}
 	return string(out), nil
+}
+
+// plainHeader writes the header that the library would write, for an Ed25519 key
+// and values that JSON need not escape.
+func plainHeader(s keys.Signer, typ, cty string) (string, bool) {
+	if s.Alg != keys.EdDSA || s.Signer == nil {
+		return "", false
+	}
+	if key, ok := s.Public().(ed25519.PublicKey); !ok || len(key) != ed25519.PublicKeySize {
+		return "", false
+	}
+	head := `{"alg":"EdDSA"`
+	for _, m := range [...]struct {
+		name, value string
+		always      bool
+	}{{"cty", cty, false}, {"kid", s.KID, false}, {"typ", typ, true}} {
+		if m.value == "" && !m.always {
+			continue
+		}
+		for i := range len(m.value) {
+			if c := m.value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+				return "", false
+			}
+		}
+		head += `,"` + m.name + `":"` + m.value + `"`
+	}
+	return head + "}", true
+}
+
+// signPlainly signs with Ed25519 (RFC 8037, section 3.1) what the library would
+// sign, without its builders.
+func signPlainly(s keys.Signer, head string, payload []byte) (string, error) {
+	const sigSize = 86 // of 64 bytes in base64url
+	out := make([]byte, 0, b64.EncodedLen(len(head))+b64.EncodedLen(len(payload))+sigSize+2)
+	out = b64.AppendEncode(out, []byte(head))
+	out = append(out, '.')
+	out = b64.AppendEncode(out, payload)
+	sig, err := s.Sign(rand.Reader, out, crypto.Hash(0))
+	if err != nil {
+		return "", err
+	}
+	if len(sig) != ed25519.SignatureSize {
+		return "", keys.ErrAlgorithm
+	}
+	out = append(out, '.')
+	return string(b64.AppendEncode(out, sig)), nil
 }
 
 // SignJOSE signs payload as it is, byte for byte, with the header
