@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gowebpki/jcs"
+
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 	"github.com/kinpass/kinpass/internal/store"
@@ -578,4 +580,22 @@ func BenchmarkBareSignature(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// FuzzLineDigest: a line that is known keeps the digest that the library gives it.
+func FuzzLineDigest(f *testing.F) {
+	for _, x := range []string{string(raw(f, newBirth())), `{"b":1,"a":[1.50,-0,1e21,1e-7,123456789012345678]}`, `{"\ud83d\ude00":"\u000a\/<","\ufb33":"\u20ac$\u000f"}`,
+		`{"a":"\ud800\u0041"}`, `{"a":"\ud800"}`, `{"a":1,"A":2}`, `{"a":1,"a":2}`, ` {"":{}} `, `{"a":tru}`} {
+		f.Add([]byte(x))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		got, err := lineDigest(line)
+		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] != '{' {
+			return
+		}
+		c, werr := jcs.Transform(line)
+		if (err == nil) != (werr == nil) || err == nil && !bytes.Equal(got, sum(c)) {
+			t.Errorf("%q: %x, %v, by the library %s, %v", line, got, err, c, werr)
+		}
+	})
 }

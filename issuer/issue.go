@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -860,8 +861,9 @@ func newClaim(c Caller, idem, act string, parts ...[]byte) (*claim, error) {
 func (i *Issuer) dedupKeys(b *vc.Birth) [][]byte {
 	var out [][]byte
 	seen := map[string]bool{}
+	m := hmac.New(sha256.New, i.cfg.Ring.Secret("dedup"))
 	for _, k := range BirthDupKeys(b).All() {
-		m := hmac.New(sha256.New, i.cfg.Ring.Secret("dedup"))
+		m.Reset()
 		m.Write([]byte(k))
 		h := m.Sum(nil)[:10]
 		if !seen[string(h)] {
@@ -879,6 +881,12 @@ func lineDigest(raw []byte) ([]byte, error) {
 	if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
 		return nil, vc.ErrJSON
 	}
+	if vc.CheckJSON(raw, vc.MaxDepth) == nil {
+		if c, err := vc.CanonicalJSON(raw); err == nil {
+			return sum(c), nil
+		}
+	}
+	// What only the library takes keeps the digest that it always had.
 	c, err := jcs.Transform(raw)
 	if err != nil {
 		return nil, vc.ErrJSON.With(err)
@@ -889,14 +897,29 @@ func lineDigest(raw []byte) ([]byte, error) {
 // encode writes JSON without escaping "<", which a machine-readable zone is full
 // of.
 func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	defer e.room.Reset()
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	out := bytes.Clone(bytes.TrimSuffix(e.room.Bytes(), []byte("\n")))
+	clear(e.room.Bytes()) // nothing of a record stays behind
+	return out, nil
 }
+
+// encoder writes into room that is used again.
+type encoder struct {
+	*json.Encoder
+	room bytes.Buffer
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := &encoder{}
+	e.Encoder = json.NewEncoder(&e.room)
+	e.SetEscapeHTML(false)
+	return e
+}}
 
 // readBirth reads the stored record of a birth.
 func readBirth(r row) (*vc.Birth, error) {

@@ -101,6 +101,9 @@ func inspect(raw []byte, schema string, into any, now time.Time) (*inspection, e
 			}
 		}
 	}
+	if err == nil {
+		return c, vc.DecodeChecked(raw, into)
+	}
 	if err := json.Unmarshal(raw, into); err != nil && len(c.fields) == 0 {
 		return nil, vc.ErrJSON.With(err)
 	}

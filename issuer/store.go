@@ -174,7 +174,7 @@ func (s *Store) guardianshipsOf(ctx context.Context, q reader, birth string) ([]
 func (s *Store) wards(ctx context.Context, q reader, refs []string) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(refs, 200) {
-		rs, err := s.rows(ctx, q, KindBirth, `WHERE ref IN `+s.marks(1, len(part)), anys(part)...)
+		rs, err := s.rows(ctx, q, KindBirth, `WHERE ref IN `+s.among(len(part)), alike(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -198,7 +198,7 @@ func (s *Store) knownBirths(ctx context.Context, q reader, refs []string) (map[s
 func (s *Store) known(ctx context.Context, q reader, query string, keys []any) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(keys, 200) {
-		if err := s.knownPart(ctx, q, query+s.marks(1, len(part)), part, out); err != nil {
+		if err := s.knownPart(ctx, q, query+s.among(len(part)), alike(part), out); err != nil {
 			return nil, err
 		}
 	}
@@ -327,7 +327,7 @@ func (s *Store) candidates(ctx context.Context, q reader, hashes [][]byte) (*riv
 	t := &rivals{byHash: map[string][]string{}, births: map[string]*vc.Birth{}}
 	var ids []string
 	for part := range chunks(hashes, 200) {
-		rs, err := q.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+s.marks(1, len(part)), anys(part)...)
+		rs, err := q.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+s.among(len(part)), alike(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -349,7 +349,7 @@ func (s *Store) candidates(ctx context.Context, q reader, hashes [][]byte) (*riv
 		}
 	}
 	for part := range chunks(ids, 200) {
-		rs, err := s.rows(ctx, q, KindBirth, `WHERE state <> 'discarded' AND id IN `+s.marks(1, len(part)), anys(part)...)
+		rs, err := s.rows(ctx, q, KindBirth, `WHERE state <> 'discarded' AND id IN `+s.among(len(part)), alike(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -452,7 +452,7 @@ func (s *Store) mandates(ctx context.Context, tx *sql.Tx, in []*entry) (mandates
 	}
 	out := mandates{}
 	for part := range chunks(births, 200) {
-		rs, err := s.rows(ctx, tx, KindGuardianship, livingMandates+` AND birth IN `+s.marks(1, len(part)), anys(part)...)
+		rs, err := s.rows(ctx, tx, KindGuardianship, livingMandates+` AND birth IN `+s.among(len(part)), alike(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -508,7 +508,7 @@ func (s *Store) free(ctx context.Context, tx *sql.Tx, r row, g *vc.Guardianship,
 func (s *Store) wardStates(ctx context.Context, tx *sql.Tx, refs []string) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(refs, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT id, ref, child_ref, version, state, status FROM births WHERE ref IN `+s.marks(1, len(part)), anys(part)...)
+		rs, err := tx.QueryContext(ctx, `SELECT id, ref, child_ref, version, state, status FROM births WHERE ref IN `+s.among(len(part)), alike(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -636,7 +636,7 @@ func (s *Store) count(ctx context.Context) (Statistics, error) {
 
 // insert adds rows with as few statements as the engines' limits allow.
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
-	for part := range chunks(rows, 64) {
+	for part := range halves(rows, 64) {
 		cols := len(part[0])
 		args := make([]any, 0, cols*len(part))
 		for _, r := range part {
@@ -681,6 +681,45 @@ func (s *Store) marks(from, n int) string {
 		b = strconv.AppendInt(b, int64(from+i), 10)
 	}
 	return string(append(b, ')'))
+}
+
+// among writes ($1,…) for the n values that alike gives.
+func (s *Store) among(n int) string { return s.marks(1, power(n)) }
+
+// alike gives values to look among, the last one again and again until there is a
+// power of two of them: so there are few statements, and databases keep what they
+// prepared.
+func alike[T any](in []T) []any {
+	out := anys(in)
+	for n := power(len(in)); len(out) < n && len(in) > 0; {
+		out = append(out, out[len(out)-1])
+	}
+	return out
+}
+
+// power gives the smallest power of two that is not below n.
+func power(n int) int {
+	p := 1
+	for p < n {
+		p *= 2
+	}
+	return p
+}
+
+// halves cuts in into parts of most, a power of two, then of half of it and so
+// on: few different statements, as in alike.
+func halves[T any](in []T, most int) func(yield func([]T) bool) {
+	return func(yield func([]T) bool) {
+		for n := most; len(in) > 0; {
+			for n > len(in) {
+				n /= 2
+			}
+			if !yield(in[:n]) {
+				return
+			}
+			in = in[n:]
+		}
+	}
 }
 
 // chunks cuts in into parts of at most n.

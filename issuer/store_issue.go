@@ -82,7 +82,7 @@ func (s *Store) seal(ctx context.Context, tx *sql.Tx, in []*sealing) error {
 			each = append(each, x)
 		}
 	}
-	for part := range chunks(each, 100) {
+	for part := range halves(each, 64) {
 		if err := s.sealPart(ctx, tx, part); err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/kinpass/kinpass/internal/store"
 )
 
 // work is what one caller hands to the next shared transaction.
@@ -67,8 +69,12 @@ func (s *Store) lead(ctx context.Context, group []*work) {
 		}
 	}()
 	// A caller who goes away must not undo what the others wait for.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
+	if s.db.Engine == store.Postgres { // another machine; and SQLite's driver starts a goroutine for each statement that can end early
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+	}
 	s.commit(ctx, group)
 }
 

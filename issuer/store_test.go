@@ -569,3 +569,37 @@ func TestStillDoes(t *testing.T) {
 		}
 	}
 }
+
+// TestFewStatements: parts and lists of values come in powers of two, and nothing
+// is lost or added.
+func TestFewStatements(t *testing.T) {
+	t.Parallel()
+	for n := range 300 {
+		in := make([]int, n)
+		for i := range in {
+			in[i] = i
+		}
+		next := 0
+		for part := range halves(in, 64) {
+			if len(part) > 64 || len(part)&(len(part)-1) != 0 || part[0] != next {
+				t.Fatalf("of %d: %d from %d", n, len(part), part[0])
+			}
+			next += len(part)
+		}
+		if next != n {
+			t.Fatalf("%d of %d", next, n)
+		}
+		if n == 0 {
+			continue
+		}
+		list := alike(in)
+		for i, v := range list {
+			if v != in[min(i, n-1)] {
+				t.Fatalf("of %d: %v", n, list)
+			}
+		}
+		if len(list) != power(n) || power(n) < n || power(n) >= 2*n {
+			t.Fatalf("%d for %d", len(list), n)
+		}
+	}
+}

@@ -29,8 +29,25 @@ const maxVCNesting = 32
 
 // issueRequest is the body of POST /credentials/issue.
 type issueRequest struct {
-	Credential map[string]json.RawMessage `json:"credential"`
-	Options    map[string]json.RawMessage `json:"options"`
+	Credential map[string]json.RawMessage
+	Options    map[string]json.RawMessage
+}
+
+func readIssueRequest(raw []byte) (in issueRequest, err error) {
+	if err := vc.CheckJSON(raw, maxVCNesting); err != nil {
+		return in, err
+	}
+	all, err := vc.Members(raw)
+	if err != nil {
+		return in, err
+	}
+	if in.Credential, err = vc.Members(all["credential"]); err != nil {
+		return in, err
+	}
+	if all["options"] != nil {
+		in.Options, err = vc.Members(all["options"])
+	}
+	return in, err
 }
 
 // registration gives what is to be registered, and whether it is a birth. What
@@ -100,8 +117,8 @@ func (h routes) issueCredential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in issueRequest
-	if err := vc.StrictJSON(raw, &in, maxVCNesting); err != nil {
+	in, err := readIssueRequest(raw)
+	if err != nil {
 		return ErrBody.With(err)
 	}
 	kind, subject, err := in.registration(h.did)

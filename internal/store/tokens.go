@@ -137,6 +137,9 @@ func (db *DB) TokenBySecret(ctx context.Context, secret string, now time.Time) (
 		return Token{}, ErrToken
 	}
 	hash := sha256.Sum256([]byte(secret))
+	if db.Engine == SQLite {
+		ctx = context.WithoutCancel(ctx) // to be able to stop it takes longer than the statement
+	}
 	// A closed account closes its tokens, and the token that it grew from.
 	t, err := scanToken(db.QueryRowContext(ctx, `SELECT t.id, t.name, t.role, t.created, t.expires,
 		CASE WHEN a.disabled = 1 OR (t.account <> '' AND a.id IS NULL) THEN 1 ELSE t.revoked END, t.account
