@@ -77,9 +77,11 @@ func TestHostileShelf(t *testing.T) {
 			w.Header().Set("Content-Length", "5000")
 			w.Write([]byte("x"))
 		}, ErrUnreachable},
-		"no bundle":        {bundle, http.NotFound, ErrMissing},
-		"errors":           {bundle, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, ErrUnreachable},
-		"another origin":   {check, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound) }, ErrAddress},
+		"no bundle": {bundle, http.NotFound, ErrMissing},
+		"errors":    {bundle, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, ErrUnreachable},
+		"another origin": {check, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound)
+		}, ErrAddress},
 		"a redirect loop":  {check, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, ErrAddress},
 		"not a checkpoint": {check, edit(func([]byte) []byte { return []byte("<html>") }), tlog.ErrCheckpoint},
 		"another key's":    {check, edit(func(b []byte) []byte { b[len(b)-5] ^= 1; return b }), tlog.ErrUnsigned},

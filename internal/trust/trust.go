@@ -289,6 +289,31 @@ func CutOff(l *vc.TrustList, keyID string, at time.Time, size int64) error {
 	})
 }
 
+// Succeed puts a key on the list that signs in the place of another of the same
+// issuer, in the same role, from a time on. One that is on the list keeps its terms;
+// if its identifier stands for another key it is ErrKeyReused.
+func Succeed(l *vc.TrustList, keyID string, next vc.TrustKey) error {
+	return edit(l, func(l *vc.TrustList) error {
+		for n := range l.Issuers {
+			is := &l.Issuers[n]
+			old := find(is.Keys, keyID)
+			if old == nil {
+				continue
+			}
+			if have := find(is.Keys, next.ID); have != nil {
+				if !SameKey(have.JWK, next.JWK) {
+					return ErrKeyReused
+				}
+				return nil
+			}
+			is.Keys = append(is.Keys, vc.TrustKey{ID: next.ID, JWK: next.JWK, Role: old.Role, Types: slices.Clone(old.Types), Bases: slices.Clone(old.Bases),
+				NotBefore: second(next.NotBefore)})
+			return nil
+		}
+		return ErrNoSuchKey
+	})
+}
+
 // End says that the key signs nothing after at, in good order. An end can be
 // brought forward, never put off: a longer life needs a new key.
 func End(l *vc.TrustList, keyID string, at time.Time) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -466,4 +467,47 @@ func FuzzValidate(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A key takes the place of another in its role, once, and no key takes the name of
+// one that is there.
+func TestSucceed(t *testing.T) {
+	jwk := func(id string) []byte {
+		k, err := keys.New("k", keys.UseCredentials, keys.EdDSA, time.Now(), time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := vc.PublicJWK(k.Public(), id, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	const old, next = "did:web:court.example#key-1", "did:web:court.example#key-2"
+	l := &vc.TrustList{ID: "did:key:z6Mk", Issuers: []vc.TrustIssuer{{DID: "did:web:court.example", Name: "Court", Shelf: "https://court.example",
+		Keys: []vc.TrustKey{{ID: old, JWK: jwk(old), Role: vc.RoleCourt, Types: []string{vc.TypeGuardianship}, Bases: []string{"courtOrder"}, NotBefore: time.Unix(1e9, 0).UTC()}}}}, Hubs: []vc.TrustKey{}}
+	from := time.Unix(1.7e9, 5).UTC()
+	k := vc.TrustKey{ID: next, JWK: jwk(next), Role: vc.RoleRegistrar, NotBefore: from}
+	for range 2 {
+		if err := Succeed(l, old, k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := &l.Issuers[0]
+	if len(is.Keys) != 2 || is.Keys[1].Role != vc.RoleCourt || !slices.Equal(is.Keys[1].Types, is.Keys[0].Types) || !slices.Equal(is.Keys[1].Bases, is.Keys[0].Bases) ||
+		!is.Keys[1].NotBefore.Equal(from.Truncate(time.Second)) || !is.Keys[1].NotAfter.IsZero() {
+		t.Errorf("%+v", is.Keys)
+	}
+	if err := Succeed(l, old, vc.TrustKey{ID: next, JWK: jwk(next), NotBefore: from}); !errors.Is(err, ErrKeyReused) {
+		t.Errorf("another key of that name: %v", err)
+	}
+	if err := Succeed(l, "did:web:court.example#key-9", k); !errors.Is(err, ErrNoSuchKey) {
+		t.Errorf("in the place of none: %v", err)
+	}
+	if err := Succeed(l, old, vc.TrustKey{ID: "did:web:other.example#key-2", JWK: k.JWK, NotBefore: from}); err == nil {
+		t.Error("a key of another issuer")
+	}
+	if len(is.Keys) != 2 {
+		t.Errorf("a refusal changed the list: %+v", is.Keys)
+	}
 }

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,8 +40,8 @@ func newCompromise(h *home) *cobra.Command {
 		Use:   "compromise KEY --since TIME",
 		Short: "A key of this issuer was stolen: stop it, cut it off, say who is affected",
 		Long: `Says what a stolen key of this issuer signed and, with --yes, takes it out of use:
-it signs nothing more, another key does, and the trust list says from when on it is
-not believed. What the ledger had before that time stays good: hubs ask the issuer
+it signs nothing more, another key does, and the trust list has that one and says from
+when on the stolen one is not believed. What the ledger had before that time stays good: hubs ask the issuer
 for it, hold it against the ledger and put it into the bundle. Without --yes nothing
 is changed.
 
@@ -76,28 +79,15 @@ It may be run again: it goes on where it stopped. See docs/COMPROMISE.md.`,
 				return err
 			}
 			if yes {
-				if d.NextKey, err = h.retire(name); err != nil {
+				next, err := h.retire(name)
+				if err != nil {
 					return err
 				}
-				d.Done = true
-				l, err := h.editTrust(func(l *vc.TrustList) error { return cutOffOnce(l, &d.Affected) })
-				switch {
-				case err == nil:
-					// With several anchors, what was changed may be a draft.
-					if k, err := h.inForceKey(d.Key); err == nil && k.CutOff.Equal(d.Since) {
-						d.Trust = l.Sequence
-					} else {
-						d.Then = append(d.Then, "the holders of the trust anchors sign the draft, which is not in force yet: kinpass trust propose, cosign, publish")
-					}
-				case errors.Is(err, errNoAnchor):
-					d.Then = append(d.Then, fmt.Sprintf("whoever holds the trust anchor runs: kinpass trust cutoff '%s' --at %s --ledger-size %d",
-						d.Key, d.Since.Format(time.RFC3339), d.Size))
-				default:
+				d.NextKey, d.Done = next.Name, true
+				if err := h.withdraw(&d, i.DID(), next); err != nil {
 					return err
 				}
 				d.Then = append(d.Then,
-					"restart the issuer's service: until then it signs with the stolen key",
-					fmt.Sprintf("put the new key on the trust list: kinpass trust add %s, with the roles that the issuer had", i.DID()),
 					"build a border bundle: kinpass bundle build",
 					fmt.Sprintf("make the papers anew: kinpass keys reissue %s (wallets renew by themselves)", name))
 			}
@@ -215,17 +205,86 @@ func named(r *keys.Ring, name string) *keys.Key {
 	return nil
 }
 
-// retire ends a key now, unless it has ended, and gives the name of the key that signs
-// in its place. If there is none it is made.
-func (h *home) retire(name string) (next string, err error) {
+// withdraw cuts the key off in the trust list, in which the next one takes its place,
+// or says what its holders have to do for that. The next key is the one in this data
+// directory: no document has to be compared with its owner.
+func (h *home) withdraw(d *drill, issuer string, next *keys.Key) error {
+	const restart = "restart the issuer's service: until then it signs with the stolen key"
+	id := issuer + "#" + next.Name
+	jwk, err := vc.PublicJWK(next.Public(), id, "")
+	if err != nil {
+		return err
+	}
+	// No earlier than what "trust add" would say of it.
+	from := now().UTC().AddDate(-1, 0, 0)
+	if next.NotBefore.After(from) {
+		from = next.NotBefore
+	}
+	edit := func(l *vc.TrustList) error {
+		if err := cutOffOnce(l, &d.Affected); err != nil {
+			return err
+		}
+		return trust.Succeed(l, d.Key, vc.TrustKey{ID: id, JWK: jwk, NotBefore: from})
+	}
+	if l, err := h.changesNothing(edit); err != nil {
+		return err
+	} else if l != nil {
+		d.Trust, d.Then = l.Sequence, append(d.Then, restart)
+		return nil
+	}
+	l, err := h.editTrust(edit)
+	switch {
+	case errors.Is(err, errNoAnchor):
+		role := cmp.Or(keys.RoleOf(next.Use), vc.RoleRegistrar)
+		d.Then = append(d.Then,
+			fmt.Sprintf("whoever holds the trust anchor runs: kinpass trust cutoff '%s' --at %s --ledger-size %d", d.Key, d.Since.Format(time.RFC3339), d.Size),
+			restart,
+			fmt.Sprintf("whoever holds the trust anchor puts the new key on the list: kinpass trust add %s --key-role %s=%s", issuer, next.Name, role))
+		return nil
+	case err != nil:
+		return err
+	}
+	// With several anchors, what was changed may be a draft.
+	if k, err := h.inForceKey(d.Key); err == nil && k.CutOff.Equal(d.Since) {
+		d.Trust = l.Sequence
+	} else {
+		d.Then = append(d.Then, "the holders of the trust anchors sign the draft with the cut-off and the new key, which is not in force yet: kinpass trust propose, cosign, publish")
+	}
+	d.Then = append(d.Then, restart)
+	return nil
+}
+
+// changesNothing gives the list in force if an edit leaves it as it is, else nil.
+func (h *home) changesNothing(edit func(*vc.TrustList) error) (*vc.TrustList, error) {
+	l, err := h.inForce()
+	if err != nil || l == nil {
+		return nil, err
+	}
+	before, err := json.Marshal(l)
+	if err != nil {
+		return nil, err
+	}
+	if edit(l) != nil {
+		return nil, nil // who edits it for good is told why
+	}
+	after, err := json.Marshal(l)
+	if err != nil || !bytes.Equal(before, after) {
+		return nil, err
+	}
+	return l, nil
+}
+
+// retire ends a key now, unless it has ended, and gives the key that signs in its
+// place. If there is none it is made.
+func (h *home) retire(name string) (*keys.Key, error) {
 	unlock, err := h.lock()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer unlock()
 	r, err := h.mustRing(issuerRole)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	at := now().UTC().Truncate(time.Second)
 	k := named(r, name)
@@ -242,10 +301,10 @@ func (h *home) retire(name string) (next string, err error) {
 			}
 		}
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	return other.Name, h.saveRing(issuerRole, r)
+	return other, h.saveRing(issuerRole, r)
 }
 
 // cutOffOnce cuts the key off, unless that is on the list.
@@ -284,13 +343,13 @@ func (d *drill) print(out io.Writer, list string) error {
 	fmt.Fprintln(out, ".")
 	if !d.Done {
 		_, err := fmt.Fprintln(out, "\nNothing was changed. With --yes:\n- the key signs nothing more, another key does (it is made if there is none);\n"+
-			"- the trust list says from when on the key is not believed, if its anchor is in this data directory;\n"+
+			"- the trust list has that key and says from when on the stolen one is not believed, if its anchor is in this data directory;\n"+
 			"- what the ledger had before stays good with the next border bundle, all else has to be issued anew.")
 		return err
 	}
 	fmt.Fprintf(out, "\n%s signs from now on.", d.NextKey)
 	if d.Trust > 0 {
-		fmt.Fprintf(out, " Trust list %d has the cut-off.", d.Trust)
+		fmt.Fprintf(out, " Trust list %d has the cut-off and the new key.", d.Trust)
 	}
 	fmt.Fprintln(out, "\nTo be done, in this order:")
 	for _, s := range d.Then {

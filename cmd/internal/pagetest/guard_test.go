@@ -369,10 +369,6 @@ func attr(n *html.Node, name string) string {
 	return ""
 }
 
-func has(n *html.Node, name string) bool {
-	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
-}
-
 // form is a form of a page.
 type form struct {
 	method, action string
