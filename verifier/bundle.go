@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ var (
 	ErrClock       = check.ErrClock
 	ErrNoTrust     = fault.New(fault.Unavailable, "no-trust-list", "there is no trust list that a known anchor signed")
 	ErrTrustOlder  = post.ErrTrustOlder
+	ErrTakesBack   = post.ErrTakesBack
 	ErrNoHub       = fault.New(fault.Unavailable, "no-hub-key", "no key of this verifier is on the trust list as a hub").WithHint("add it with: kinpass trust")
 	ErrKeyMismatch = fault.New(fault.Unprocessable, "issuer-key-mismatch", "the issuer publishes another key than the trust list holds")
 	ErrKeyHidden   = fault.New(fault.Unprocessable, "issuer-key-not-published", "the issuer publishes none of its keys that may sign status lists now")
@@ -47,6 +49,11 @@ var (
 	// ErrOverrideGone: an authority took such a list away, or may no longer
 	// publish it. What it revoked is revoked no more: nobody must miss that.
 	ErrOverrideGone = fault.New(fault.Unprocessable, "override-list-gone", "an authority's list over another's is no longer in the bundle")
+	// ErrLifted: an issuer's newer list has a place no more that it had revoked. It
+	// stays revoked in bundles, and somebody must ask the issuer: it undoes what is
+	// final, or shows hubs other lists than everybody, or lost a part of its data.
+	ErrLifted = fault.New(fault.Unprocessable, "revocation-lifted", "a newer list takes revocations back; they stay in the bundle").
+			WithHint("ask the issuer; compare with its ledger: kinpass audit verify")
 )
 
 // Bounds of a build. Sizes in bytes.
@@ -160,6 +167,9 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 	for _, l := range lists {
 		l.into(&p)
 	}
+	if p.Revoked, err = v.book.everRevoked(ctx); err != nil {
+		return Report{}, err
+	}
 	p.Survivors = v.survivors(ctx, list, hub, &r)
 	file, err := p.Sign(hub)
 	if err != nil {
@@ -172,14 +182,19 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 	if b.RefusedLists > 0 {
 		r.Problems = append(r.Problems, problem("", "", ErrList))
 	}
+	for _, l := range b.Lifted() {
+		r.Problems = append(r.Problems, problem(l.Issuer, l.Address, ErrLifted))
+		v.cfg.Log.Error("a list takes revocations back", "issuer", l.Issuer, "list", l.Address, "code", ErrLifted.Code, "places", l.Lifted)
+	}
 	r.ID, r.Sequence, r.CreatedAt, r.TrustList = b.ID, b.Sequence, b.CreatedAt, list.Sequence
 	r.Lists, r.Overrides, r.Bytes = len(p.StatusLists), len(p.Overrides), len(b.Bytes)
 	return r, nil
 }
 
 // Apply verifies a bundle, wherever it comes from, and puts it in force.
-// ErrRollback, ErrTrustOlder and ErrFuture refuse one whose time is wrong; what
-// does not verify is refused as check.Open says.
+// ErrRollback, ErrTrustOlder and ErrFuture refuse one whose time is wrong,
+// ErrTakesBack one in which a revocation of the bundle in force is gone; what does
+// not verify is refused as check.Open says.
 func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
 	if len(data) > maxBundle {
 		return nil, ErrTooLarge
@@ -196,9 +211,21 @@ func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
 		return nil, ErrFuture
 	}
 	digest := hexDigest(data)
-	pos, err := v.book.publish(ctx, edition{id: b.ID, hub: b.Hub, sequence: b.Sequence, created: b.CreatedAt, body: data,
+	e := edition{id: b.ID, hub: b.Hub, sequence: b.Sequence, created: b.CreatedAt, body: data,
 		manifest: manifestName(b.File().Manifest), digest: digest, keep: keeping{v.cfg.Versions, v.cfg.VersionBytes}, now: v.now(),
-		trust: b.SignedTrust, list: b.Trust.Sequence, lists: ages(b, v.now()), vouched: vouched})
+		trust: b.SignedTrust, list: b.Trust.Sequence, lists: ages(b, v.now()), vouched: vouched}
+	var pos int64
+	for range 10 { // another replica may put one in force meanwhile
+		if e.after, e.refused, err = v.compare(ctx, b); err != nil {
+			return nil, err
+		}
+		if pos, err = v.book.publish(ctx, e); !errors.Is(err, errOvertaken) {
+			break
+		}
+	}
+	if errors.Is(err, ErrTakesBack) {
+		v.cfg.Log.Error("a bundle takes revocations back", "bundle", b.ID, "hub", b.Hub, "code", ErrTakesBack.Code, "detail", fault.As(err).Detail)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +236,24 @@ func (v *Verifier) Apply(ctx context.Context, data []byte) (*Bundle, error) {
 	}
 	v.keep(made)
 	return made, nil
+}
+
+// compare gives the place of the bundle in force, and ErrTakesBack if b has
+// something as not revoked that that one has as revoked.
+func (v *Verifier) compare(ctx context.Context, b *check.Bundle) (pos int64, refused, err error) {
+	have, err := v.Latest(ctx)
+	switch {
+	case err == nil:
+		defer runtime.KeepAlive(have.Bundle) // its parts lie in a mapped file
+		if l, n := have.TakesBack(b); n > 0 {
+			refused = post.TakesBack(l)
+		}
+		return have.pos, refused, nil
+	case errors.Is(err, check.ErrBundle), errors.Is(err, ErrNoBundle):
+		pos, err = v.book.inForce(ctx) // what cannot be read must not keep a new one out
+		return pos, nil, err
+	}
+	return 0, nil, err
 }
 
 // into puts a list where a bundle has it.
@@ -435,7 +480,7 @@ func (v *Verifier) collect(ctx context.Context, l *vc.TrustList, r *Report) ([]h
 			r.Problems = append(r.Problems, problem(h.issuer, h.url, ErrOverrideGone)) // nobody read its shelf
 		}
 	}
-	if err := v.book.keepLists(ctx, lists); err != nil {
+	if err := v.book.keepLists(ctx, lists, v.now()); err != nil {
 		return nil, err
 	}
 	if r.Problems == nil {
@@ -709,6 +754,9 @@ func (s *shelf) open(compact, url string, fresh bool) (held, error) {
 	if err == nil && about.address != url {
 		err = ErrList
 	}
+	if err == nil && about.purpose == vc.PurposeRevocation && about.bits != nil {
+		h.revoked, err = about.bits.Places()
+	}
 	if err != nil {
 		return held{}, err
 	}
@@ -743,6 +791,7 @@ type subject struct {
 	address string // of the list that it is about
 	purpose string
 	key     *vc.TrustKey
+	bits    *status.List // of one that was fetched
 }
 
 // verify verifies a status list credential. A fresh one must be valid now and be
@@ -795,11 +844,12 @@ func (s *shelf) verify(compact, url string, fresh bool) (held, subject, error) {
 		said.Purpose != vc.PurposeRevocation && said.Purpose != vc.PurposeSuspension && said.Purpose != vc.PurposeIssued:
 		return held{}, subject{}, ErrList
 	}
+	var bits *status.List
 	if fresh {
-		if _, err := status.Decode(said.Encoded, maxListBits); err != nil {
+		if bits, err = status.Decode(said.Encoded, maxListBits); err != nil {
 			return held{}, subject{}, ErrList.With(err)
 		}
 	}
 	return held{url: url, issuer: s.issuer.DID, validFrom: c.ValidFrom, until: c.ValidTo, issued: said.Purpose == vc.PurposeIssued, credential: compact},
-		subject{strings.TrimSuffix(said.ID, "#list"), said.Purpose, key}, nil
+		subject{strings.TrimSuffix(said.ID, "#list"), said.Purpose, key, bits}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/fault"
@@ -59,6 +60,41 @@ func Routes(s *serve.Server, v *Verifier) {
 	e.GET("/bundles/"+mirror.IndexName, h.index, index)
 	e.GET("/bundles/full/:name", h.full, s.Limit(120, time.Minute))
 	e.GET("/bundles/delta/:name", h.delta, s.Limit(240, time.Minute))
+	s.Registry().MustRegister(&bundleMetrics{v,
+		prometheus.NewDesc("kinpass_verifier_bundle_created_seconds", "When the bundle in force was signed, in seconds since 1970.", nil, nil),
+		prometheus.NewDesc("kinpass_verifier_bundle_lists", "Status lists in the bundle in force.", nil, nil),
+		prometheus.NewDesc("kinpass_verifier_revocations_lifted", "Places that a list has as revoked no more, and that stay revoked in the bundle in force.", []string{"issuer", "list"}, nil)})
+}
+
+// bundleMetrics looks at the bundle in force when somebody collects metrics.
+type bundleMetrics struct {
+	*Verifier
+	created, lists, lifted *prometheus.Desc
+}
+
+// Describe is for prometheus.
+func (m *bundleMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.created, m.lists, m.lifted} {
+		ch <- d
+	}
+}
+
+// Collect is for prometheus; without a bundle there is nothing.
+func (m *bundleMetrics) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	b, err := m.Latest(ctx)
+	if err != nil {
+		return
+	}
+	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	gauge(m.created, b.CreatedAt.Unix())
+	gauge(m.lists, int64(len(b.Lists())))
+	for _, l := range b.Lifted() {
+		gauge(m.lifted, l.Lifted, l.Issuer, l.Address)
+	}
 }
 
 // early refuses before a body is read: a bundle from somebody without a token,

@@ -24,6 +24,7 @@ import (
 	"github.com/kinpass/kinpass/internal/serve/servetest"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/store/storetest"
+	"github.com/kinpass/kinpass/internal/vc"
 )
 
 // desk is a verifier's server with one token of each role.
@@ -422,4 +423,31 @@ func huge() []byte {
 	head := []byte("IHDR\x00\x00\xff\xff\x00\x00\xff\xff\x08\x00\x00\x00\x00")
 	out := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), head...)
 	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(head))
+}
+
+// TestBundleMetrics: who watches a hub sees how old its bundle is, and which issuer
+// takes revocations back on which list, but not whose.
+func TestBundleMetrics(t *testing.T) {
+	d := newDesk(t, storetest.Open(t, store.SQLite, "verifier"))
+	metrics := func() string { return d.ask("", "GET", "/metrics", "", nil).Body.String() }
+	if strings.Contains(metrics(), "kinpass_verifier_bundle") {
+		t.Error("metrics of no bundle")
+	}
+	bits := d.o.bits[vc.PurposeRevocation]
+	if err := bits.Set(77_777); err != nil {
+		t.Fatal(err)
+	}
+	d.w.build(d.v)
+	if m := metrics(); !strings.Contains(m, "\nkinpass_verifier_bundle_lists 2\n") || !strings.Contains(m, "\nkinpass_verifier_bundle_created_seconds ") || strings.Contains(m, "\nkinpass_verifier_revocations_lifted") {
+		t.Error(m)
+	}
+	if err := bits.Clear(77_777); err != nil {
+		t.Fatal(err)
+	}
+	d.w.wait(time.Minute)
+	d.w.build(d.v)
+	want := fmt.Sprintf("\nkinpass_verifier_revocations_lifted{issuer=%q,list=%q} 1\n", d.o.did, d.o.listURL(vc.PurposeRevocation))
+	if m := metrics(); !strings.Contains(m, want) || strings.Contains(m, "77777") {
+		t.Errorf("no %s", want)
+	}
 }

@@ -76,6 +76,9 @@ func (v *Verifier) online(ctx context.Context, b *check.Bundle, shown []string) 
 		return nil, false, err
 	}
 	p := check.BundlePayload{ID: b.ID, Sequence: b.Sequence, CreatedAt: b.CreatedAt, TrustList: b.SignedTrust} // all that With takes are its lists
+	if p.Revoked, err = v.book.everRevoked(ctx); err != nil {
+		return nil, false, err
+	}
 	fresh = true
 	ctx, cancel := context.WithTimeout(ctx, liveTime)
 	defer cancel()

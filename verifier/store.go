@@ -23,6 +23,7 @@ type held struct {
 	until       time.Time // read from the credential, not stored
 	over        string    // DID of the issuer whose list it overrides; read from the credential, too
 	issued      bool      // says which places were given out; read from the credential, too
+	revoked     []byte    // what an issuer's own list that was fetched calls revoked, as a set
 	credential  string    // vc+jwt
 }
 
@@ -41,6 +42,8 @@ type edition struct {
 	trust    string    // the signed trust list inside
 	list     int64     // its sequence
 	lists    []held    // without credentials
+	after    int64     // the place of the bundle that it was compared with
+	refused  error     // what came of that
 	vouched  time.Time // the latest time that a signature inside vouches for
 }
 
@@ -94,10 +97,13 @@ func (b book) heldLists(ctx context.Context) ([]held, error) {
 }
 
 // keepLists makes these the last good lists, except where another replica
-// stored a newer one meanwhile.
-func (b book) keepLists(ctx context.Context, lists []held) error {
+// stored a newer one meanwhile, and adds to what was ever revoked what they revoke.
+func (b book) keepLists(ctx context.Context, lists []held, now time.Time) error {
 	return b.db.Write(ctx, func(tx *sql.Tx) error {
 		for _, h := range lists {
+			if err := keepRevoked(tx, h, now); err != nil {
+				return err
+			}
 			_, err := tx.Exec(`INSERT INTO lists (url, issuer, valid_from, credential) VALUES ($1, $2, $3, $4)
 				ON CONFLICT (url) DO UPDATE SET issuer = excluded.issuer, valid_from = excluded.valid_from, credential = excluded.credential
 				WHERE lists.valid_from < excluded.valid_from OR lists.issuer <> excluded.issuer`, h.url, h.issuer, h.validFrom.UnixMicro(), h.credential)
@@ -182,6 +188,12 @@ func (b book) publish(ctx context.Context, e edition) (pos int64, err error) {
 		// clock was once ahead.
 		if err := tx.QueryRow(`UPDATE post SET bundles = bundles + 1, clock = $1 WHERE id = 1 RETURNING bundles`, e.vouched.UnixMicro()).Scan(&pos); err != nil {
 			return err
+		}
+		if pos != e.after+1 {
+			return errOvertaken
+		}
+		if e.refused != nil {
+			return e.refused
 		}
 		if _, err := tx.Exec(`INSERT INTO bundles (pos, id, hub, sequence, created, body, manifest, digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 			pos, e.id, e.hub, e.sequence, e.created.UnixMicro(), e.body, e.manifest, e.digest); err != nil {
@@ -425,6 +437,9 @@ func (b book) purge(ctx context.Context, since, now time.Time) (n int64, err err
 			}
 		}
 		if _, err := tx.Exec(`DELETE FROM ages WHERE valid_from < $1`, since.UnixMicro()); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM revoked WHERE seen < $1`, now.Add(-revokedLife).UnixMicro()); err != nil {
 			return err
 		}
 		// Bundles stay known as long as a record may name them.

@@ -397,12 +397,12 @@ func (p *Places) read(number uint64, s *scratch) {
 			s[i] = binary.LittleEndian.Uint64(w.bits[i*8:])
 		}
 	case windowMembers:
-		for m := range w.set.All() {
+		for _, m := range w.set.members() {
 			s.set(m)
 		}
 	case windowOthers:
 		s.fill(size)
-		for m := range w.set.All() {
+		for _, m := range w.set.members() {
 			s.clear(m)
 		}
 	}
@@ -429,4 +429,73 @@ func (p *Places) All() iter.Seq[uint64] {
 			}
 		}
 	}
+}
+
+// Without says how many members of p are not in q. Places that q does not have at
+// all are not in it, and nothing is in a q whose members are out of order. Of two
+// sets of a million members each that takes milliseconds.
+func (p *Places) Without(q *Places) uint64 {
+	switch {
+	case string(p.file) == string(q.file):
+		return 0
+	case p.set != nil && q.set != nil:
+		return p.set.without(q.set)
+	case !q.ordered():
+		return p.n
+	}
+	n := uint64(0)
+	var ours, theirs scratch
+	for number := range windowsOf(p.universe) {
+		if p.same(q, number) {
+			continue
+		}
+		if number < uint64(min(len(p.windows), len(q.windows))) {
+			a, b := &p.windows[number], &q.windows[number]
+			if a.kind == windowNone || b.kind == windowAll && a.kind != windowAll && sizeOf(p.universe, number) <= sizeOf(q.universe, number) {
+				continue
+			}
+			if a.kind == windowMembers && b.kind == windowMembers {
+				n += a.set.without(b.set)
+				continue
+			}
+		}
+		p.read(number, &ours)
+		q.read(number, &theirs)
+		for i := range ours {
+			n += uint64(bits.OnesCount64(ours[i] &^ theirs[i]))
+		}
+	}
+	return n
+}
+
+// ordered reports whether all members stand in order, which OpenPlaces does not
+// look at.
+func (p *Places) ordered() bool {
+	if p.set != nil {
+		return p.set.ordered()
+	}
+	for i := range p.windows {
+		if s := p.windows[i].set; s != nil && !s.ordered() {
+			return false
+		}
+	}
+	return true
+}
+
+// JoinPlaces gives the set of all members of two sets. It has as many places as the
+// larger of them.
+func JoinPlaces(p, q *Places) ([]byte, error) {
+	b := builder{universe: max(p.universe, q.universe)}
+	var both, more scratch
+	for number := range windowsOf(b.universe) {
+		p.read(number, &both)
+		q.read(number, &more)
+		for i := range both {
+			both[i] |= more[i]
+		}
+		if err := b.add(&both, sizeOf(b.universe, number)); err != nil {
+			return nil, err
+		}
+	}
+	return b.places()
 }

@@ -288,3 +288,100 @@ func TestShortest(t *testing.T) {
 		t.Errorf("not each way was taken: %v", taken)
 	}
 }
+
+// TestWithout holds what is missing against the members themselves, for all pairs
+// of codings, and that two sets together lack nothing of either.
+func TestWithout(t *testing.T) {
+	open := func(file []byte, err error) *Places {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, _, err := OpenPlaces(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	type set struct {
+		*Places
+		all []uint64
+	}
+	sets := map[string]set{}
+	for name, parts := range fillings {
+		for _, size := range []int64{MinSize, MinSize*2 + 8} {
+			l, all := filled(t, size, parts, uint64(size))
+			sets[fmt.Sprintf("%s, %d", name, size)] = set{open(l.Places()), all}
+		}
+	}
+	for a, p := range sets {
+		for b, q := range sets {
+			want := uint64(0)
+			for _, m := range p.all {
+				if in, err := q.Contains(m); err != nil || !in {
+					want++
+				}
+			}
+			if got := p.Without(q.Places); got != want {
+				t.Errorf("%s without %s: %d, want %d", a, b, got, want)
+			}
+			both := open(JoinPlaces(p.Places, q.Places))
+			if both.Universe() != max(p.Universe(), q.Universe()) || p.Without(both) != 0 || q.Without(both) != 0 || both.Len() != q.Len()+want {
+				t.Errorf("%s with %s: %d of %d", a, b, both.Len(), both.Universe())
+			}
+		}
+	}
+	// A set out of order, in which a place may be missed, has nothing.
+	file, err := BuildPlaces(MinSize, []uint64{100, 101, 102, 5000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(file, nil)
+	bad := slices.Clone(file)
+	for i := setHeader; i < len(bad); i++ { // the low bits of the second and the third
+		bad[i] = file[i]
+	}
+	low := uint64(p.set.low)
+	put := func(i, v uint64) {
+		for b := range low {
+			at := i*low + b
+			bad[setHeader+at/8] &^= 1 << (at % 8)
+			bad[setHeader+at/8] |= byte(v>>b&1) << (at % 8)
+		}
+	}
+	put(1, 102)
+	put(2, 101)
+	if q := open(bad, nil); p.Without(q) != p.Len() || p.Without(p) != 0 {
+		t.Error("members out of order are believed")
+	}
+}
+
+// BenchmarkWithout: what a post does with each list of a new bundle.
+func BenchmarkWithout(b *testing.B) {
+	for _, of := range []struct {
+		name  string
+		parts []float64
+		size  int64
+	}{{"1e6 of 1e8", []float64{0.01}, 100_000_000}, {"1e6 places, full of windows", []float64{0.95, 1, 0.5}, 1 << 20}, {"1e6 of 2e6", []float64{0.5}, 2 << 20}} {
+		l, all := filled(b, of.size, of.parts, 1)
+		before, err := l.Places()
+		if err != nil {
+			b.Fatal(err)
+		}
+		l.Set(4711)
+		l.Set(4712)
+		after, err := l.Places()
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, _, _ := OpenPlaces(before)
+		q, _, _ := OpenPlaces(after)
+		b.Run(fmt.Sprintf("%s, %d members", of.name, len(all)), func(b *testing.B) {
+			for b.Loop() {
+				if p.Without(q) != 0 {
+					b.Fatal("missing")
+				}
+			}
+		})
+	}
+}

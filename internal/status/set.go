@@ -314,6 +314,38 @@ func (s *Set) members() []uint64 {
 	return out
 }
 
+// ordered reports whether the members are in order, without which a look into the
+// middle of them may miss one.
+func (s *Set) ordered() bool { return increasing(s.members()) }
+
+func increasing(all []uint64) bool {
+	for i := 1; i < len(all); i++ {
+		if all[i] <= all[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// without says how many members of s are not in t, which has none if they are out
+// of order.
+func (s *Set) without(t *Set) uint64 {
+	ours, theirs := s.members(), t.members()
+	if !increasing(theirs) {
+		return s.n
+	}
+	n, at := uint64(0), 0
+	for _, m := range ours {
+		for at < len(theirs) && theirs[at] < m {
+			at++
+		}
+		if at == len(theirs) || theirs[at] != m {
+			n++
+		}
+	}
+	return n
+}
+
 // between calls f with the members from one place to another, in order.
 func (s *Set) between(from, to uint64, f func(uint64)) {
 	if from >= to || s.n == 0 {

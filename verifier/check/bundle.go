@@ -72,7 +72,13 @@ type BundlePayload struct {
 	Issued []string `json:"issued,omitempty"`
 	// Survivors say what was signed before the cut-off of a key.
 	Survivors []Survivors `json:"survivors,omitempty"`
+	// Revoked are places that earlier lists revoked, as status.Places writes them.
+	// They stay revoked where a list has them no more, and List.Lifted counts them.
+	Revoked map[OwnList][]byte `json:"-"`
 }
+
+// OwnList names an issuer's list of its own credentials.
+type OwnList struct{ Issuer, Address string }
 
 // Survivors are the credentials that the key KID signed before its cut-off, as
 // the hub was shown: the SHA-256 of the exact bytes of each that were signed. Sign
@@ -147,6 +153,30 @@ type statusList struct {
 	// and write an earlier date.
 	cut    bool
 	places *status.Places
+	// before is an older list whose revoked places stay revoked; mostly nil.
+	before *status.Places
+}
+
+// has reports whether a place is set, or was in the list before.
+func (l *statusList) has(place uint64) (bool, error) {
+	in, err := l.places.Contains(place)
+	if !in && l.before != nil {
+		if was, e := l.before.Contains(place); e == nil && was {
+			return true, nil
+		}
+	}
+	return in, err
+}
+
+// after is a younger list in the place of l, if there is one. What l revokes stays
+// revoked (domain handbook, section 5.4).
+func (l *statusList) after(have *statusList) *statusList {
+	if l.purpose != vc.PurposeRevocation || have == nil || have.purpose != l.purpose || have.places.Without(l.places) == 0 {
+		return l
+	}
+	out := *l
+	out.before = have.places
+	return &out
 }
 
 // Open verifies a bundle from the anchors down: anchors, trust list, hub
@@ -198,7 +228,7 @@ func newBundle(trust *vc.TrustList) *Bundle {
 }
 
 // With is the bundle with the status lists of another in place of its own, where
-// those are younger. All else stays: trust list, policies, who survives a cut-off.
+// those are younger. What is revoked stays so, and all else stays: trust list, policies, who survives a cut-off.
 func (b *Bundle) With(lists *Bundle) *Bundle {
 	out := *b
 	out.lists, out.issued, out.over = maps.Clone(b.lists), maps.Clone(b.issued), map[listName][]override{}
@@ -207,7 +237,7 @@ func (b *Bundle) With(lists *Bundle) *Bundle {
 	}
 	for name, l := range lists.lists {
 		if have := out.lists[name]; have == nil || have.from.Before(l.from) {
-			out.lists[name] = l
+			out.lists[name] = l.after(have)
 		}
 	}
 	for name, l := range lists.issued {
@@ -492,7 +522,7 @@ func (b *Bundle) ask(a *answer, issuer string, e *vc.StatusEntry, now time.Time)
 	}
 	if l := b.lists[name]; l == nil || l.purpose != e.Purpose {
 		a.unknown = true
-	} else if in, err := l.places.Contains(place); err != nil {
+	} else if in, err := l.has(place); err != nil {
 		a.unknown = true
 	} else {
 		a.use(l, now)

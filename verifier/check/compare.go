@@ -11,6 +11,9 @@ type Comparison struct {
 	Missing      int      // in the bundle, and not among those that were compared
 	Unread       int      // not signed as a list must be
 	Contradicted []string // addresses of lists of the same time that say something else
+	// Lifted are addresses of lists among Same of which the bundle has more revoked
+	// places than they have: an earlier list had those, says the hub.
+	Lifted []string
 	// Evidence: these are the very lists that the hub had before it. With
 	// Contradicted, that proves it wrong.
 	Evidence bool
@@ -46,6 +49,9 @@ func (b *Bundle) Compare(issuer string, signed []string) Comparison {
 			c.Contradicted = append(c.Contradicted, have.Address)
 		default:
 			c.Same++
+			if have.Lifted > 0 {
+				c.Lifted = append(c.Lifted, have.Address)
+			}
 		}
 		if l != nil {
 			leaves = append(leaves, l.hash[:])
@@ -57,16 +63,19 @@ func (b *Bundle) Compare(issuer string, signed []string) Comparison {
 	return c
 }
 
-// says reports whether the list has the places that a bundle has for it, and the
-// same key and end.
+// says reports whether the list has the places that a bundle has for it, but for
+// those that it has no more, and the same key and end.
 func (l *signedList) says(have *List) bool {
-	if l.Size != have.Size || l.Marked != have.Marked || l.KID != have.KID || !l.Until.Equal(have.Until) {
+	if l.Size > have.Size || have.Lifted == 0 && l.Size != have.Size || l.KID != have.KID || !l.Until.Equal(have.Until) {
 		return false
 	}
+	same, more := int64(0), int64(0)
 	for place := range have.places.All() {
-		if in, err := l.bits.Get(int64(place)); err != nil || !in {
-			return false
+		if in, err := l.bits.Get(int64(place)); err == nil && in {
+			same++
+		} else {
+			more++
 		}
 	}
-	return true
+	return same == l.Marked && more == have.Lifted
 }

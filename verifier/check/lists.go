@@ -44,6 +44,7 @@ type row struct {
 	About  string   `json:"about,omitempty"`
 	Size   int64    `json:"size,omitempty"`
 	Signed *signing `json:"signed,omitempty"`
+	Lifted int64    `json:"lifted,omitempty"`
 }
 
 // List is a list as a bundle has it.
@@ -57,6 +58,10 @@ type List struct {
 	Until   time.Time // zero: no end
 	Size    int64     // places
 	Marked  int64     // places that are set
+	// Lifted is how many of them the issuer's list does not have, and an earlier
+	// one had: what was revoked once stays so, and the hub tells of whoever takes
+	// it back.
+	Lifted int64
 
 	places *status.Places
 }
@@ -80,7 +85,7 @@ var b64 = base64.RawURLEncoding.Strict()
 
 // list reads a row.
 func (s *issuerLists) list(r *row) (List, bool) {
-	l := List{Issuer: s.DID, Address: s.Base + r.At, About: r.About, Purpose: r.For, KID: s.KID, From: s.From, Until: s.Until, Size: s.Size}
+	l := List{Issuer: s.DID, Address: s.Base + r.At, About: r.About, Purpose: r.For, KID: s.KID, From: s.From, Until: s.Until, Size: s.Size, Lifted: r.Lifted}
 	if r.Signed != nil {
 		l.KID, l.From, l.Until = r.Signed.KID, r.Signed.From, r.Signed.Until
 	}
@@ -153,6 +158,9 @@ func (b *Bundle) addLists() (parts int, err error) {
 				return 0, ErrBundle
 			}
 			l.Marked, l.places = int64(set.Len()), set
+			if l.Lifted < 0 || l.Lifted > l.Marked || l.Lifted > 0 && (l.Purpose != vc.PurposeRevocation || l.About != l.Address) {
+				return 0, ErrBundle
+			}
 			switch key, answers := b.listKey(&l); {
 			case !answers:
 				b.RefusedLists++

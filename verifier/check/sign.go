@@ -52,6 +52,32 @@ type signedList struct {
 	hash [32]byte // SHA-256 of the whole JWS
 }
 
+// keep adds places that were revoked before to a list of revoked places.
+func (l *signedList) keep(revoked []byte) error {
+	if len(revoked) == 0 || l.Purpose != vc.PurposeRevocation || l.About != l.Address {
+		return nil
+	}
+	before, _, err := status.OpenPlaces(revoked)
+	if err != nil {
+		return ErrPayload.With(err)
+	}
+	now, _, err := status.OpenPlaces(l.set)
+	if err != nil {
+		return err
+	}
+	if l.Lifted = int64(before.Without(now)); l.Lifted == 0 {
+		return nil
+	}
+	if l.set, err = status.JoinPlaces(before, now); err != nil {
+		return err
+	}
+	if now, _, err = status.OpenPlaces(l.set); err != nil {
+		return err
+	}
+	l.Size, l.Marked = int64(now.Universe()), int64(now.Len())
+	return nil
+}
+
 func (p *BundlePayload) parts(trust *vc.TrustList) ([]bundle.Part, error) {
 	if len(p.StatusLists)+len(p.Overrides)+len(p.Issued) > maxLists {
 		return nil, ErrPayload.WithDetail("a border bundle has 4096 status lists at most")
@@ -88,6 +114,11 @@ func (p *BundlePayload) parts(trust *vc.TrustList) ([]bundle.Part, error) {
 			if have := young[slot]; have == nil || have.From.Before(l.From) {
 				young[slot] = l
 			}
+		}
+	}
+	for _, l := range young {
+		if err := l.keep(p.Revoked[OwnList{l.Issuer, l.Address}]); err != nil {
+			return nil, err
 		}
 	}
 	all := slices.SortedFunc(maps.Values(young), func(a, b *signedList) int {
@@ -144,6 +175,7 @@ func pack(all []*signedList) (issuerLists, []bundle.Part) {
 		if s := (signing{l.KID, l.From, l.Until}); s != out.signing {
 			r.Signed = &s
 		}
+		r.Lifted = l.Lifted
 		out.Lists = append(out.Lists, r)
 		part := &parts[0]
 		if l.Purpose == vc.PurposeIssued {

@@ -16,9 +16,17 @@ var (
 	ErrRollback   = fault.New(fault.Conflict, "bundle-older", "the bundle is not newer than the one in force")
 	ErrFuture     = fault.New(fault.Conflict, "bundle-from-the-future", "the bundle was signed after this device's time").WithHint("set the clock of this device")
 	ErrTrustOlder = fault.New(fault.Conflict, "trust-list-older", "the trust list is older than one that was seen")
+	// ErrTakesBack: what is revoked stays so, whoever says otherwise.
+	ErrTakesBack = fault.New(fault.Conflict, "bundle-takes-back", "the bundle takes back a revocation that the one in force has").
+			WithHint("keep this bundle, for it proves it, and tell the authority that keeps the trust list; the one in force goes on")
 	// ErrKnown: what a post knows of earlier bundles cannot be read.
 	ErrKnown = fault.New(fault.Unavailable, "bundle-memory-unreadable", "what this post knows of earlier bundles cannot be read")
 )
+
+// TakesBack is ErrTakesBack with the list on which a revocation is gone.
+func TakesBack(l check.List) error {
+	return ErrTakesBack.WithDetail(ErrTakesBack.Detail + ": " + l.Address)
+}
 
 // skew is how much the clocks of signers may differ.
 const skew = 10 * time.Minute
@@ -69,8 +77,9 @@ type Office struct {
 // Take verifies a bundle from the anchors down and puts it in force; whatever
 // is wrong with it, the one before stays. known is what to keep beside it. The
 // bundle that is in force already is no error: Info.New tells. ErrRollback,
-// ErrTrustOlder and ErrFuture refuse one whose time is wrong, check.ErrBundle
-// any other. It judges as verifier.Apply does.
+// ErrTrustOlder and ErrFuture refuse one whose time is wrong, ErrTakesBack one in
+// which a revocation of the bundle in force is gone, check.ErrBundle any other. It
+// judges as verifier.Apply does.
 func (p *Post) Take(data []byte, now time.Time) (i Info, known []byte, err error) {
 	o, err := p.open(data)
 	if err != nil {
@@ -88,6 +97,11 @@ func (p *Post) Take(data []byte, now time.Time) (i Info, known []byte, err error
 	k, err := p.known.after(o, now)
 	if err != nil {
 		return Info{}, nil, err
+	}
+	if p.bundle != nil {
+		if l, n := p.bundle.TakesBack(o.Bundle); n > 0 {
+			return Info{}, nil, TakesBack(l)
+		}
 	}
 	if known, err = json.Marshal(k); err != nil {
 		return Info{}, nil, err

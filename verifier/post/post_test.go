@@ -11,6 +11,7 @@ import (
 	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/policy"
 	"github.com/kinpass/kinpass/internal/stage"
+	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/verifier/check"
 	"github.com/kinpass/kinpass/verifier/post"
 )
@@ -282,6 +283,75 @@ func TestOlderListsAreRefused(t *testing.T) {
 	})
 	if _, _, err := p.Take(e.Bundle, e.At); err != nil {
 		t.Errorf("the lists as they are: %v", err)
+	}
+}
+
+// TestTakesBack: a bundle in which a revocation of the one in force is gone is not
+// taken, with a code and a hint of its own; the one in force goes on, also over the
+// next start.
+func TestTakesBack(t *testing.T) {
+	revoked := func(on bool) func(kind string, doc map[string]any) {
+		return func(kind string, doc map[string]any) {
+			subject, _ := doc["credentialSubject"].(map[string]any)
+			if kind != "list" || subject["statusPurpose"] != "revocation" {
+				return
+			}
+			l, err := status.New(status.MinSize)
+			if err == nil && on {
+				err = l.Set(77_777)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if subject["encodedList"], err = l.Encode(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w := newWorld(t, revoked(true))
+	p := w.post()
+	first := w.meet(nil)
+	_, known, err := p.Take(first.Bundle, first.At)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := func(number int, on bool) *stage.Encounter {
+		w.change = revoked(on)
+		lists, err := w.Lists(first.At)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.meet(func(kind string, doc map[string]any) {
+			signed(number, time.Minute)(kind, doc)
+			if kind == "bundle" {
+				doc["statusLists"] = lists
+			}
+		})
+	}
+	back := next(2, false)
+	for name, p := range map[string]*post.Post{"in hand": p, "restored": w.post()} {
+		if name == "restored" {
+			if _, err := p.Restore(first.Bundle, known); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, kept, err := p.Take(back.Bundle, back.At)
+		if !errors.Is(err, post.ErrTakesBack) || kept != nil {
+			t.Fatalf("%s: taken back: %v", name, err)
+		}
+		f := post.FaultOf(err)
+		if f.Code != "bundle-takes-back" || f.Hint == "" || !strings.Contains(f.Detail, "/status/revocation/1") || strings.Contains(f.Detail, "77") {
+			t.Errorf("%s: %+v", name, f)
+		}
+		if a, _ := p.Check(request(t, first, first.At)); !strings.Contains(string(a), `"colour":"green"`) {
+			t.Errorf("%s: does not decide with the one in force: %s", name, a)
+		}
+		if _, _, err := p.Take(next(3, true).Bundle, back.At); err != nil {
+			t.Errorf("%s: the next one that has it: %v", name, err)
+		}
+	}
+	if _, _, err := w.post().Take(back.Bundle, back.At); err != nil {
+		t.Errorf("a post that knows of nothing: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,9 @@ import (
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/internal/witness"
 	"github.com/kinpass/kinpass/issuer"
+	"github.com/kinpass/kinpass/verifier"
 	"github.com/kinpass/kinpass/verifier/check"
+	"github.com/kinpass/kinpass/verifier/post"
 )
 
 // TestAttackerWithEverything: somebody holds all keys of an issuer and writes into
@@ -54,6 +57,8 @@ func TestAttackerWithEverything(t *testing.T) {
 		{"takes a revocation back in the log, too", (*attacked).unrevokeInLog, "auditor", "revocation-lifted!"},
 		{"revokes without an entry", (*attacked).revokeUnlogged, "auditor", "status-unlogged"},
 		{"gives out a single place without an entry", (*attacked).giveUnlogged, "auditor", "issued-unlogged"},
+		{"takes a revocation back on the lists that the hub sees alone", (*attacked).unrevokeForHub, "hub", "revocation-lifted"},
+		{"takes a revocation back, and has the hub's key, too", (*attacked).unrevokeAsHub, "device", "bundle-takes-back"},
 	} {
 		t.Run(a.attack+" caught by the "+a.by, func(t *testing.T) {
 			t.Parallel()
@@ -576,6 +581,98 @@ func (x *attacked) unrevokeInLog() {
 	x.audit()
 	if strings.Contains(x.as, "status-undone!") { // it is, too
 		x.as = "revocation-lifted!"
+	}
+}
+
+// unrevokeForHub signs lists without the revocation for the hub, and puts back the
+// true ones before anybody else looks.
+func (x *attacked) unrevokeForHub() {
+	x.revoked()
+	x.must(x.p.fetchBundle(x.Context()))
+	if c := x.border(); c != check.Red {
+		x.Fatal("before:", c)
+	}
+	x.flipAll(0)
+	var r verifier.Report
+	x.must(x.p.officer.Do(x.Context(), "POST", "/verifier/bundles", nil, &r))
+	x.must(x.p.fetchBundle(x.Context()))
+	x.flipAll(1)
+	x.settle()
+	if code := x.audit(); code != auditClean {
+		x.Error("the audit caught it, too: a row of its own says so better", x.as)
+	}
+	x.by, x.as = "hub", ""
+	for _, p := range r.Problems {
+		if p.Issuer != x.p.issuer.issuer.DID() || !strings.Contains(p.List, "/status/revocation/") {
+			x.Errorf("%+v", p)
+		}
+		x.as = p.Code
+	}
+	if c := x.border(); c != check.Red {
+		x.Error("the family passes:", c)
+		x.by = ""
+	}
+}
+
+// flipAll changes every place that is revoked: each copy of a credential has one of
+// its own.
+func (x *attacked) flipAll(value int) {
+	x.Helper()
+	x.must(x.db.Write(x.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO status_changes (list, idx, purpose, value, at)
+			SELECT DISTINCT list, idx, purpose, CAST($1 AS BIGINT), CAST($2 AS BIGINT) FROM status_changes WHERE purpose = $3`, value, store.Micros(now()), vc.PurposeRevocation)
+		return err
+	}))
+	time.Sleep(1100 * time.Millisecond) // lists are dated in seconds
+}
+
+// border decides about the family with the bundle in hand.
+func (x *attacked) border() check.Colour {
+	x.Helper()
+	shown, err := x.p.present(x.Context())
+	x.must(err)
+	d, _, err := check.Check(shown.KP1, x.p.bundle.Bundle, check.Facts{}, check.History{}, now().UTC())
+	x.must(err)
+	return d.Colour
+}
+
+// unrevokeAsHub has the hub's key as well, and signs a bundle of lists without the
+// revocation. A device that knows of it does not take that.
+func (x *attacked) unrevokeAsHub() {
+	x.revoked()
+	x.must(x.p.fetchBundle(x.Context()))
+	anchor, err := x.p.home.readAnchor("")
+	x.must(err)
+	device, err := post.New(anchor)
+	x.must(err)
+	_, _, err = device.Take(x.p.bundle.data, now())
+	x.must(err)
+	x.flipAll(0)
+	have := x.p.bundle
+	p := check.BundlePayload{ID: store.Random(16), Sequence: have.Sequence + 1, CreatedAt: now().UTC().Truncate(time.Second), TrustList: have.SignedTrust}
+	for _, l := range have.Lists() {
+		signed, err := (&shelves{fetch: true, loopback: true}).list(x.Context(), http.DefaultClient, l.Address)
+		x.must(err)
+		if l.Purpose == vc.PurposeIssued {
+			p.Issued = append(p.Issued, signed)
+		} else {
+			p.StatusLists = append(p.StatusLists, signed)
+		}
+	}
+	ring, err := x.p.home.ring(verifierRole)
+	x.must(err)
+	data, err := p.Sign(ring.Of(keys.UseHub)[0].Signer(have.Hub))
+	x.must(err)
+	anchors, err := x.p.home.anchors("")
+	x.must(err)
+	stolen, err := check.Open(data, anchors)
+	x.must(err)
+	x.p.bundle = &borderBundle{stolen, data}
+	if c := x.border(); c != check.Green {
+		x.Error("with the stolen bundle the family does not pass anyhow:", c)
+	}
+	if _, _, err = device.Take(data, now()); err != nil {
+		x.by, x.as = "device", faultCode(err)
 	}
 }
 

@@ -67,7 +67,7 @@ Exit codes: 0 done, 1 it did not work, 2 the command was not understood,
 // refusals are the faults of what does not verify, and of what is older.
 var (
 	refusals = []error{check.ErrBundle, bundle.ErrFile, bundle.ErrShort, bundle.ErrSignature, bundle.ErrRoot, bundle.ErrPart,
-		bundle.ErrDelta, mirror.ErrDamaged, mirror.ErrIndex}
+		bundle.ErrDelta, mirror.ErrDamaged, mirror.ErrIndex, post.ErrTakesBack}
 	olds = []error{post.ErrRollback, post.ErrTrustOlder, mirror.ErrBehind, mirror.ErrOlder}
 )
 

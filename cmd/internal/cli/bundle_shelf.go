@@ -40,6 +40,9 @@ type shelfResult struct {
 	Other        int      `json:"other"`        // lists of another time: they prove nothing
 	Missing      int      `json:"missing"`      // lists of the bundle that could not be had
 	Contradicted []string `json:"contradicted"` // addresses of lists of the same time that say something else
+	// Lifted are addresses of lists that took revocations back, says the hub: there
+	// they stay revoked in the bundle.
+	Lifted []string `json:"lifted"`
 	// Evidence: these are the very lists that the hub had before it.
 	Evidence bool `json:"evidence"`
 }
@@ -53,6 +56,9 @@ func (r *shelfResult) print(w io.Writer) {
 			word = "differs"
 		}
 		fmt.Fprintf(w, "  %s %s\n", word, visible(a))
+	}
+	for _, a := range r.Lifted {
+		fmt.Fprintf(w, "  TAKES BACK %s: places that the hub had seen revoked there stay revoked in the bundle\n", visible(a))
 	}
 }
 
@@ -107,7 +113,10 @@ func (s *shelves) compare(ctx context.Context, b *check.Bundle) ([]shelfResult, 
 	out := []shelfResult{}
 	for _, issuer := range issuers {
 		c := b.Compare(issuer, append(signed[issuer], kept...))
-		r := shelfResult{Issuer: issuer, Same: c.Same, Other: c.Other, Missing: c.Missing, Contradicted: c.Contradicted, Evidence: c.Evidence}
+		r := shelfResult{Issuer: issuer, Same: c.Same, Other: c.Other, Missing: c.Missing, Contradicted: c.Contradicted, Lifted: c.Lifted, Evidence: c.Evidence}
+		if r.Lifted == nil {
+			r.Lifted = []string{}
+		}
 		if r.Contradicted == nil {
 			r.Contradicted = []string{}
 		}

@@ -71,6 +71,9 @@ type bundleList struct {
 	ValidUntil *time.Time `json:"validUntil,omitempty"`
 	Size       int64      `json:"size"`   // places
 	Marked     int64      `json:"marked"` // of them
+	// Lifted is how many of the marked the issuer's list has no more: they were
+	// revoked, and stay so.
+	Lifted int64 `json:"lifted,omitempty"`
 }
 
 type bundlePart struct {
@@ -104,7 +107,7 @@ func factsOf(b *check.Bundle) *bundleFacts {
 		out.Issuers = append(out.Issuers, one)
 	}
 	for _, l := range b.Lists() {
-		one := bundleList{Issuer: l.Issuer, Address: l.Address, Purpose: l.Purpose, ValidFrom: l.From, Age: age(l.From), ValidUntil: optional(l.Until), Size: l.Size, Marked: l.Marked}
+		one := bundleList{Issuer: l.Issuer, Address: l.Address, Purpose: l.Purpose, ValidFrom: l.From, Age: age(l.From), ValidUntil: optional(l.Until), Size: l.Size, Marked: l.Marked, Lifted: l.Lifted}
 		if l.About != l.Address {
 			one.About = l.About
 		}
@@ -181,6 +184,9 @@ func (f *bundleFacts) print(w io.Writer) {
 			fmt.Fprintf(t, "  list\t%s\t%s, %d of %d, %s old", visible(l.Address), visible(l.Purpose), l.Marked, l.Size, rounded(l.Age))
 			if l.About != "" {
 				fmt.Fprintf(t, ", over %s", visible(l.About))
+			}
+			if l.Lifted > 0 {
+				fmt.Fprintf(t, ", TAKES BACK %d that stay revoked", l.Lifted)
 			}
 			fmt.Fprintln(t)
 		}
