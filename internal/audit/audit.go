@@ -45,6 +45,7 @@ const (
 	StatusUnlogged  = "status-unlogged"   // the shelf says so, the log does not
 	IssuedUnlogged  = "issued-unlogged"   // more places are given out than were logged
 	IssuedTakenBack = "issued-taken-back" // a place was given out and is not any more
+	ViewAhead       = "view-ahead"        // another party was shown more than the shelf has
 	FactUnlogged    = "fact-unlogged"     // a published key or trust list is not in the log
 	ListUnusable    = "list-unusable"
 	ListGone        = "list-gone"
@@ -330,7 +331,7 @@ func (r *round) follow(ctx context.Context) (whole bool, err error) {
 	case r.tip.Size < r.kept.Size:
 		r.find(Finding{Code: LogShrunk, Detail: fmt.Sprintf("the shelf shows %d entries and had %d", r.tip.Size, r.kept.Size), Source: r.cfg.Shelf.String()})
 		for _, e := range append(slices.Clone(r.state.Earlier), r.state.Kept) {
-			if err := r.compare(ctx, HistoryRewritten, view{from: "what was seen before", signed: []byte(e)}); err != nil {
+			if err := r.rewritten(ctx, view{from: seenBefore, signed: []byte(e)}); err != nil {
 				rep.Notes = append(rep.Notes, "the tiles of the smaller log cannot be read")
 				break
 			}
@@ -338,7 +339,7 @@ func (r *round) follow(ctx context.Context) (whole bool, err error) {
 		return false, nil
 	case r.tip.Size == r.kept.Size && r.kept.Origin != "":
 		if r.tip.Root != r.kept.Root {
-			return false, r.compare(ctx, HistoryRewritten, view{from: "what was seen before", signed: []byte(r.state.Kept)})
+			return false, r.rewritten(ctx, view{from: seenBefore, signed: []byte(r.state.Kept)})
 		}
 		r.state.keepSame(r.signed, r.tip)
 		return true, nil
@@ -357,7 +358,7 @@ func (r *round) unwitnessed(ctx context.Context, why error) error {
 	if r.signed, r.tip, err = r.checkpoint(ctx, r.cfg.Shelf, r.log); err != nil {
 		return why
 	}
-	if err := r.compare(ctx, HistoryRewritten, view{from: "what was seen before", signed: []byte(r.state.Kept)}); err != nil {
+	if err := r.rewritten(ctx, view{from: seenBefore, signed: []byte(r.state.Kept)}); err != nil {
 		r.report.Notes = append(r.report.Notes, "the checkpoint without witnesses cannot be compared: "+fault.As(err).Code)
 	}
 	return why
@@ -399,7 +400,7 @@ func (r *round) read(ctx context.Context) (whole bool, err error) {
 		return false, err
 	}
 	if r.kept.Size > 0 {
-		if err := r.compare(ctx, HistoryRewritten, view{from: "what was seen before", signed: []byte(r.state.Kept)}); err != nil {
+		if err := r.rewritten(ctx, view{from: seenBefore, signed: []byte(r.state.Kept)}); err != nil {
 			return false, ErrEntries.With(err)
 		}
 		if r.report.Proven() {
@@ -484,117 +485,6 @@ func (r *round) proven(f Finding, e *Evidence) error {
 		}
 		s.Proven = r.state.Proven
 		return s.save(r.stateFile())
-	}
-	return nil
-}
-
-// view is a checkpoint that somebody was shown.
-type view struct {
-	from   string
-	signed []byte
-	tiles  Source // where its tiles are; nil: nowhere
-}
-
-// compare holds a checkpoint against the tip: one must continue the other. What
-// cannot be compared yet is kept until the log has grown over it.
-func (r *round) compare(ctx context.Context, kind string, v view) error {
-	c, err := r.log.Open(v.signed)
-	if err != nil {
-		return err
-	}
-	small, large, tiles := v.signed, r.signed, r.cfg.Shelf
-	at, in := c.Checkpoint, r.tip.Checkpoint
-	if c.Size > r.tip.Size {
-		small, large, tiles = r.signed, v.signed, v.tiles
-		at, in = r.tip.Checkpoint, c.Checkpoint
-	}
-	if at.Size == 0 {
-		return nil
-	}
-	var root tlog.Hash
-	var proof []tlog.Hash
-	switch {
-	case at.Size == in.Size:
-		root = in.Root
-	case tiles == nil:
-		r.later(v)
-		return nil
-	default:
-		if root, proof, err = prefix(ctx, tiles, in, at.Size); err != nil {
-			if kind == SplitView && v.tiles != nil && c.Size > r.tip.Size {
-				r.later(v) // a mirror that is ahead and has no tiles: the shelf will have
-				return nil
-			}
-			return err
-		}
-	}
-	if root == at.Root {
-		return nil
-	}
-	detail := "another party was shown a history that this one does not continue"
-	if kind == HistoryRewritten {
-		detail = "the log does not continue what it was"
-	}
-	return r.proven(Finding{Code: kind, Detail: detail, Source: v.from}, contradict(kind, small, large, root, proof))
-}
-
-// later keeps a checkpoint that is larger than what the shelf shows.
-func (r *round) later(v view) {
-	f := foreign{v.from, string(v.signed)}
-	if !slices.Contains(r.state.Foreign, f) && len(r.state.Foreign) < maxForeign {
-		r.state.Foreign = append(r.state.Foreign, f)
-	}
-	note := "a checkpoint from " + v.from + " is larger than the shelf's: it is compared when the shelf has as much"
-	if !slices.Contains(r.report.Notes, note) {
-		r.report.Notes = append(r.report.Notes, note)
-	}
-}
-
-// others compares what other parties were shown.
-func (r *round) others(ctx context.Context) error {
-	waiting := r.state.Foreign
-	r.state.Foreign = nil
-	var views []view
-	for _, f := range waiting {
-		views = append(views, view{from: f.From, signed: []byte(f.Signed)})
-	}
-	for _, h := range r.cfg.Handed {
-		_, signed, err := r.handed(h.Data)
-		if err != nil {
-			return err
-		}
-		views = append(views, view{from: h.From, signed: signed})
-	}
-	// What the log itself shows without witnesses counts too.
-	if r.cfg.Policy.Quorum > 0 {
-		if data, _, err := r.checkpoint(ctx, r.cfg.Shelf, r.log); err == nil {
-			views = append(views, view{r.cfg.Shelf.String(), data, r.cfg.Shelf})
-		}
-	}
-	for _, s := range r.cfg.Also {
-		data, _, err := r.checkpoint(ctx, s, r.log)
-		if err != nil {
-			r.report.Notes = append(r.report.Notes, s.String()+" gave no checkpoint of this ledger: "+fault.As(err).Code)
-			continue
-		}
-		views = append(views, view{s.String(), data, s})
-	}
-	for _, w := range r.cfg.Witnesses {
-		data, err := w.Get(ctx, witnessPath(r.cfg.Policy.Log.Name), "", maxCheckpoint)
-		if err == nil {
-			_, err = r.log.Open(data)
-		}
-		if err != nil {
-			r.report.Notes = append(r.report.Notes, w.String()+" gave no checkpoint of this ledger: "+fault.As(err).Code)
-			continue
-		}
-		views = append(views, view{from: w.String(), signed: data})
-	}
-	for _, v := range views {
-		if err := r.compare(ctx, SplitView, v); err != nil {
-			return err
-		}
-		r.report.Others++
 	}
 	return nil
 }

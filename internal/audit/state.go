@@ -63,14 +63,16 @@ type state struct {
 
 // foreign is a checkpoint that somebody else was given.
 type foreign struct {
-	From   string `json:"from"`
-	Signed string `json:"signed"`
+	From   string    `json:"from"`
+	Signed string    `json:"signed"`
+	Since  time.Time `json:"since,omitzero"` // when it was seen first
 }
 
 const (
 	maxFacts   = 100_000
 	maxEarlier = 64
 	maxForeign = 64
+	maxOfOne   = 8 // of one source
 	maxTold    = 4096
 	maxProven  = 100
 	maxState   = 1 << 30 // bytes

@@ -52,6 +52,7 @@ func TestAttackerWithEverything(t *testing.T) {
 		{"takes an entry out of the log and goes on", (*attacked).rewriteBeforeWitness, "witness", "witness-proof"},
 		{"signs another history of the same size", (*attacked).forkBeforeWitness, "witness", "witness-other-history"},
 		{"shows a victim another history", (*attacked).showAnother, "auditor", "split-view!"},
+		{"shows a victim a history that is larger than its log will be", (*attacked).showFarther, "auditor", "view-ahead"},
 		{"shows a mirror another history", (*attacked).mirrorAnother, "auditor", "split-view!"},
 		{"takes a revocation back on the lists", (*attacked).unrevoke, "auditor", "status-undone!"},
 		{"takes a revocation back in the log, too", (*attacked).unrevokeInLog, "auditor", "revocation-lifted!"},
@@ -502,20 +503,40 @@ func (x *attacked) forkBeforeWitness() {
 // showAnother gives a victim a proof in a history that nobody else sees. The
 // victim hands it to an auditor.
 func (x *attacked) showAnother() {
-	other := x.shorter()
-	signed, r, _ := x.history(other)
-	proof, err := tlog.Prove(int64(len(other)-1), signed, r)
-	x.must(err)
-	file := filepath.Join(x.TempDir(), "proof.txt")
-	x.must(os.WriteFile(file, proof, 0o600))
 	// The shelf has to have as many entries before the two can be compared.
-	handed := func(o *auditOptions) { o.checkpoints = []string{file} }
-	if code := x.audit(handed); code != auditClean {
-		x.Errorf("before the shelf has grown: %d", code)
+	if code := x.audit(x.handed(x.shorter())); code != auditAnomalies || x.as != "view-ahead" {
+		x.Errorf("before the shelf has grown: %d, %s", code, x.as)
 	}
 	x.must(x.p.register(x.Context()))
 	x.settle()
 	x.audit()
+}
+
+// handed gives an auditor a proof in a history that the issuer signed, as a victim
+// got it.
+func (x *attacked) handed(entries [][]byte) func(*auditOptions) {
+	x.Helper()
+	signed, r, _ := x.history(entries)
+	proof, err := tlog.Prove(int64(len(entries)-1), signed, r)
+	x.must(err)
+	file := filepath.Join(x.TempDir(), "proof.txt")
+	x.must(os.WriteFile(file, proof, 0o600))
+	return func(o *auditOptions) { o.checkpoints = []string{file} }
+}
+
+// showFarther is showAnother with a history that the shelf will not have as many
+// entries as for years.
+func (x *attacked) showFarther() {
+	other := x.shorter()
+	for len(other) < 20_000 {
+		other = append(other, other[len(other)-1])
+	}
+	x.audit(x.handed(other))
+	x.must(x.p.register(x.Context()))
+	x.settle()
+	if code := x.audit(); code != auditAnomalies {
+		x.Errorf("when the shelf has grown a little: %d", code)
+	}
 }
 
 func (x *attacked) mirrorAnother() {
