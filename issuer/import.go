@@ -425,7 +425,7 @@ func (m *importer) add(ctx context.Context, file, kind string, list []*line) ([]
 		}
 		if e := l.entry; e != nil && e.stored() && len(e.outcome.Credentials) > 0 {
 			drafts = append(drafts, e.draft)
-		} else if e != nil {
+		} else if e != nil && !e.kept() {
 			m.drop(e.draft)
 		}
 		if err := m.count(file, l); err != nil {

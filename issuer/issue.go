@@ -64,7 +64,7 @@ func (i *Issuer) birth(ctx context.Context, c Caller, raw []byte, idem string) (
 	src := source{caller: c, at: i.now()}
 	b, err := CheckBirth(raw, src.at)
 	if err != nil {
-		return Outcome{}, "", err
+		return i.refused(ctx, cl, err)
 	}
 	digest, err := lineDigest(raw)
 	if err != nil {
@@ -72,7 +72,7 @@ func (i *Issuer) birth(ctx context.Context, c Caller, raw []byte, idem string) (
 	}
 	e, err := i.birthEntry(ctx, b, digest, src)
 	if err != nil {
-		return Outcome{}, "", err
+		return i.refused(ctx, cl, err)
 	}
 	e.claim = cl
 	return i.register(ctx, &work{births: []*entry{e}}, e, ErrBirthExists)
@@ -104,7 +104,7 @@ func (i *Issuer) guardianship(ctx context.Context, c Caller, raw []byte, idem st
 	src := source{caller: c, at: i.now()}
 	g, err := CheckGuardianship(raw, src.at)
 	if err != nil {
-		return Outcome{}, "", err
+		return i.refused(ctx, cl, err)
 	}
 	digest, err := lineDigest(raw)
 	if err != nil {
@@ -117,7 +117,7 @@ func (i *Issuer) guardianship(ctx context.Context, c Caller, raw []byte, idem st
 		}
 		e, err := i.guardianshipEntry(ctx, g, digest, wards[g.Ward.ChildRef], src)
 		if err != nil {
-			return Outcome{}, "", err
+			return i.refused(ctx, cl, err)
 		}
 		e.claim = cl
 		o, jwt, err := i.register(ctx, &work{wards: []*entry{e}}, e, ErrGuardianshipExists)
@@ -126,6 +126,18 @@ func (i *Issuer) guardianship(ctx context.Context, c Caller, raw []byte, idem st
 		}
 	}
 	return Outcome{}, "", ErrRecordChanged
+}
+
+// refused is how a registration is refused: what was answered before is answered
+// again, also when it would be refused now, as when the ward's record was revoked
+// since and only the answer was lost. Nobody who is not refused pays for the
+// question.
+func (i *Issuer) refused(ctx context.Context, cl *claim, refusal error) (o Outcome, jwt string, err error) {
+	if o, again, err := i.store.replayed(ctx, i.db, cl); err == nil && again {
+		o, err = i.again(ctx, o, nil)
+		return o, "", err
+	}
+	return Outcome{}, "", refusal
 }
 
 // register signs one entry's credential, hands both to the register in one
@@ -138,7 +150,7 @@ func (i *Issuer) register(ctx context.Context, w *work, e *entry, exists error) 
 	if err := i.store.submit(ctx, w); err != nil {
 		return Outcome{}, "", err
 	}
-	if len(e.outcome.Credentials) == 0 || e.replay {
+	if (len(e.outcome.Credentials) == 0 || e.replay) && !e.kept() {
 		i.drop(e.draft)
 	}
 	switch {

@@ -436,6 +436,17 @@ func TestRepeatedRequest(t *testing.T) {
 		if err1 != nil || err2 != nil || g1.ID != g2.ID {
 			t.Errorf("guardianship: %v %v", err1, err2)
 		}
+		// What was answered is answered again, also when it would be refused now.
+		o, err := d.Revoke(ctx, rita, first.Credentials[0].ID, "duplicate", "")
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		d.approve(o)
+		if g2, err = d.RegisterGuardianship(ctx, rita, raw(t, g), "key-3"); err != nil || g2.ID != g1.ID || g2.Credentials[0].ID != g1.Credentials[0].ID {
+			t.Errorf("after its ward was revoked: %+v %v", g2, err)
+		}
+		_, err = d.RegisterGuardianship(ctx, rita, raw(t, g), "key-4")
+		wantFault(t, err, ErrRevoked)
 		// After a month the answer is forgotten.
 		d.pass(32 * 24 * time.Hour)
 		if _, err := d.Recover(ctx); err != nil {

@@ -245,6 +245,13 @@ func (e *entry) reset() { e.seen, e.outcome, e.replay, e.err = nil, Outcome{}, f
 // stored reports whether this entry is to be written.
 func (e *entry) stored() bool { return e.seen == nil && !e.replay && e.err == nil }
 
+// kept reports whether what an entry found registered is the entry itself: it was
+// committed with others, nobody heard of that because the connection broke, and
+// each was tried again. Its place is taken.
+func (e *entry) kept() bool {
+	return e.seen != nil && e.seen.ID == e.row.ID || e.replay && e.outcome.ID == e.row.ID
+}
+
 // hold turns an accepted entry into a held one.
 func (e *entry) hold(rule string) {
 	e.outcome = Outcome{ID: e.row.ID, State: StateHeld, Rule: rule, RecordVersion: e.row.Version}

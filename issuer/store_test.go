@@ -428,6 +428,35 @@ func TestSharedTransaction(t *testing.T) {
 	})
 }
 
+// TestPlaceOfALostCommit: a registration that was committed, of which nobody heard
+// because the connection broke, is tried again and found; its place stays its own.
+func TestPlaceOfALostCommit(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := openDesk(t, db)
+		for _, key := range []string{"", "key"} {
+			b := newBirth()
+			e, err := d.birthEntry(ctx, b, []byte(b.ChildRef), source{caller: rita, at: d.now()})
+			if err != nil {
+				t.Fatal(explain(err))
+			}
+			if e.claim, err = newClaim(rita, key, actRegisterBirth, raw(t, b)); err != nil {
+				t.Fatal(err)
+			}
+			w := &work{births: []*entry{e}}
+			if err := d.store.submit(ctx, w); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := d.register(ctx, w, e, ErrBirthExists); key == "" {
+				wantFault(t, err, ErrBirthExists)
+			} else if err != nil {
+				t.Error(explain(err))
+			}
+			d.birth(StateIssued, newBirth()) // at another place
+		}
+	})
+}
+
 // TestPanicReleasesTheQueue: work that panics fails alone and the queue goes on.
 func TestPanicReleasesTheQueue(t *testing.T) {
 	t.Parallel()
