@@ -36,9 +36,12 @@ type issuedShelf struct {
 	live   bool // is of now, and saves nothing
 	slot   slot
 	cursor int64 // last commitment that was read
-	saved  int64 // the one as of which sets are in the database
-	lists  map[int64]*status.List
-	signed map[int64]signedList
+	// erasure is the last erasure that was read. A place whose record is erased is
+	// known by it alone; all are read again after a restart.
+	erasure int64
+	saved   int64 // the one as of which sets are in the database
+	lists   map[int64]*status.List
+	signed  map[int64]signedList
 	// later are places that were read and are of the next slot.
 	later []issuedPlace
 }
@@ -135,16 +138,7 @@ func (x *issuedShelf) load(ctx context.Context, st *Store) error {
 			return err
 		}
 	}
-	erased, err := st.erasedPlaces(ctx)
-	if err != nil {
-		return err
-	}
 	x.lists, x.signed = lists, map[int64]signedList{}
-	for _, p := range erased {
-		if err := x.take(ctx, st, p, slot{live: true}); err != nil {
-			return err
-		}
-	}
 	x.cursor, x.saved, x.loaded = cut, cut, true
 	return nil
 }
@@ -185,7 +179,18 @@ func (x *issuedShelf) follow(ctx context.Context, st *Store, to slot) error {
 			break
 		}
 	}
-	x.cursor = max(x.cursor, to.issued)
+	// After them, what was erased since: a commitment that was erased before it was
+	// read here did not tell its place.
+	erased, last, err := st.erasedPlaces(ctx, x.erasure)
+	if err != nil {
+		return err
+	}
+	for _, p := range erased {
+		if err := x.take(ctx, st, p, to); err != nil {
+			return err
+		}
+	}
+	x.cursor, x.erasure = max(x.cursor, to.issued), last
 	x.slot = to
 	return nil
 }
@@ -231,7 +236,9 @@ func (x *issuedShelf) save(ctx context.Context, st *Store) error {
 	defer x.mu.Unlock()
 	cut := x.cursor
 	for _, p := range x.later {
-		cut = min(cut, p.id-1)
+		if p.id > 0 {
+			cut = min(cut, p.id-1)
+		}
 	}
 	if x.live || cut-x.saved < saveEvery {
 		return nil

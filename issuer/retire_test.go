@@ -90,7 +90,15 @@ func TestErase(t *testing.T) {
 		ring := newRing(t, keys.EdDSA)
 		d := newBooth(t, db, ring)
 		ctx := context.Background()
-		c, other := d.child(), d.child()
+		other := d.child()
+		behind, err := New(d.cfg) // a replica that nobody asks until all is over
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range d.places() {
+			d.issuedBits(behind, p.list)
+		}
+		c := d.child()
 		id := c.guardianship.Credentials[0].ID
 		if _, err := d.Erase(ctx, rita, id, "request", ""); !errors.Is(err, ErrEraseLiving) {
 			t.Fatalf("of a record in force: %v", err)
@@ -150,10 +158,13 @@ func TestErase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		d.pass(d.cfg.Refresh)
 		for p := range d.places() {
-			bits, _ := d.issuedBits(again, p.list)
-			if in, err := bits.Get(p.index); err != nil || !in {
-				t.Errorf("%v was never given out, after a restart", p)
+			for what, i := range map[string]*Issuer{"after a restart": again, "on a replica that was behind": behind} {
+				bits, _ := d.issuedBits(i, p.list)
+				if in, err := bits.Get(p.index); err != nil || !in {
+					t.Errorf("%v was never given out, %s", p, what)
+				}
 			}
 		}
 	})

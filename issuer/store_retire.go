@@ -135,12 +135,20 @@ func (s *Store) mayErase(ctx context.Context, q reader, r row) error {
 }
 
 // erasedPlaces gives the places of records that the ledger cannot be linked to
-// any more: they were given out all the same.
-func (s *Store) erasedPlaces(ctx context.Context) ([]issuedPlace, error) {
-	rs, err := s.db.QueryContext(ctx, `SELECT list, idx FROM credentials WHERE record IN (SELECT record FROM erasures)
-		UNION ALL SELECT list, idx FROM consent_places WHERE record IN (SELECT record FROM erasures)`)
-	return store.All(rs, err, func(rs *sql.Rows) (p issuedPlace, err error) {
-		err = rs.Scan(&p.list, &p.index)
+// any more since one erasure, and the last of these: they were given out all the
+// same.
+func (s *Store) erasedPlaces(ctx context.Context, after int64) (out []issuedPlace, last int64, err error) {
+	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM erasures`).Scan(&last); err != nil || last <= after {
+		return nil, after, err
+	}
+	const records = `(SELECT record FROM erasures WHERE id > $1 AND id <= $2)`
+	rs, err := s.db.QueryContext(ctx, `SELECT list, idx, valid_from FROM credentials WHERE record IN `+records+`
+		UNION ALL SELECT list, idx, created FROM consent_places WHERE record IN `+records, after, last)
+	out, err = store.All(rs, err, func(rs *sql.Rows) (p issuedPlace, err error) {
+		var from int64
+		err = rs.Scan(&p.list, &p.index, &from)
+		p.from = store.Time(from)
 		return p, err
 	})
+	return out, last, err
 }
