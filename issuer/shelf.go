@@ -543,13 +543,15 @@ func (i *Issuer) signBits(bits *status.List, l bitList, s keys.Signer) (signedLi
 	if err != nil {
 		return signedList{}, err
 	}
+	// The text is long and has nothing to escape, so it is put in at the end.
+	const here = `"encodedList":"`
 	subject, err := json.Marshal(struct {
 		ID      string `json:"id"`
 		Type    string `json:"type"`
 		Purpose string `json:"statusPurpose"`
 		Encoded string `json:"encodedList"`
 		TTL     int64  `json:"ttl"` // milliseconds
-	}{l.about + "#list", "BitstringStatusList", l.purpose, encoded, i.every().Milliseconds()})
+	}{l.about + "#list", "BitstringStatusList", l.purpose, "", i.every().Milliseconds()})
 	if err != nil {
 		return signedList{}, err
 	}
@@ -563,6 +565,11 @@ func (i *Issuer) signBits(bits *status.List, l bitList, s keys.Signer) (signedLi
 	if err != nil {
 		return signedList{}, err
 	}
+	before, after, ok := bytes.Cut(payload, []byte(here))
+	if !ok {
+		return signedList{}, status.ErrEncoding
+	}
+	payload = slices.Concat(before, []byte(here), []byte(encoded), after)
 	jws, err := vc.SignJWS(s, vc.TypCredential, "vc", payload)
 	if err != nil {
 		return signedList{}, err

@@ -38,21 +38,31 @@ func (l *List) Encode() (string, error) {
 	if l.Len() < MinSize {
 		return "", ErrLength
 	}
+	packed := gzipRuns(l.bits)
+	if packed == nil {
+		var err error
+		if packed, err = gzipAny(l.bits); err != nil {
+			return "", err
+		}
+	}
+	out := make([]byte, 0, len(multibase)+b64.EncodedLen(len(packed)))
+	return string(b64.AppendEncode(append(out, multibase...), packed)), nil
+}
+
+// gzipAny compresses what is not made of runs.
+func gzipAny(data []byte) ([]byte, error) {
 	var buf bytes.Buffer
-	buf.Grow(len(l.bits) / 8)
+	buf.Grow(len(data) / 8)
 	w := writers.Get().(*gzip.Writer)
 	defer writers.Put(w)
 	w.Reset(&buf)
-	if _, err := w.Write(l.bits); err != nil {
-		return "", err
+	if _, err := w.Write(data); err != nil {
+		return nil, err
 	}
 	if err := w.Close(); err != nil {
-		return "", err
+		return nil, err
 	}
-	out := make([]byte, len(multibase)+b64.EncodedLen(buf.Len()))
-	copy(out, multibase)
-	b64.Encode(out[len(multibase):], buf.Bytes())
-	return string(out), nil
+	return buf.Bytes(), nil
 }
 
 // Decode reads an encodedList that decompresses to at most maxBytes bytes. It
