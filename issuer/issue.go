@@ -182,7 +182,7 @@ func (i *Issuer) birthEntry(ctx context.Context, b *vc.Birth, digest []byte, src
 		e.row.State = StatePending
 		return e, nil
 	}
-	e.draft, e.row.Rule, err = i.paper(ctx, copyOf{record: e.row, profile: ProfilePaper, birth: b, childRef: e.row.ChildRef, at: src.at})
+	e.draft, e.row.Rule, err = i.registered(ctx, copyOf{record: e.row, profile: ProfilePaper, birth: b, childRef: e.row.ChildRef, at: src.at})
 	return e, err
 }
 
@@ -228,8 +228,15 @@ func (i *Issuer) guardianshipEntry(ctx context.Context, g *vc.Guardianship, dige
 		e.row.State = StatePending
 		return e, nil
 	}
-	e.draft, e.row.Rule, err = i.paper(ctx, copyOf{record: e.row, profile: ProfilePaper, birth: b, guardianship: g, childRef: ward.ChildRef, at: src.at})
+	e.draft, e.row.Rule, err = i.registered(ctx, copyOf{record: e.row, profile: ProfilePaper, birth: b, guardianship: g, childRef: ward.ChildRef, at: src.at})
 	return e, err
+}
+
+// registered drafts the paper copy that an office makes with a record. What holders
+// fetch later is not counted for the office.
+func (i *Issuer) registered(ctx context.Context, c copyOf) (*draft, string, error) {
+	c.office = i.offices.of(c)
+	return i.paper(ctx, c)
 }
 
 // paper drafts a copy in the border shape. Where a name cannot be written in the
@@ -244,11 +251,11 @@ func (i *Issuer) paper(ctx context.Context, c copyOf) (*draft, string, error) {
 }
 
 func (i *Issuer) paperBirth(ctx context.Context, r row, b *vc.Birth) (*draft, string, error) {
-	return i.paper(ctx, copyOf{record: r, profile: ProfilePaper, birth: b, childRef: r.ChildRef, at: i.now()})
+	return i.registered(ctx, copyOf{record: r, profile: ProfilePaper, birth: b, childRef: r.ChildRef, at: i.now()})
 }
 
 func (i *Issuer) paperGuardianship(ctx context.Context, r row, g *vc.Guardianship, w wardRecord) (*draft, string, error) {
-	return i.paper(ctx, copyOf{record: r, profile: ProfilePaper, birth: w.birth, guardianship: g, childRef: w.row.ChildRef, at: i.now()})
+	return i.registered(ctx, copyOf{record: r, profile: ProfilePaper, birth: w.birth, guardianship: g, childRef: w.row.ChildRef, at: i.now()})
 }
 
 // ward reads the birth that a guardianship belongs to.
@@ -553,6 +560,7 @@ type copyOf struct {
 	guardianship *vc.Guardianship
 	childRef     string // as minted
 	at           time.Time
+	office       string          // label of the office whose act this is; "": not told
 	cut          map[string]bool // keys whose signatures are not to be given out again
 }
 
@@ -611,6 +619,7 @@ type draft struct {
 	holder   string
 	batch    string
 	role     string // that it is signed for
+	office   string // label in the ledger; see Config.Offices
 	list     listName
 	place    place
 	payload  []byte
@@ -638,7 +647,7 @@ func (i *Issuer) draft(ctx context.Context, c copyOf) (*draft, error) {
 		return nil, err // nothing is reserved that could not be signed
 	}
 	id := uuid.NewString()
-	d := &draft{kind: c.record.Kind, record: c.record.ID, holder: c.holder, batch: c.record.Batch, role: how.role, info: CredentialInfo{
+	d := &draft{kind: c.record.Kind, record: c.record.ID, holder: c.holder, batch: c.record.Batch, role: how.role, office: c.office, info: CredentialInfo{
 		ID: id, Type: c.credentialType(), Profile: c.profile, State: StatusValid,
 		RecordVersion: c.record.Version, ValidFrom: from, ValidUntil: until,
 	}}

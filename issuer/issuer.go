@@ -162,6 +162,9 @@ type Config struct {
 	Publish time.Duration
 	Refresh time.Duration // without Publish: how often status lists are signed anew; default 5m
 	Alg     string        // EdDSA (default) or ES256: informs the metadata only
+	// Offices are those that the ledger tells apart; what any other registers is in it
+	// with the role alone.
+	Offices []Office
 	// Witnesses are asked to cosign the ledger's checkpoints, in the background.
 	// LoopbackWitnesses lets them be on this machine, over http: for a demonstration.
 	Witnesses         []LedgerWitness
@@ -171,12 +174,13 @@ type Config struct {
 // Issuer is one issuing authority. It is safe for use by many goroutines, and
 // several Issuers (processes) may share one database.
 type Issuer struct {
-	cfg   Config
-	did   string
-	db    *store.DB
-	store *Store
-	log   *slog.Logger
-	shelf shelf // status lists as last signed (shelf.go)
+	cfg     Config
+	did     string
+	db      *store.DB
+	store   *Store
+	offices labels // that the ledger tells apart
+	log     *slog.Logger
+	shelf   shelf // status lists as last signed (shelf.go)
 	// issued is what was given out of each list, as last signed (issued.go)
 	issued issuedShelf
 	// present is the shelf as of now, for hubs (live.go)
@@ -234,7 +238,11 @@ func New(cfg Config) (*Issuer, error) {
 			return nil, fault.New(fault.Unavailable, "no-secret", "the key ring of the issuer lacks a secret")
 		}
 	}
-	i := &Issuer{cfg: cfg, did: id, db: cfg.DB, log: cfg.Log, fetcher: didweb.New(cfg.Fetch)}
+	offices, err := labelled(cfg.Offices)
+	if err != nil {
+		return nil, err
+	}
+	i := &Issuer{cfg: cfg, did: id, offices: offices, db: cfg.DB, log: cfg.Log, fetcher: didweb.New(cfg.Fetch)}
 	i.store = newStore(cfg)
 	if i.witnesses, err = newGatherer(i); err != nil {
 		return nil, err

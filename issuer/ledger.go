@@ -70,7 +70,7 @@ func (i *Issuer) Sequence(ctx context.Context) (int, error) {
 
 // ledgerEntry makes the entry of a commitment.
 func ledgerEntry(w waiting) ([]byte, error) {
-	e := tlog.Entry{Kind: tlog.Issued, Hour: w.at.Truncate(time.Hour), Office: officeLabel(w.office)}
+	e := tlog.Entry{Kind: tlog.Issued, Hour: w.at.Truncate(time.Hour), Office: entryLabel(w.role, w.office)}
 	switch w.kind {
 	case "issued":
 	case actReserved:
@@ -99,23 +99,6 @@ func statusOf(act string) tlog.Status {
 		return tlog.Suspended
 	}
 	return tlog.Valid
-}
-
-// officeLabel names the office in whose name something was signed: the role, in
-// lower case with hyphens.
-func officeLabel(role string) string {
-	if role == "" {
-		role = RoleRegistrar
-	}
-	var b strings.Builder
-	for _, c := range role {
-		if c >= 'A' && c <= 'Z' {
-			b.WriteByte('-')
-			c += 'a' - 'A'
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
 }
 
 // runLedger takes commitments into the ledger as they come, until ctx ends.

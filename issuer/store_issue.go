@@ -27,7 +27,7 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status
 		}
 		credentials = append(credentials, []any{d.info.ID, d.kind, d.record, d.info.RecordVersion, d.info.Type, d.info.Profile, d.holder,
 			d.place.list, d.place.index, payload, d.jwt, state, status,
-			store.Micros(d.info.ValidFrom), store.Micros(d.info.ValidUntil), d.batch, at, d.role})
+			store.Micros(d.info.ValidFrom), store.Micros(d.info.ValidUntil), d.batch, at, d.role, d.office})
 		commitments = append(commitments, []any{d.info.ID, "issued", d.salt, d.hash, at})
 		if status == StatusSuspended {
 			lists[d.place.list] = true
@@ -42,7 +42,7 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, drafts []*draft, status
 			commitments = append(commitments, []any{d.info.ID, actSuspended, salt, hash, at})
 		}
 	}
-	if err := s.insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, jwt, state, status, valid_from, valid_until, batch, created, signed_as)`, credentials); err != nil {
+	if err := s.insert(ctx, tx, `INSERT INTO credentials (id, kind, record, version, type, profile, holder, list, idx, payload, jwt, state, status, valid_from, valid_until, batch, created, signed_as, office)`, credentials); err != nil {
 		return err
 	}
 	if err := s.insert(ctx, tx, `INSERT INTO commitments (credential_id, kind, salt, hash, created)`, commitments); err != nil {

@@ -33,7 +33,8 @@ type showing struct {
 type waiting struct {
 	id          int64
 	kind        string
-	office      string
+	role        string // that signed
+	office      string // label of the office that registered, "" where that is not told
 	hash        []byte
 	at          time.Time // when it happened, or of a change of status, was published
 	list, index int64     // of a changed place
@@ -163,7 +164,7 @@ func shown(acts []waiting, of showing) []waiting {
 // waitingIssued gives the commitments to what was issued after one, in their order.
 // Ids grow in the order of commits because every writer holds the pen.
 func (s *Store) waitingIssued(ctx context.Context, tx *sql.Tx, after int64) ([]waiting, error) {
-	return s.waiting(ctx, tx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), 0, 0, '', 0
+	return s.waiting(ctx, tx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.office, ''), 0, 0, '', 0
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id
 		WHERE c.id > $1 AND c.kind IN `+issuedKinds+` ORDER BY c.id LIMIT $2`, after, s.batch)
 }
@@ -192,7 +193,7 @@ func (s *Store) waitingActs(ctx context.Context, tx *sql.Tx, l *ledger, of slot)
 		to = of.acts
 	}
 	const pauses = `FROM commitments a WHERE a.credential_id = c.credential_id AND a.id > $3 AND a.id <= $4 AND a.kind IN ` + pauseKinds
-	out, err := s.waiting(ctx, tx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0),
+	out, err := s.waiting(ctx, tx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), '', COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0),
 		COALESCE((SELECT a.kind `+pauses+` ORDER BY a.id LIMIT 1), ''), COALESCE((SELECT MAX(a.id) `+pauses+`), 0)
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
 		WHERE c.id > $1 AND c.id <= $4 AND c.kind NOT IN `+strings.ReplaceAll(notActs, " kind", " c.kind")+` ORDER BY c.id LIMIT $2`,
@@ -221,7 +222,7 @@ func (s *Store) waiting(ctx context.Context, tx *sql.Tx, query string, args ...a
 	rs, err := tx.QueryContext(ctx, query, args...)
 	return store.All(rs, err, func(rs *sql.Rows) (w waiting, err error) {
 		var created int64
-		err = rs.Scan(&w.id, &w.kind, &w.hash, &created, &w.office, &w.list, &w.index, &w.first, &w.last)
+		err = rs.Scan(&w.id, &w.kind, &w.hash, &created, &w.role, &w.office, &w.list, &w.index, &w.first, &w.last)
 		w.at = store.Time(created)
 		return w, err
 	})

@@ -12,7 +12,7 @@ import (
 const (
 	week       = 7 * 24
 	window     = 13 * week
-	maxOffices = 1024
+	maxOffices = 4096
 	learning   = 4 * week // before this an office has no habits yet
 	enough     = 100      // entries, to say that an office never works at some hour
 )

@@ -42,7 +42,7 @@ const (
 //	1   version, 1
 //	1   kind
 //	4   hour: hours since 1970-01-01 UTC in which it happened, or of a changed place, was published
-//	1   length of the office's label, then the label: at most 64 bytes of a-z, 0-9 and "-"
+//	1   length of the office's label, then the label: at most 64 bytes of a-z, 0-9 and "-"; the role, or role-office
 //	32  commitment
 //	    and of a changed place only: list (4), index (4), status (1)
 //

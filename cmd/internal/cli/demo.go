@@ -33,6 +33,9 @@ var sampleBirths []byte
 //go:embed samples/guardianships.jsonl
 var sampleGuardianships []byte
 
+//go:embed samples/offices.json
+var sampleOffices []byte
+
 // demoTokens are the tokens of the demonstration's people, kept in the data
 // directory so that a restart keeps them.
 type demoTokens struct {
@@ -219,6 +222,11 @@ func (h *home) startDemo(ctx context.Context, listen string, log *slog.Logger) (
 	}
 	if _, err := h.initTrust(); err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(h.path(officesFile)); errors.Is(err, fs.ErrNotExist) {
+		if err := h.write(officesFile, sampleOffices, 0o644); err != nil {
+			return nil, err
+		}
 	}
 	l, address, err := listenToStart(host, page)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -70,7 +71,12 @@ func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, 
 		return nil, nil, err
 	}
 	source := &trustSource{home: h, clock: o.clock}
-	i, err := issuer.New(issuer.Config{Base: public, DB: db, Ring: r, Now: o.clock, Log: o.log, Alg: o.alg,
+	offices, err := h.ledgerOffices()
+	if err != nil {
+		db.Close()
+		return nil, nil, err
+	}
+	i, err := issuer.New(issuer.Config{Base: public, DB: db, Ring: r, Now: o.clock, Log: o.log, Alg: o.alg, Offices: offices,
 		TrustList: func() ([]byte, error) { return os.ReadFile(h.path(trustFile)) },
 		Trust:     source.List, Fetch: didweb.Config{Loopback: true}})
 	if err == nil {
@@ -84,6 +90,21 @@ func (h *home) newIssuer(ctx context.Context, o issuerOptions) (*issuer.Issuer, 
 		return nil, nil, err
 	}
 	return i, func() { db.Close() }, nil
+}
+
+// officesFile in the data directory says which offices the ledger tells apart;
+// without it, none.
+const officesFile = "offices.json"
+
+func (h *home) ledgerOffices() ([]issuer.Office, error) {
+	b, err := os.ReadFile(h.path(officesFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return issuer.ReadOffices(b)
 }
 
 // addressFile is what the name of the file ends with that keeps a service's
@@ -391,7 +412,11 @@ func (h *home) build(r *running, s *serve.Server, pages *account.Pages, o option
 		if werr != nil {
 			return werr
 		}
-		r.issuer, err = issuer.New(issuer.Config{Base: r.base, DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Alg: o.alg, Publish: o.publish,
+		offices, oerr := h.ledgerOffices()
+		if oerr != nil {
+			return oerr
+		}
+		r.issuer, err = issuer.New(issuer.Config{Base: r.base, DB: r.db, Ring: ring, Now: o.clock, Log: o.log, Alg: o.alg, Publish: o.publish, Offices: offices,
 			TrustList: func() ([]byte, error) { return source.Bytes(context.Background()) },
 			Trust:     source.List, Fetch: didweb.Config{Loopback: o.loopback, Private: private, Timeout: 10 * time.Second},
 			Witnesses: append(cosigners, o.onlookers...), LoopbackWitnesses: o.loopback})
@@ -496,7 +521,12 @@ func newServe(h *home) *cobra.Command {
 database, data are in the data directory.
 
 Put a reverse proxy with TLS in front of it and name the outside address with
---public: an issuer's did:web is made from it.`,
+--public: an issuer's did:web is made from it.
+
+An issuer's ledger tells those offices apart that DATA/offices.json names:
+{"offices": [{"label", "operators": [names of accounts and tokens],
+"registered": [offices as records of births name them]}]}. Small offices share
+a label: everybody can count what is registered under it in each hour.`,
 		ValidArgs: roles,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(c *cobra.Command, args []string) error {

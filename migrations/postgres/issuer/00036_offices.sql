@@ -1,0 +1,3 @@
+-- +goose Up
+-- What the ledger calls the office whose act a credential is; '' is not told.
+ALTER TABLE credentials ADD COLUMN office TEXT NOT NULL DEFAULT '';
