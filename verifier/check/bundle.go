@@ -495,7 +495,9 @@ func (b *Bundle) answers(issuer string, entries []vc.StatusEntry, now time.Time)
 // where an authority's list over it is what is old.
 func (a *answer) use(l *statusList, now time.Time) {
 	age := now.Sub(l.from)
-	if age < -clockSlack || age > oldStatus || (!l.until.IsZero() && !now.Before(l.until)) || l.cut {
+	// At its very end, seven days after it was signed as a rule, it still answers:
+	// that age is one of row 11, and has one reason.
+	if age < -clockSlack || age > oldStatus || (!l.until.IsZero() && now.After(l.until)) || l.cut {
 		a.unknown = true
 	}
 	a.age, a.used = max(a.age, age), true

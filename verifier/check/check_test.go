@@ -305,6 +305,34 @@ func TestStatusAge(t *testing.T) {
 	}
 }
 
+// TestOneReasonForAnAge: rows 10 to 12 of the table have no gap and no overlap, also
+// where a list ends with its seventh day.
+func TestOneReasonForAnAge(t *testing.T) {
+	w := newWorld(t)
+	family := []string{w.issue(w.birth()), w.issue(w.mandate("mother"))}
+	b := w.bundle()
+	for _, c := range []struct {
+		age  time.Duration
+		want string
+	}{{24 * time.Hour, ""}, {24*time.Hour + time.Second, CodeStatusStale}, {7*day - time.Second, CodeStatusStale}, {7 * day, CodeStatusStale}, {7*day + time.Second, CodeStatusUnknown}} {
+		at := w.built.Add(c.age)
+		text := w.presentWith("mother", func(p *vc.Presentation) { p.IssuedAt, p.Expires = at.Unix(), at.Add(5*time.Minute).Unix() }, family...)
+		d, _, err := Check(text, b, Facts{}, History{}, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, code := range d.Codes() {
+			if code == CodeStatusStale || code == CodeStatusUnknown {
+				got = append(got, code)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("lists of %v: %v (%v), want %q", c.age, got, d.Codes(), c.want)
+		}
+	}
+}
+
 func TestConcurrent(t *testing.T) {
 	w := newWorld(t)
 	b := w.bundle()

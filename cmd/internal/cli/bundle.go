@@ -308,7 +308,7 @@ func (o *bundleOutcome) print(c *cobra.Command, asJSON bool) error {
 	said := map[string]string{
 		mirror.Unchanged: "this is the newest: ", mirror.Whole: "in force, fetched whole: ", mirror.ByDelta: "in force, by what changed: ",
 	}[o.How]
-	_, err := fmt.Fprintf(c.OutOrStdout(), "%sbundle %s, number %d, %s old, in %s\n", said, visible(o.ID), o.Sequence, rounded(o.Age), o.File)
+	_, err := fmt.Fprintf(c.OutOrStdout(), "%sbundle %s, number %d, %s, in %s\n", said, visible(o.ID), o.Sequence, old(o.Age), o.File)
 	return err
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -95,7 +94,7 @@ func factsOf(b *check.Bundle) *bundleFacts {
 	f := b.File()
 	out := &bundleFacts{ID: b.ID, Sequence: b.Sequence, CreatedAt: b.CreatedAt, Age: age(b.CreatedAt), Hub: b.Hub, Manifest: digestText(b.Digest), Bytes: len(f.Bytes()),
 		TrustList: bundleTrust{b.Trust.Sequence, b.Trust.IssuedAt, optional(b.Trust.Next)}, Refused: b.RefusedLists,
-		Issuers: []bundleIssuer{}, Lists: []bundleList{}, Policies: policyNames(f)}
+		Issuers: []bundleIssuer{}, Lists: []bundleList{}, Policies: policyNames(b)}
 	for i := range b.Trust.Issuers {
 		is := &b.Trust.Issuers[i]
 		one := bundleIssuer{DID: is.DID, Name: is.Name, Country: is.Country, Ledger: is.Ledger != nil, Keys: []bundleKey{}}
@@ -119,29 +118,18 @@ func factsOf(b *check.Bundle) *bundleFacts {
 	return out
 }
 
-// policyNames lists the policies of a bundle that was verified.
-func policyNames(f *bundle.File) []string {
+// policyNames lists the policies of a bundle, as ID/version.
+func policyNames(b *check.Bundle) []string {
 	out := []string{}
-	data, _ := f.Part("policies")
-	var raw []json.RawMessage
-	if json.Unmarshal(data, &raw) != nil {
-		return out
-	}
-	for _, r := range raw {
-		var p struct {
-			ID      string `json:"id"`
-			Version int    `json:"version"`
-		}
-		if json.Unmarshal(r, &p) == nil {
-			out = append(out, fmt.Sprintf("%s/%d", p.ID, p.Version))
-		}
+	for _, p := range b.Policies() {
+		out = append(out, fmt.Sprintf("%s/%d", p.ID, p.Version))
 	}
 	return out
 }
 
 func (f *bundleFacts) print(w io.Writer) {
 	fmt.Fprintf(w, "bundle     %s, number %d\n", visible(f.ID), f.Sequence)
-	fmt.Fprintf(w, "signed     %s, %s ago, by %s\n", f.CreatedAt.Format(time.RFC3339), rounded(f.Age), visible(f.Hub))
+	fmt.Fprintf(w, "signed     %s, %s, by %s\n", f.CreatedAt.Format(time.RFC3339), old(f.Age), visible(f.Hub))
 	fmt.Fprintf(w, "size       %s in %d parts\n", kilobytes(int64(f.Bytes)), len(f.Parts))
 	fmt.Fprintf(w, "trust list %d, signed %s", f.TrustList.Sequence, f.TrustList.IssuedAt.Format(time.RFC3339))
 	if n := f.TrustList.Next; n != nil {
@@ -181,7 +169,7 @@ func (f *bundleFacts) print(w io.Writer) {
 			if l.Issuer != is.DID {
 				continue
 			}
-			fmt.Fprintf(t, "  list\t%s\t%s, %d of %d, %s old", visible(l.Address), visible(l.Purpose), l.Marked, l.Size, rounded(l.Age))
+			fmt.Fprintf(t, "  list\t%s\t%s, %d of %d, %s", visible(l.Address), visible(l.Purpose), l.Marked, l.Size, old(l.Age))
 			if l.About != "" {
 				fmt.Fprintf(t, ", over %s", visible(l.About))
 			}
@@ -322,7 +310,7 @@ lists that somebody kept, one signed list in a file.`,
 			say("anchors", "the trust list is signed by enough of the anchors")
 			say("trust list", "number %d, signed %s", b.Trust.Sequence, b.Trust.IssuedAt.Format(time.RFC3339))
 			say("hub", "%s is named as a hub and has signed the manifest", b.Hub)
-			say("manifest", "bundle %s, number %d, signed %s, %s ago", b.ID, b.Sequence, b.CreatedAt.Format(time.RFC3339), rounded(int64(now().Sub(b.CreatedAt)/time.Second)))
+			say("manifest", "bundle %s, number %d, signed %s, %s", b.ID, b.Sequence, b.CreatedAt.Format(time.RFC3339), old(int64(now().Sub(b.CreatedAt)/time.Second)))
 			say("parts", "%d parts, %s, each as it was signed", len(f.Table), kilobytes(int64(len(data))))
 			say("lists", "%d lists, %d left out by the hub", len(b.Lists()), b.RefusedLists)
 			if from.dir != "" || from.fetch {

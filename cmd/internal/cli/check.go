@@ -57,8 +57,10 @@ its teacher, or one more holder for a child of it; there is a decision for each
 child.
 
 With --history FILE the post remembers what it saw: a code that was shown
-before, crossings of a consent, children of one session. The file holds hashes
-and times, no names. Without it every check is the first.
+before, crossings of a consent, children of one session, and the time of its last
+check: a clock, or --at, that is behind that makes a decision amber, until a newer
+bundle comes. The file holds hashes and times, no names. Without it every check is
+the first.
 
 Exit codes: 0 green (or info: a person of age), 1 amber, 2 red, 3 no decision
 (wrong usage, no anchor, no bundle, a damaged history). Of several decisions the
@@ -207,7 +209,7 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 		f.Proofs = append(f.Proofs, proofs...)
 	}
 	var shown []string
-	var remembered check.History
+	var told check.History
 	for _, name := range args {
 		in, err := readInput(c, name, maxImage)
 		if err != nil {
@@ -217,7 +219,7 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 		// traveller's, who must not say which country this is.
 		if e, ok := readEncounter(in); ok && len(args) == 1 && strings.HasSuffix(name, ".json") {
 			e.add(&f)
-			shown, remembered = append(shown, e.Presentation), e.History
+			shown, told = append(shown, e.Presentation), e.History
 			continue
 		}
 		text, err := scanText(in)
@@ -227,17 +229,22 @@ func (o *checkOptions) run(c *cobra.Command, h *home, f check.Facts, args []stri
 		shown = append(shown, text)
 	}
 	var decisions []check.Decision
-	err = withHistory(o.history, func(before check.History) (after check.History, err error) {
+	err = withHistory(o.history, func(before remembered) (after remembered, err error) {
 		if o.history == "" {
-			before = remembered
+			before.History = told
 		}
+		// This post does not go back in time.
+		if over := before.last.trusted(b.CreatedAt); f.LastTrustedTime.IsZero() && when.Before(over) {
+			f.LastTrustedTime = over
+		}
+		after.last = before.last.and(when, b.CreatedAt)
 		if o.session != "" {
-			decisions, after, err = check.CheckGroup(shown, b, f, before, when)
+			decisions, after.History, err = check.CheckGroup(shown, b, f, before.History, when)
 			return after, err
 		}
 		f.Others = shown[1:]
-		d, after, err := check.Check(shown[0], b, f, before, when)
-		decisions = []check.Decision{d}
+		d, h, err := check.Check(shown[0], b, f, before.History, when)
+		decisions, after.History = []check.Decision{d}, h
 		return after, err
 	})
 	return decisions, err
@@ -362,16 +369,28 @@ func flagOf(name string) string {
 
 // printAges says with what it was decided.
 func printAges(w io.Writer, d check.Decision) {
-	fmt.Fprintf(w, "  Bundle %s, %s old; ", visible(d.Bundle.ID), rounded(d.Bundle.AgeSeconds))
+	if d.Has(check.CodeDeviceClock) {
+		fmt.Fprintf(w, "  Bundle %s, ? old: the clock of this device is wrong\n", visible(d.Bundle.ID))
+		return
+	}
+	fmt.Fprintf(w, "  Bundle %s, %s; ", visible(d.Bundle.ID), old(d.Bundle.AgeSeconds))
 	if d.StatusAgeSeconds < 0 {
 		fmt.Fprintln(w, "no status list was used")
 		return
 	}
-	fmt.Fprintf(w, "status lists %s old\n", rounded(d.StatusAgeSeconds))
+	fmt.Fprintf(w, "status lists %s\n", old(d.StatusAgeSeconds))
 }
 
-func rounded(seconds int64) string {
-	return (time.Duration(seconds) * time.Second).Round(time.Minute).String()
+// exactly writes an age to the second: what is amber is a second older than what
+// is green.
+func exactly(seconds int64) string { return (time.Duration(seconds) * time.Second).String() }
+
+// old says how old something is. What is dated ahead shows that a clock is behind.
+func old(seconds int64) string {
+	if seconds < 0 {
+		return "? old: the clock here is " + exactly(-seconds) + " behind"
+	}
+	return exactly(seconds) + " old"
 }
 
 // printGroup is printDecision for each child of a session, with the worst and

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kinpass/kinpass/verifier/check"
 )
@@ -85,6 +86,25 @@ func TestCheckRemembers(t *testing.T) {
 		code, out, errs := s.check(append(c.args, "--json")...)
 		if code != c.code || !strings.Contains(out, `"`+c.has+`"`) {
 			t.Errorf("%s: %d, want %d with %s: %s%s", c.name, code, c.code, c.has, out, errs)
+		}
+	}
+	// The paper's day is long, and this post does not go back in it.
+	paper := s.file("08-paper-pass.kp1")
+	at := func(d time.Duration) string { return "--at=" + s.steps[0].At.Add(d).Format(time.RFC3339) }
+	for _, c := range []struct {
+		name  string
+		args  []string
+		clock bool
+		says  string
+	}{
+		{"three days later", []string{"--history", history, at(72 * time.Hour), paper}, false, "72h0m"},
+		{"five minutes before that, as clocks differ", []string{"--history", history, at(72*time.Hour - 5*time.Minute), paper}, false, "71h5"},
+		{"two days before that", []string{"--history", history, at(24 * time.Hour), paper}, true, "? old"},
+		{"without the history", []string{at(24 * time.Hour), paper}, false, "24h0m"},
+	} {
+		_, out, errs := s.check(c.args...)
+		if strings.Contains(out, check.CodeDeviceClock) != c.clock || !strings.Contains(out, c.says) {
+			t.Errorf("%s: %s%s", c.name, out, errs)
 		}
 	}
 	data, err := os.ReadFile(history)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -32,32 +33,76 @@ var (
 )
 
 // historyFile is the form of a history file. Digest is the SHA-256 of the
-// history's bytes in compact form, in hexadecimal digits: a digit that changed
-// on a disk would otherwise be a crossing forgotten.
+// history's bytes in compact form, and of the last check's after them, in
+// hexadecimal digits: a digit that changed on a disk would otherwise be a crossing
+// forgotten.
 type historyFile struct {
 	Version int             `json:"kinpassHistory"`
 	Digest  string          `json:"digest"`
+	Last    *lastCheck      `json:"last,omitempty"`
 	History json.RawMessage `json:"history"`
 }
 
-func digestOf(history []byte) string {
-	sum := sha256.Sum256(history)
-	return hex.EncodeToString(sum[:])
+// remembered is what a post remembers.
+type remembered struct {
+	check.History
+	last lastCheck
+}
+
+// lastCheck is the latest time at which this post has checked, and when the newest
+// bundle that it had was signed. A clock that went back since would make an old
+// bundle young. A newer bundle lets the clock go back to its own time: else a post
+// whose clock was once ahead would be wrong for ever.
+type lastCheck struct {
+	At     time.Time `json:"at"`
+	Bundle time.Time `json:"bundle"`
+}
+
+// trusted gives a time that is over, as far as this post knows, when it checks with
+// a bundle of a time.
+func (l lastCheck) trusted(bundle time.Time) time.Time {
+	if bundle.After(l.Bundle) {
+		return bundle
+	}
+	return l.At
+}
+
+// and is what there is to know after a check.
+func (l lastCheck) and(at, bundle time.Time) lastCheck {
+	if over := l.trusted(bundle); over.After(at) {
+		at = over
+	}
+	if l.Bundle.After(bundle) {
+		bundle = l.Bundle
+	}
+	return lastCheck{at.UTC().Truncate(time.Second), bundle}
+}
+
+func digestOf(history []byte, last *lastCheck) string {
+	h := sha256.New()
+	h.Write(history)
+	if last != nil {
+		fmt.Fprintf(h, "\x00%d %d", last.At.Unix(), last.Bundle.Unix())
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // parseHistory reads a history file strictly.
-func parseHistory(data []byte) (check.History, error) {
+func parseHistory(data []byte) (remembered, error) {
 	var f historyFile
 	if err := strictly(data, &f); err != nil || f.Version != 1 {
-		return check.History{}, errHistory.With(err)
+		return remembered{}, errHistory.With(err)
 	}
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, f.History); err != nil || digestOf(compact.Bytes()) != f.Digest || compact.Len() < 2 || compact.Bytes()[0] != '{' {
-		return check.History{}, errHistory.With(err)
+	if err := json.Compact(&compact, f.History); err != nil || digestOf(compact.Bytes(), f.Last) != f.Digest || compact.Len() < 2 || compact.Bytes()[0] != '{' {
+		return remembered{}, errHistory.With(err)
 	}
-	var h check.History
-	if err := strictly(f.History, &h); err != nil {
-		return check.History{}, errHistory.With(err)
+	var h remembered
+	if err := strictly(f.History, &h.History); err != nil {
+		return remembered{}, errHistory.With(err)
+	}
+	if f.Last != nil {
+		h.last = *f.Last
 	}
 	return h, nil
 }
@@ -73,12 +118,17 @@ func strictly(data []byte, v any) error {
 	return d.Decode(v)
 }
 
-func formatHistory(h check.History) ([]byte, error) {
-	history, err := json.Marshal(h)
+func formatHistory(h remembered) ([]byte, error) {
+	history, err := json.Marshal(h.History)
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(historyFile{Version: 1, Digest: digestOf(history), History: history})
+	f := historyFile{Version: 1, History: history}
+	if !h.last.At.IsZero() {
+		f.Last = &h.last
+	}
+	f.Digest = digestOf(history, f.Last)
+	data, err := json.Marshal(f)
 	if err != nil {
 		return nil, err
 	}
@@ -92,9 +142,9 @@ func formatHistory(h check.History) ([]byte, error) {
 // remembers then what decide gives. Another check with the same file waits. The
 // file is written before anybody sees a decision, whole or not at all; without a
 // path nothing is remembered.
-func withHistory(path string, decide func(check.History) (check.History, error)) error {
+func withHistory(path string, decide func(remembered) (remembered, error)) error {
 	if path == "" {
-		_, err := decide(check.History{})
+		_, err := decide(remembered{})
 		return err
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -126,24 +176,24 @@ func withHistory(path string, decide func(check.History) (check.History, error))
 }
 
 // readHistory reads a history file; one that does not exist is empty.
-func readHistory(path string) (check.History, error) {
+func readHistory(path string) (remembered, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return check.History{}, nil
+		return remembered{}, nil
 	}
 	if err != nil {
-		return check.History{}, err
+		return remembered{}, err
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return check.History{}, errHistory.WithDetail("the history file is not a regular file").With(err)
+		return remembered{}, errHistory.WithDetail("the history file is not a regular file").With(err)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxHistory+1))
 	if err != nil {
-		return check.History{}, err
+		return remembered{}, err
 	}
 	if len(data) > maxHistory {
-		return check.History{}, errHistory.WithDetail("the history file is larger than any that is written")
+		return remembered{}, errHistory.WithDetail("the history file is larger than any that is written")
 	}
 	return parseHistory(data)
 }
