@@ -327,11 +327,16 @@ type LedgerStatus struct {
 	At       time.Time `json:"at"`          // of the newest checkpoint
 	Waiting  int64     `json:"waiting"`     // committed, and not in the ledger yet
 	// Oldest is when the first that waits was committed. A change of status waits
-	// until it is published.
+	// until it is published. Due is when the first of what waits was, or is, to be in
+	// the ledger.
 	Oldest time.Time `json:"oldestWaiting,omitzero"`
+	Due    time.Time `json:"dueWaiting,omitzero"`
 	// Witnessed is the size of the newest checkpoint that has Demanded cosignatures.
-	Witnessed   int64           `json:"witnessedSize"`
-	WitnessedAt time.Time       `json:"witnessedAt,omitzero"` // when the last of these saw it
+	Witnessed   int64     `json:"witnessedSize"`
+	WitnessedAt time.Time `json:"witnessedAt,omitzero"` // when the last of these saw it
+	// Unwitnessed is when the first entry that is not in that checkpoint came into the
+	// ledger; zero if there is none, or nobody is asked.
+	Unwitnessed time.Time       `json:"unwitnessedSince,omitzero"`
 	Demanded    int             `json:"demanded"`
 	Witnesses   []WitnessAnswer `json:"witnesses"`
 	// OtherHistory: a witness saw what is not in this ledger. Either somebody else has
@@ -348,6 +353,14 @@ type WitnessAnswer struct {
 	Answer   string    `json:"answer"` // AnswerNone …
 }
 
+// firstOf gives the earlier of two times, of which the zero time is none.
+func firstOf(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // LedgerStatus tells people of this office how it goes with the ledger.
 func (i *Issuer) LedgerStatus(ctx context.Context, c Caller) (LedgerStatus, error) {
 	if err := c.may(RoleRegistrar, RoleCourt, RoleProtection, RoleAuditor); err != nil {
@@ -362,9 +375,11 @@ func (i *Issuer) LedgerStatus(ctx context.Context, c Caller) (LedgerStatus, erro
 		return LedgerStatus{}, err
 	}
 	out := LedgerStatus{Origin: i.LedgerOrigin(), Verifier: own.Log.String(), Size: l.size, At: l.at, Witnesses: []WitnessAnswer{}}
-	if out.Waiting, out.Oldest, err = i.store.ledgerWaiting(ctx, l); err != nil {
+	q, err := i.store.ledgerWaiting(ctx, l)
+	if err != nil {
 		return LedgerStatus{}, err
 	}
+	out.Waiting, out.Oldest, out.Due = q.n, firstOf(q.issued, q.acts), firstOf(q.issued, i.shownAt(q.acts))
 	if len(i.cfg.Witnesses) == 0 {
 		return out, nil
 	}
@@ -378,6 +393,9 @@ func (i *Issuer) LedgerStatus(ctx context.Context, c Caller) (LedgerStatus, erro
 		return LedgerStatus{}, err
 	}
 	out.Witnessed = s.Size
+	if out.Unwitnessed, err = i.store.enteredFrom(ctx, s.Size); err != nil {
+		return LedgerStatus{}, err
+	}
 	for _, at := range s.Seen {
 		if at.After(out.WitnessedAt) {
 			out.WitnessedAt = at

@@ -83,6 +83,66 @@ func (o *onlooker) count() int {
 	return o.asked
 }
 
+// TestLedgerStatusSaysSinceWhen: the status of the ledger says since when something
+// should be in it, and since when what is in it lacks witnesses, whatever these said
+// when they were asked last.
+func TestLedgerStatusSaysSinceWhen(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		ring, log := newRing(t, keys.EdDSA), new(bytes.Buffer)
+		o := newOnlooker(t, 1, ring)
+		d := watched(t, db, ring, log, o)
+		d.demands(1, o)
+		d.cfg.Publish = time.Hour
+		is := func(what string, got, want time.Time) {
+			t.Helper()
+			if !got.Equal(want) {
+				t.Errorf("%s: %v, want %v", what, got, want)
+			}
+		}
+		ours := d.child()
+		begun := d.clock()
+		is("issued, due at once", d.ledgerStatus().Due, begun)
+		is("nothing to witness", d.ledgerStatus().Unwitnessed, time.Time{})
+		d.pass(10 * time.Minute)
+		d.all()
+		entered := d.clock()
+		is("in the ledger", d.ledgerStatus().Due, time.Time{})
+		is("to witness", d.ledgerStatus().Unwitnessed, entered)
+		d.gather()
+		is("witnessed", d.ledgerStatus().Unwitnessed, time.Time{})
+
+		d.pass(7 * time.Minute)
+		if _, err := d.Suspend(context.Background(), judy, ours.guardianship.Credentials[0].ID, "courtDecision", ""); err != nil {
+			t.Fatal(explain(err))
+		}
+		acted := d.clock()
+		slot := acted.Truncate(time.Hour).Add(time.Hour)
+		d.pass(21 * time.Minute)
+		s := d.ledgerStatus()
+		is("suspended", s.Oldest, acted)
+		is("due with the slot", s.Due, slot)
+		if d.clock().After(slot) {
+			t.Fatal("the test comes too late for the slot")
+		}
+		d.child()
+		is("issued meanwhile", d.ledgerStatus().Due, d.clock())
+		d.all()
+		entered = d.clock()
+		is("waits for its slot", d.ledgerStatus().Due, slot)
+		d.pass(5 * time.Hour)
+		is("overdue", d.ledgerStatus().Due, slot)
+		d.all()
+		s = d.ledgerStatus()
+		is("told", s.Due, time.Time{})
+		is("nobody asked for hours", s.Unwitnessed, entered)
+		if s.Witnessed >= s.Size || s.Witnesses[0].Answer != AnswerCosigned {
+			t.Errorf("%+v", s)
+		}
+		d.gather()
+		is("witnessed again", d.ledgerStatus().Unwitnessed, time.Time{})
+	})
+}
+
 // watched opens a booth whose ledger these watch.
 func watched(t testing.TB, db *store.DB, ring *keys.Ring, log *bytes.Buffer, by ...*onlooker) *booth {
 	t.Helper()

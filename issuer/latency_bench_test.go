@@ -70,7 +70,9 @@ func latencies(b *testing.B, db *store.DB, rate int) {
 	for n := int64(1); n > 0; {
 		l, err := i.store.ledgerState(context.Background(), i.store.db)
 		if err == nil {
-			n, _, err = i.store.ledgerWaiting(context.Background(), l)
+			var q queued
+			q, err = i.store.ledgerWaiting(context.Background(), l)
+			n = q.n
 		}
 		if err != nil {
 			b.Fatal(err)

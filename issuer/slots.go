@@ -56,6 +56,14 @@ func (i *Issuer) due(now time.Time) time.Time {
 	return time.Unix(now.Unix()/every*every, 0).UTC()
 }
 
+// shownAt is when something that was decided at a time is published.
+func (i *Issuer) shownAt(at time.Time) time.Time {
+	if i.cfg.Publish == 0 || at.IsZero() {
+		return at
+	}
+	return i.due(at).Add(i.cfg.Publish)
+}
+
 // untilNext says how long Run waits: until the next slot, and never longer than
 // half of Config.Refresh, so that a suspension whose time is over ends before the
 // slot that shows it.

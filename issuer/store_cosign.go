@@ -134,13 +134,30 @@ func (s *Store) cosignedCheckpoints(ctx context.Context) ([][]byte, error) {
 	return store.All(rs, err, store.One[[]byte])
 }
 
-// ledgerWaiting counts the commitments that are not in the ledger yet.
-func (s *Store) ledgerWaiting(ctx context.Context, l ledger) (n int64, oldest time.Time, err error) {
+// queued is what is not in the ledger yet: how much, and when the first of what was
+// issued and of the changes of status was committed; zero: there is none.
+type queued struct {
+	n            int64
+	issued, acts time.Time
+}
+
+func (s *Store) ledgerWaiting(ctx context.Context, l ledger) (q queued, err error) {
+	var issued, acts int64
+	err = s.db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(CASE WHEN kind IN `+issuedKinds+` THEN created END), 0), COALESCE(MIN(CASE WHEN kind NOT IN `+issuedKinds+` THEN created END), 0)
+		FROM commitments WHERE id > $1 AND (id > $2 AND kind IN `+issuedKinds+` OR id > $3 AND kind NOT IN `+notActs+`)`,
+		min(l.issued, l.acts), l.issued, l.acts).Scan(&q.n, &issued, &acts)
+	q.issued, q.acts = store.Time(issued), store.Time(acts)
+	return q, err
+}
+
+// enteredFrom gives when the first entry from an index on came into the ledger; zero
+// if there is none. Entries come in runs, and checkpoints end with one.
+func (s *Store) enteredFrom(ctx context.Context, index int64) (time.Time, error) {
 	var at int64
-	err = s.db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(created), 0) FROM commitments WHERE id > $1 AND (id > $2 AND kind IN `+issuedKinds+` OR id > $3 AND kind NOT IN `+notActs+`)`,
-		min(l.issued, l.acts), l.issued, l.acts).Scan(&n, &at)
-	if n > 0 {
-		oldest = store.Time(at)
+	err := s.db.QueryRowContext(ctx, `SELECT CASE WHEN r.at > 0 THEN r.at ELSE c.created END FROM ledger_runs r JOIN commitments c ON c.id = r.first
+		WHERE r.start >= $1 ORDER BY r.start LIMIT 1`, index).Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
 	}
-	return n, oldest, err
+	return store.Time(at), err
 }

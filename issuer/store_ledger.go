@@ -251,7 +251,8 @@ func (a *appending) take(ctx context.Context, acts int, in []waiting, entry func
 		a.entries = append(a.entries, e)
 		first, last = min(first, w.id), max(last, w.id)
 	}
-	_, err := a.tx.ExecContext(ctx, `INSERT INTO ledger_runs (start, acts, first, last) VALUES ($1, $2, $3, $4)`, start, acts, first, last)
+	_, err := a.tx.ExecContext(ctx, `INSERT INTO ledger_runs (start, acts, first, last, at) VALUES ($1, $2, $3, $4, $5)`,
+		start, acts, first, last, store.Micros(a.s.now()))
 	return err
 }
 

@@ -17,37 +17,24 @@ const (
 	troubleSlow    = "slow"    // something waits that should be in it
 	troubleWitness = "witness" // too few witnesses saw what is in it
 
-	// patience is how long something may wait: a change of status waits for the
-	// lists to be published, and a witness may be away for a while.
+	// patience is how much later than it should something may be in the ledger, and
+	// how long witnesses may take: one may be away for a while.
 	patience = 20 * time.Minute
 )
 
-// troubleOf says what is wrong with the ledger, "" for nothing.
+// troubleOf says what is wrong with the ledger, "" for nothing. What witnesses
+// answered last does not count: nobody may have asked them since.
 func troubleOf(l *issuer.LedgerStatus, now time.Time) string {
+	late := func(since time.Time) bool { return !since.IsZero() && now.Sub(since) > patience }
 	switch {
 	case l.OtherHistory:
 		return troubleOther
-	case l.Waiting > 0 && now.Sub(l.Oldest) > patience:
+	case late(l.Due):
 		return troubleSlow
-	case l.Witnessed < l.Size && now.Sub(l.WitnessedAt) > patience && cosigning(l) < max(l.Demanded, 1):
+	case late(l.Unwitnessed):
 		return troubleWitness
 	}
 	return ""
-}
-
-// cosigning counts the witnesses that cosigned when they were asked last. It is
-// as many as there must be for an office without witnesses.
-func cosigning(l *issuer.LedgerStatus) int {
-	n := 0
-	for _, w := range l.Witnesses {
-		if w.Answer == issuer.AnswerCosigned {
-			n++
-		}
-	}
-	if len(l.Witnesses) == 0 {
-		return max(l.Demanded, 1)
-	}
-	return n
 }
 
 // ledgerStatus gives how it goes with the ledger, nil if the office keeps none.
