@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -206,6 +207,79 @@ func TestAll(t *testing.T) {
 		}
 		if n := db.Stats().InUse; n != 0 {
 			t.Errorf("%d queries are still open", n)
+		}
+	})
+}
+
+// TestKeptStatements: a statement that is kept gives each caller its own rows,
+// also one who asks while another reads, and sees a table that was changed.
+func TestKeptStatements(t *testing.T) {
+	storetest.Each(t, "wallet", func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		read := func(q interface {
+			QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+		}, from int, each func(int)) (all []int) {
+			rs, err := q.QueryContext(ctx, `SELECT * FROM kept WHERE n >= $1 ORDER BY n`, from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rs.Close()
+			for rs.Next() {
+				var n int
+				if err := rs.Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, n)
+				each(n)
+			}
+			if err := rs.Err(); err != nil {
+				t.Fatal(err)
+			}
+			return all
+		}
+		if _, err := db.Exec(`CREATE TABLE kept (n BIGINT)`); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 5 {
+			if _, err := db.Exec(`INSERT INTO kept VALUES ($1)`, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if db.Engine == store.SQLite { // PostgreSQL reads one answer of a connection at a time
+			err := db.Write(ctx, func(tx *sql.Tx) error {
+				all := read(tx, 0, func(n int) {
+					if inner := read(tx, n, func(int) {}); len(inner) != 5-n {
+						t.Errorf("from %d: %v", n, inner)
+					}
+				})
+				if len(all) != 5 {
+					t.Errorf("%v", all)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 200 { // more than are kept
+			var got int
+			if err := db.QueryRow(`SELECT ` + strconv.Itoa(n) + ` + COUNT(*) FROM kept`).Scan(&got); err != nil || got != n+5 {
+				t.Fatal(got, err)
+			}
+		}
+		if _, err := db.Exec(`DELETE FROM nothing WHERE n = $1`, 1); err == nil {
+			t.Error("a table that is not there")
+		}
+		if _, err := db.Exec(`INSERT INTO kept VALUES ($1, 2)`, 1); err == nil {
+			t.Error("a column that is not there")
+		}
+		for _, change := range []string{`DELETE FROM kept WHERE n = 0`, `DROP TABLE kept`, `CREATE TABLE kept (n BIGINT)`} {
+			if _, err := db.Exec(change); err != nil {
+				t.Fatal(change, err)
+			}
+		}
+		if all := read(db, 0, func(int) {}); len(all) != 0 {
+			t.Errorf("rows of a table that is gone: %v", all)
 		}
 	})
 }

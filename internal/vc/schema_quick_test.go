@@ -134,6 +134,50 @@ func TestQuickSchemasAreUnsureOfOddThings(t *testing.T) {
 	}
 }
 
+// TestQuickKeywords: each keyword, at its bounds and beside others, means what the
+// library means by it.
+func TestQuickKeywords(t *testing.T) {
+	set, _ := quickSet(t)
+	schemas := []string{`true`, `false`, `{"type":"string","minLength":2,"maxLength":3}`, `{"maxLength":1}`, `{"minItems":1,"maxItems":2}`, `{"uniqueItems":true}`,
+		`{"minimum":-1,"maximum":2}`, `{"type":["integer","null"]}`, `{"type":"number"}`, `{"type":"boolean"}`, `{"enum":["a",1,null,true,["a",1]]}`, `{"const":0}`, `{"const":"é"}`, `{"const":["a",["b"]]}`,
+		`{"required":["a","b"]}`, `{"properties":{"a":{"type":"string"}},"additionalProperties":false}`, `{"additionalProperties":{"type":"integer"}}`, `{"properties":{"a":false}}`,
+		`{"prefixItems":[{"type":"string"}],"items":{"type":"integer"}}`, `{"items":false}`, `{"format":"date"}`, `{"pattern":"^a+$","type":"string"}`, `{"not":{"required":["a"]}}`,
+		`{"anyOf":[{"required":["a"]},{"required":["b"]}]}`, `{"allOf":[{"required":["a"]},{"properties":{"b":{"const":1}}}]}`,
+		`{"if":{"required":["a"]},"then":{"required":["b"]},"else":{"required":["c"]}}`, `{"if":{"required":["a"]},"then":{"required":["b"]}}`, `{"if":true,"else":false}`,
+		`{"unevaluatedProperties":false}`, `{"properties":{"a":true},"unevaluatedProperties":false}`, `{"properties":{"a":true},"unevaluatedProperties":{"type":"integer"}}`,
+		`{"allOf":[{"properties":{"a":true}}],"unevaluatedProperties":false}`, `{"anyOf":[{"properties":{"a":true},"required":["a"]},{"properties":{"b":{"const":1}}}],"unevaluatedProperties":false}`,
+		`{"if":{"properties":{"a":{"const":1}},"required":["a"]},"then":{"properties":{"b":true}},"else":{"properties":{"c":true}},"unevaluatedProperties":false}`,
+		`{"not":{"properties":{"a":{"const":9}},"required":["a"]},"unevaluatedProperties":false}`, `{"$defs":{"x":{"properties":{"a":true}}},"$ref":"#/$defs/x","unevaluatedProperties":false}`,
+		`{"allOf":[{"unevaluatedProperties":true}],"unevaluatedProperties":false}`, `{"allOf":[{"additionalProperties":true}],"unevaluatedProperties":false}`,
+		`{"items":{"properties":{"a":true},"unevaluatedProperties":false}}`, `{"properties":{"a":{"properties":{"b":true}}},"unevaluatedProperties":false}`}
+	docs := []string{`null`, `true`, `false`, `0`, `-0`, `1`, `2`, `3`, `-1`, `-2`, `""`, `"a"`, `"aa"`, `"aaa"`, `"aaaa"`, `"é"`, `"éé"`, `"ééé"`, `"\u00e9"`, `"2024-02-29"`, `"2023-02-29"`,
+		`[]`, `["a"]`, `[1]`, `["a",1]`, `["a","a"]`, `["a","b","c"]`, `["a",["b"]]`, `[{"a":1}]`, `[{"b":1}]`, `["a",1,2]`, `{}`, `{"a":1}`, `{"b":1}`, `{"c":1}`, `{"a":9}`, `{"a":"x"}`, `{"a":1,"b":1}`, `{"a":1,"b":2}`,
+		`{"a":1,"c":1}`, `{"b":1,"c":1}`, `{"a":2,"c":"x"}`, `{"a":1,"b":"x","c":1}`, `{"a":{"b":1}}`, `{"a":{"c":1}}`, `{"\u0061":1}`}
+	for _, text := range schemas {
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := jsonschema.NewCompiler()
+		c.AssertFormat()
+		if err := c.AddResource("https://x.example/k", doc); err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.Compile("https://x.example/k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := &schemaSet{byID: map[string]*jsonschema.Schema{text: s}, quick: map[string]*quick{text: quickly(s)}, names: set.names}
+		if one.quick[text] == nil {
+			t.Errorf("%s has no quick form", text)
+			continue
+		}
+		for _, d := range docs {
+			asLibrary(t, one, text, []byte(d))
+		}
+	}
+}
+
 // TestQuickPattern: a pattern that has a quick form means the same by it.
 func TestQuickPattern(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
