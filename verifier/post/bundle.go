@@ -8,6 +8,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/bundle"
 	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
 )
 
@@ -72,6 +73,11 @@ type Office struct {
 	Oldest    time.Time `json:"oldestList,omitzero"`
 	Cut       bool      `json:"keyWithdrawn"` // one of its keys has a cut-off
 	Suspended bool      `json:"suspended"`    // its accreditation is suspended or over when the bundle was signed
+	// Lapses is from when on its accreditation does not hold any more, if it held
+	// then: the bundle knows it before it happens.
+	Lapses time.Time `json:"lapses,omitzero"`
+	// TakesBack: one of its lists has places no more that an earlier one had revoked.
+	TakesBack bool `json:"takesBack"`
 }
 
 // Take verifies a bundle from the anchors down and puts it in force; whatever
@@ -180,6 +186,7 @@ func (p *Post) open(data []byte) (*opened, error) {
 			oldest = l.From
 		}
 		if i, ok := at[l.Issuer]; ok {
+			offices[i].TakesBack = offices[i].TakesBack || l.Lifted > 0
 			if offices[i].Lists++; offices[i].Oldest.IsZero() || l.From.Before(offices[i].Oldest) {
 				offices[i].Oldest = l.From
 			}
@@ -200,6 +207,9 @@ func offices(b *check.Bundle) ([]Office, map[string]int) {
 	for i := range b.Trust.Issuers {
 		is := &b.Trust.Issuers[i]
 		o := Office{Name: is.Name, Country: is.Country, Suspended: !is.Accreditation.At(b.CreatedAt).HoldsAt(b.CreatedAt)}
+		if !o.Suspended {
+			o.Lapses = lapses(is.Accreditation, b.CreatedAt)
+		}
 		for j := range is.Keys {
 			o.Cut = o.Cut || !is.Keys[j].CutOff.IsZero()
 		}
@@ -207,6 +217,22 @@ func offices(b *check.Bundle) ([]Office, map[string]int) {
 		out = append(out, o)
 	}
 	return out, at
+}
+
+// lapses gives when an accreditation that holds at a time ends to hold, zero if it
+// is not known to.
+func lapses(a *vc.Accreditation, from time.Time) (first time.Time) {
+	if a == nil {
+		return first
+	}
+	for _, term := range append([]vc.AccreditationTerm{a.AccreditationTerm}, a.Earlier...) {
+		for _, at := range []time.Time{term.Since, term.Until} {
+			if at.After(from) && !a.At(at).HoldsAt(at) && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
+		}
+	}
+	return first
 }
 
 // after gives what is known when o is in force, or why it must not be. What was

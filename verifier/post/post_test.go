@@ -110,7 +110,18 @@ func TestOffices(t *testing.T) {
 		first := doc["issuers"].([]any)[0].(map[string]any)
 		first["keys"].([]any)[0].(map[string]any)["cutOff"] = "2030-01-01T00:00:00Z"
 		second := doc["issuers"].([]any)[1].(map[string]any)
-		second["accreditation"] = map[string]any{"state": "accredited", "since": "2001-01-01T00:00:00Z", "until": "2002-01-01T00:00:00Z", "types": []string{}, "bases": []string{}}
+		term := func(since, until string) map[string]any {
+			return map[string]any{"state": "accredited", "since": since, "until": until, "types": []string{}, "bases": []string{}}
+		}
+		second["accreditation"] = term("2001-01-01T00:00:00Z", "2002-01-01T00:00:00Z")
+		doc["issuers"].([]any)[2].(map[string]any)["accreditation"] = term("2001-01-01T00:00:00Z", "2035-01-01T00:00:00Z")
+		// Renewed in time once, and then there is a gap.
+		renewed := term("2034-01-01T00:00:00Z", "2036-01-01T00:00:00Z")
+		renewed["earlier"] = []any{term("2001-01-01T00:00:00Z", "2033-01-01T00:00:00Z")}
+		doc["issuers"].([]any)[3].(map[string]any)["accreditation"] = renewed
+		inTime := term("2033-01-01T00:00:00Z", "2036-01-01T00:00:00Z")
+		inTime["earlier"] = []any{term("2001-01-01T00:00:00Z", "2033-06-01T00:00:00Z")}
+		doc["issuers"].([]any)[4].(map[string]any)["accreditation"] = inTime
 	})
 	e := w.meet(nil)
 	i, _, err := w.post().Take(e.Bundle, e.At)
@@ -123,6 +134,9 @@ func TestOffices(t *testing.T) {
 	lists := 0
 	for n, o := range i.Offices {
 		lists += o.Lists
+		if want := map[int]string{2: "2035-01-01", 3: "2033-01-01", 4: "2036-01-01"}[n]; want == "" != o.Lapses.IsZero() || want != "" && o.Lapses.Format(time.DateOnly) != want {
+			t.Errorf("office %d lapses at %v, want %q", n, o.Lapses, want)
+		}
 		if o.Name == "" || o.Cut != (n == 0) || o.Suspended != (n == 1) || (o.Lists > 0) == o.Oldest.IsZero() {
 			t.Errorf("office %d: %+v", n, o)
 		}

@@ -129,6 +129,11 @@ func TestCounter(t *testing.T) {
 			if word := x.Text("[data-word]"); word != "In order" {
 				t.Errorf("the word is %q", word)
 			}
+			// With which data it was decided, in view; the whole id is on the device's page.
+			id := webtest.Value[string](x, `import(document.querySelector('script[src$="border/check.js"]').src.replace('check.js', 'engine.js')).then((m) => m.status().bundle.id)`)
+			if with := x.Text("[data-decided-with]"); len(id) < 8 || with != "Border data: "+id[:8]+" · 1 minute" {
+				t.Errorf("decided with %q, the bundle is %s", with, id)
+			}
 			atTop(x, "border green")
 			// The officer compares.
 			x.Click(`[data-answer="portrait"] [data-say="no"]`)

@@ -57,6 +57,15 @@ func TestBundleFromAFile(t *testing.T) {
 	if len(offices) == 0 || !strings.Contains(offices[0], "In order") {
 		t.Errorf("the offices: %q", offices)
 	}
+	// What the data says of an office is said as it is now.
+	states := webtest.Value[[]string](x, `import(document.querySelector('script[src$="border/device.js"]').src.replace('device.js', 'post.js')).then(({ stateOf }) => {
+		const at = (hours) => new Date(Date.now() + hours * 3600e3).toISOString()
+		return [{ oldestList: at(-1), lapses: at(1) }, { oldestList: at(-1), lapses: at(-1) }, { oldestList: at(-1), suspended: true }, { oldestList: at(-1), takesBack: true },
+			{ oldestList: at(-1), keyWithdrawn: true }, {}, { oldestList: at(-25) }].map((o) => stateOf(o).join(' '))
+	})`)
+	if got, want := strings.Join(states, ", "), "good green, lapsed red, suspended red, takes-back red, cut yellow, none grey, old yellow"; got != want {
+		t.Errorf("the states of offices: %s, want %s", got, want)
+	}
 	// Two days without a network: the age is in view, and says that it is too high.
 	later(x, 48*time.Hour)
 	x.Await(`document.querySelector('[data-bundle]').dataset.bundle === 'old'`)

@@ -342,6 +342,7 @@ const factField = (fact) => $('[data-facts-here] [data-fact="' + fact + '"]')
 
 const why = (d, words, took) => {
   $('[data-reasons]').replaceChildren(...words.reasons.map((r) => el('li', { 'data-colour': r.colour }, icon(r.colour), el('span', {}, el('span', { text: r.text }), ' ', el('code', { dir: 'ltr', text: r.code })))))
+  $('[data-decided-with]').replaceChildren(t('why.bundle') + ' ', el('bdi', { dir: 'ltr', text: d.bundle.id.slice(0, 8) }), ' · ' + age(d.bundle.ageSeconds))
   const pairs = [['why.data', age(d.bundle.ageSeconds)]]
   if (d.statusAgeSeconds >= 0) pairs.push(['why.lists', age(d.statusAgeSeconds)])
   for (const p of d.policies ?? []) pairs.push(['why.policy', p.label + (p.country ? ' (' + country(p.country) + ')' : '')])
@@ -398,7 +399,7 @@ const mayTakeDocument = async () => {
 
 // wipe takes everybody's names off the page.
 const wipe = () => {
-  for (const section of ['[data-child-name]', '[data-child-facts]', '[data-adult-list]', '[data-people]', '[data-added-list]', '[data-document-list]', '[data-lines]', '[data-reasons]', '[data-with]', '[data-ask-fields]']) $(section).replaceChildren()
+  for (const section of ['[data-child-name]', '[data-child-facts]', '[data-adult-list]', '[data-people]', '[data-added-list]', '[data-document-list]', '[data-lines]', '[data-reasons]', '[data-with]', '[data-decided-with]', '[data-ask-fields]']) $(section).replaceChildren()
 }
 
 // finish ends the visit: names, codes and documents leave this page. Where the

@@ -1,6 +1,6 @@
 // This device: what it checks with, how it gets newer, how fast it is.
 import * as engine from './engine.js'
-import { $, el, begin, problem, faultText, freshness } from './post.js'
+import { $, el, begin, problem, faultText, freshness, stateOf } from './post.js'
 import { t, age, moment, number, ms, kilobytes, percent } from './words.js'
 
 const budget = 100 // ms from the camera's picture to the decision on the screen
@@ -25,16 +25,6 @@ const bundle = (s) => {
     ['contents', t('device.contents-text', { issuers: number(b.issuers ?? 0), lists: number(b.lists ?? 0), policies: number(b.policies ?? 0), size: kilobytes(b.bytes ?? 0) })],
     ['anchor', (engine.anchorInfo()?.fingerprints ?? []).join(' ')]
   ])
-}
-
-const day = 86400e3 // ms
-
-// stateOf says what an officer should know of an office's papers before anything else.
-const stateOf = (o) => {
-  if (o.suspended) return ['suspended', 'red']
-  if (o.keyWithdrawn) return ['cut', 'yellow']
-  if (!o.oldestList) return ['none', 'grey']
-  return Date.now() - Date.parse(o.oldestList) > day ? ['old', 'yellow'] : ['good', 'green']
 }
 
 // offices shows what each office's lists know.

@@ -54,6 +54,17 @@ const week = 7 * fresh
 // freshness gives the state of the border data: good, old or very old.
 export const freshness = (bundle) => bundle === null ? 'none' : bundle.ageSeconds > week ? 'stale' : bundle.ageSeconds > fresh ? 'old' : 'good'
 
+// stateOf says what an officer should know of an office's papers before anything
+// else, and its colour. What the bundle knew to end may have ended since.
+export const stateOf = (o) => {
+  if (o.suspended) return ['suspended', 'red']
+  if (o.lapses && Date.now() >= Date.parse(o.lapses)) return ['lapsed', 'red']
+  if (o.takesBack) return ['takes-back', 'red']
+  if (o.keyWithdrawn) return ['cut', 'yellow']
+  if (!o.oldestList) return ['none', 'grey']
+  return Date.now() - Date.parse(o.oldestList) > fresh * 1000 ? ['old', 'yellow'] : ['good', 'green']
+}
+
 const looks = { good: 'green', old: 'amber', stale: 'red', none: 'amber' }
 
 const strip = (s) => {
