@@ -45,6 +45,9 @@ const (
 	StatusUnlogged  = "status-unlogged"   // the shelf says so, the log does not
 	IssuedUnlogged  = "issued-unlogged"   // more places are given out than were logged
 	IssuedTakenBack = "issued-taken-back" // a place was given out and is not any more
+	BundleUndone    = "bundle-undone"     // the ledger says revoked or suspended, a hub's bundle does not
+	BundleUnlogged  = "bundle-unlogged"   // a hub's bundle says what ledger and shelf do not
+	BundleLifted    = "bundle-lifted"     // a hub was given lists that take back what is final
 	ViewAhead       = "view-ahead"        // another party was shown more than the shelf has
 	FactUnlogged    = "fact-unlogged"     // a published key or trust list is not in the log
 	ListUnusable    = "list-unusable"
@@ -73,6 +76,7 @@ type Finding struct {
 	Entry    int64     `json:"entry,omitempty"`
 	Count    int64     `json:"count"`
 	Source   string    `json:"source,omitempty"`
+	Hub      string    `json:"hub,omitempty"`      // whose bundle it is about
 	Evidence string    `json:"evidence,omitempty"` // file
 }
 
@@ -93,8 +97,9 @@ type Report struct {
 	New      int64                `json:"new"` // entries
 	Kinds    map[string]int64     `json:"kinds"`
 	Counts   []Counted            `json:"counts,omitempty"`
-	Lists    int                  `json:"lists"`  // signed lists compared with the ledger
-	Others   int                  `json:"others"` // checkpoints of others compared with it
+	Lists    int                  `json:"lists"`             // signed lists compared with the ledger
+	Others   int                  `json:"others"`            // checkpoints of others compared with it
+	Bundles  int                  `json:"bundles,omitempty"` // of hubs, compared with it
 	Findings []Finding            `json:"findings"`
 	Notes    []string             `json:"notes,omitempty"` // what was not looked at, and why
 }
@@ -132,6 +137,9 @@ type Config struct {
 	// Facts gives the public documents that the ledger must commit to, out of the
 	// shelf and whatever else is known; nil: none are looked for.
 	Facts func(ctx context.Context, shelf Source) ([]Fact, error)
+	// Bundles gives what hubs tell posts, newly asked in every round; nil: hubs are
+	// not looked at.
+	Bundles func(ctx context.Context) ([]Bundle, error)
 	// Progress is told now and then how far a long reading is.
 	Progress func(done, size int64)
 }
@@ -191,6 +199,8 @@ type round struct {
 	signed []byte // of this round
 	tip    tlog.Signed
 
+	forms []form // the lists on the shelf
+
 	fresh   int64
 	counted map[officeHour]int64
 	open    map[officeHour]bool
@@ -247,8 +257,12 @@ func (r *round) run(ctx context.Context) error {
 			return err
 		}
 	}
+	var failed error
+	if whole && r.cfg.Keys != nil {
+		failed = r.bundles(ctx) // of what hubs say nothing is kept
+	}
 	r.sum()
-	return r.keep()
+	return errors.Join(r.keep(), failed)
 }
 
 // resume reads the state: that of a reading that was interrupted, if there is one.
@@ -446,7 +460,7 @@ func (r *round) find(f Finding) *Finding {
 	}
 	for i := range r.report.Findings {
 		g := &r.report.Findings[i]
-		if g.Code == f.Code && g.Office == f.Office && g.Hour.Equal(f.Hour) && g.List == f.List && g.Source == f.Source && g.Code != StatusUndone {
+		if g.Code == f.Code && g.Office == f.Office && g.Hour.Equal(f.Hour) && g.List == f.List && g.Source == f.Source && g.Hub == f.Hub && g.Code != StatusUndone {
 			g.Count += f.Count
 			return g
 		}

@@ -55,6 +55,7 @@ func (r *round) lists(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.forms = all
 	differ := map[form]map[diff][]byte{}
 	r.report.Lists = r.pass(ctx, all, differ)
 	wait := min(20*time.Millisecond, r.cfg.Settle)

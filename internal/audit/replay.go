@@ -99,6 +99,9 @@ func (r *round) replay(index int64, raw []byte) error {
 		}
 	}
 	if hour > s.Newest && !e.Hour.After(r.now.Add(ahead10)) {
+		if s.Newest > 0 { // all that is in front of this entry was told in the hours before
+			s.mark(index, at(s.Newest+1).Add(afterHour))
+		}
 		r.close(hour)
 	}
 	if e.Kind == tlog.Changed {
@@ -200,6 +203,7 @@ func (r *round) change(e tlog.Entry, index int64) error {
 		return nil
 	}
 	v := p.get(e.List, e.Index)
+	was := v
 	switch {
 	case v&isRevoked != 0 && e.Status != tlog.Invalid:
 		r.find(Finding{Code: RevocationLifted, List: int64(e.List), Index: int64(e.Index), Entry: index, Detail: "the ledger itself takes back a revocation, which is final"})
@@ -211,6 +215,7 @@ func (r *round) change(e tlog.Entry, index int64) error {
 	default:
 		v &^= isSuspended
 	}
+	r.state.remember(changed{index, e.List, e.Index, e.Status, v == was})
 	return p.set(e.List, e.Index, v)
 }
 

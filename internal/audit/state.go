@@ -52,6 +52,12 @@ type state struct {
 	// Given is what the lists say of the places that are given out, by path.
 	Given map[string]given `json:"given,omitempty"`
 
+	// Marks say how many entries were there when; Recent are the newest changes of
+	// status, of which those before the entry Forgot are not kept.
+	Marks  []mark `json:"marks,omitempty"`
+	Recent string `json:"recent,omitempty"`
+	Forgot int64  `json:"forgot,omitempty"`
+
 	Told    []string  `json:"told,omitempty"`    // findings that are not told twice
 	Proven  []Finding `json:"proven,omitempty"`  // misbehaviour stays told
 	Pending []Finding `json:"pending,omitempty"` // of a half reading
@@ -59,6 +65,7 @@ type state struct {
 	tree   frontier
 	places places
 	facts  map[string]bool
+	recent []changed
 }
 
 // foreign is a checkpoint that somebody else was given.
@@ -112,6 +119,7 @@ func (s *state) keep(signed []byte, c tlog.Signed, now time.Time) {
 		}
 		s.Earlier = append(s.Earlier, s.Kept)
 	}
+	s.seen(c, now)
 	s.Kept, s.KeptAt = string(signed), now
 	for _, at := range c.Seen {
 		if at.Before(s.KeptAt) {
@@ -153,6 +161,7 @@ func (s *state) encode() ([]byte, error) {
 		s.Known = append(s.Known, base64.StdEncoding.EncodeToString([]byte(f)))
 	}
 	slices.Sort(s.Known)
+	s.Recent = s.encodeRecent()
 	body, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
@@ -206,6 +215,13 @@ func parseState(data []byte, origin string) (*state, error) {
 	}
 	if s.places.total() > maxPlaces {
 		return nil, ErrState
+	}
+	var ok bool
+	if s.recent, ok = decodeRecent(s.Recent); !ok {
+		return nil, ErrState
+	}
+	if s.Size > 0 && s.Marks == nil { // written before there were any
+		s.Forgot = s.Size
 	}
 	for _, t := range s.Known {
 		b, err := base64.StdEncoding.Strict().DecodeString(t)

@@ -2,7 +2,13 @@
 
 package check
 
-import "github.com/kinpass/kinpass/internal/bundle"
+import (
+	"github.com/kinpass/kinpass/internal/bundle"
+	"github.com/kinpass/kinpass/internal/status"
+)
+
+// Places gives the places of the list that are set.
+func (l *List) Places() *status.Places { return l.places }
 
 // Comparison is how an issuer's own lists stand to what a bundle says of them.
 type Comparison struct {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/tlog"
 	"github.com/kinpass/kinpass/internal/trust"
@@ -59,6 +60,8 @@ func TestAttackerWithEverything(t *testing.T) {
 		{"revokes without an entry", (*attacked).revokeUnlogged, "auditor", "status-unlogged"},
 		{"gives out a single place without an entry", (*attacked).giveUnlogged, "auditor", "issued-unlogged"},
 		{"takes a revocation back on the lists that the hub sees alone", (*attacked).unrevokeForHub, "hub", "revocation-lifted"},
+		{"shows the hub alone lists that never had the revocation", (*attacked).hideFromHub, "auditor", "bundle-undone"},
+		{"gives out places on the lists that the hub sees alone", (*attacked).giveForHub, "auditor", "bundle-unlogged"},
 		{"takes a revocation back, and has the hub's key, too", (*attacked).unrevokeAsHub, "device", "bundle-takes-back"},
 	} {
 		t.Run(a.attack+" caught by the "+a.by, func(t *testing.T) {
@@ -657,6 +660,56 @@ func (x *attacked) border() check.Colour {
 	return d.Colour
 }
 
+// hideFromHub is unrevokeForHub before a hub that never saw the revocation.
+func (x *attacked) hideFromHub() {
+	x.revoked()
+	x.flipAll(0)
+	x.must(x.p.fetchBundle(x.Context()))
+	x.flipAll(1)
+	if c := x.border(); c != check.Green {
+		x.Error("the attack does not work anyhow:", c)
+	}
+	x.auditHub()
+}
+
+// giveForHub signs a list for the hub that calls another place given out, and mints
+// papers for it.
+func (x *attacked) giveForHub() {
+	f := x.minted(now().Add(-time.Hour), "4711")
+	k, err := x.ring.Current(keys.UseCredentials, now())
+	x.must(err)
+	x.take(x.hubSigns(func(l check.List, signed string) string {
+		if l.Purpose != vc.PurposeIssued {
+			return signed
+		}
+		return x.resign(signed, k, func(c map[string]any) {
+			s := c["credentialSubject"].(map[string]any)
+			bits, err := status.Decode(s["encodedList"].(string), 1<<20)
+			x.must(err)
+			x.must(bits.Set(4711))
+			s["encodedList"], err = bits.Encode()
+			x.must(err)
+		})
+	}))
+	if x.show(f, check.History{}, nil); x.by != "" {
+		x.Error("the attack does not work anyhow:", x.as)
+	}
+	x.auditHub()
+}
+
+// auditHub has an auditor look who asks the hub, too, and sees the shelf as it is
+// for everybody.
+func (x *attacked) auditHub() {
+	x.Helper()
+	x.settle()
+	if code := x.audit(); code != auditClean {
+		x.Error("without the bundle it is caught, too:", x.as)
+	}
+	file := filepath.Join(x.TempDir(), "hub.kpb")
+	x.must(os.WriteFile(file, x.p.bundle.data, 0o600))
+	x.audit(func(o *auditOptions) { o.bundles = []string{file} })
+}
+
 // unrevokeAsHub has the hub's key as well, and signs a bundle of lists without the
 // revocation. A device that knows of it does not take that.
 func (x *attacked) unrevokeAsHub() {
@@ -669,12 +722,26 @@ func (x *attacked) unrevokeAsHub() {
 	_, _, err = device.Take(x.p.bundle.data, now())
 	x.must(err)
 	x.flipAll(0)
+	data := x.hubSigns(func(_ check.List, signed string) string { return signed })
+	x.take(data)
+	if c := x.border(); c != check.Green {
+		x.Error("with the stolen bundle the family does not pass anyhow:", c)
+	}
+	if _, _, err = device.Take(data, now()); err != nil {
+		x.by, x.as = "device", faultCode(err)
+	}
+}
+
+// hubSigns makes the bundle that a hub makes of the lists that it is shown, signed
+// with its key.
+func (x *attacked) hubSigns(shown func(l check.List, signed string) string) []byte {
+	x.Helper()
 	have := x.p.bundle
 	p := check.BundlePayload{ID: store.Random(16), Sequence: have.Sequence + 1, CreatedAt: now().UTC().Truncate(time.Second), TrustList: have.SignedTrust}
 	for _, l := range have.Lists() {
 		signed, err := (&shelves{fetch: true, loopback: true}).list(x.Context(), http.DefaultClient, l.Address)
 		x.must(err)
-		if l.Purpose == vc.PurposeIssued {
+		if signed = shown(l, signed); l.Purpose == vc.PurposeIssued {
 			p.Issued = append(p.Issued, signed)
 		} else {
 			p.StatusLists = append(p.StatusLists, signed)
@@ -684,17 +751,17 @@ func (x *attacked) unrevokeAsHub() {
 	x.must(err)
 	data, err := p.Sign(ring.Of(keys.UseHub)[0].Signer(have.Hub))
 	x.must(err)
+	return data
+}
+
+// take puts a bundle into the post's hands.
+func (x *attacked) take(data []byte) {
+	x.Helper()
 	anchors, err := x.p.home.anchors("")
 	x.must(err)
-	stolen, err := check.Open(data, anchors)
+	b, err := check.Open(data, anchors)
 	x.must(err)
-	x.p.bundle = &borderBundle{stolen, data}
-	if c := x.border(); c != check.Green {
-		x.Error("with the stolen bundle the family does not pass anyhow:", c)
-	}
-	if _, _, err = device.Take(data, now()); err != nil {
-		x.by, x.as = "device", faultCode(err)
-	}
+	x.p.bundle = &borderBundle{b, data}
 }
 
 func (x *attacked) revokeUnlogged() {

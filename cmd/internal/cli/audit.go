@@ -19,6 +19,7 @@ import (
 	"github.com/kinpass/kinpass/internal/tlog"
 	"github.com/kinpass/kinpass/internal/trust"
 	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/verifier/check"
 )
 
 // Exit codes of "kinpass audit".
@@ -36,6 +37,8 @@ type auditOptions struct {
 	origin, key         string
 	also, witnesses     []string
 	checkpoints         []string
+	bundles             []string                 // of hubs: files, and mirrors
+	have                map[string]*check.Bundle // what was read from there last
 	state, evidence     string
 	settle, interval    time.Duration
 	rounds              int
@@ -58,6 +61,9 @@ the address of the shelf; it has no other way in than anybody has. What it saw i
 kept in --state: keep that directory, an auditor without a memory can be shown
 another history.
 
+With --bundle it also looks at what a hub tells posts: whether the hub was shown
+the lists that everybody was.
+
 Exit codes: 0 clean, 1 something that people should look at, 2 misbehaviour that
 is proven, with evidence in --state that anybody can check, 3 nothing could be
 found out (wrong usage, no answer, a damaged state).`,
@@ -72,6 +78,7 @@ func newAuditVerify(h *home) *cobra.Command {
 		Use: "verify", Short: "Audit once; or check an evidence file",
 		Example: `  kinpass audit verify --trust-list https://trust.example/list --anchor anchor.json
   kinpass audit verify --shelf ./copy --also https://mirror.example --checkpoint proof.txt
+  kinpass audit verify --bundle https://hub.example --bundle ./border.kpb
   kinpass audit verify --origin registry.example/ledger --key ledger.jwk --shelf https://registry.example
   kinpass audit verify --evidence evidence-split-view-1f2e3d4c5b6a.json --anchor anchor.json`,
 	}
@@ -124,6 +131,7 @@ func (o *auditOptions) flags(c *cobra.Command) {
 	f.StringArrayVar(&o.also, "also", nil, "another view of the shelf: a mirror, or a directory (can be repeated)")
 	f.StringArrayVar(&o.witnesses, "witness", nil, "address of a witness, which says what it cosigned last (can be repeated)")
 	f.StringArrayVar(&o.checkpoints, "checkpoint", nil, "file with a checkpoint, or a proof, that somebody else was given (can be repeated)")
+	f.StringArrayVar(&o.bundles, "bundle", nil, "what a hub tells posts: a bundle's file, or a mirror's address or directory (can be repeated)")
 	f.StringVar(&o.state, "state", "", "directory for what was seen, and for evidence (default DATA/audit)")
 	f.DurationVar(&o.settle, "settle", 2*time.Minute, "how long a list and the ledger may differ before it counts")
 	f.BoolVar(&o.loopback, "allow-loopback", false, "also call services on this machine, and over http")
@@ -145,6 +153,9 @@ type subject struct {
 // subjects reads which ledgers there are.
 func (o *auditOptions) subjects(ctx context.Context) ([]subject, error) {
 	if o.key != "" {
+		if len(o.bundles) > 0 {
+			return nil, usage{errors.New("--bundle needs a trust list: it says whose bundle it is")}
+		}
 		v, err := readLedgerKey(o.key, o.origin)
 		if err != nil {
 			return nil, err
@@ -255,6 +266,9 @@ func (o *auditOptions) auditor(s subject) (*audit.Auditor, error) {
 		cfg.Facts = func(ctx context.Context, shelf audit.Source) ([]audit.Fact, error) {
 			return publicFacts(ctx, shelf, s.did)
 		}
+	}
+	if len(o.bundles) > 0 {
+		cfg.Bundles = func(ctx context.Context) ([]audit.Bundle, error) { return o.hubBundles(ctx, s.did) }
 	}
 	var err error
 	if cfg.Shelf, err = audit.NewSource(where, web); err != nil {
@@ -393,8 +407,12 @@ func (o *auditOptions) print(r *audit.Report, failed error) error {
 		e.SetEscapeHTML(false)
 		return e.Encode(line)
 	}
+	hubs := ""
+	if r.Bundles > 0 {
+		hubs = fmt.Sprintf(", %d bundles of hubs", r.Bundles)
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: %d entries (%d new), %d lists, %d other views: %s\n", stamp(r.At), r.Origin, r.Size, r.New, r.Lists, r.Others, result)
+	fmt.Fprintf(&b, "%s %s: %d entries (%d new), %d lists, %d other views%s: %s\n", stamp(r.At), r.Origin, r.Size, r.New, r.Lists, r.Others, hubs, result)
 	for _, f := range r.Findings {
 		what := "look at"
 		if f.Proven {
@@ -409,6 +427,9 @@ func (o *auditOptions) print(r *audit.Report, failed error) error {
 		}
 		if f.Count > 1 {
 			fmt.Fprintf(&b, "; %d times", f.Count)
+		}
+		if f.Hub != "" {
+			fmt.Fprintf(&b, "; hub %s", f.Hub)
 		}
 		if f.Source != "" {
 			fmt.Fprintf(&b, "; %s", f.Source)
