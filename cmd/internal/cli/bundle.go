@@ -53,7 +53,7 @@ countries' policies and the state of every credential, in one signed file. Any
 web server, mirror or stick can carry it, because it is only signed files.
 
 Exit codes: 0 done, 1 it did not work, 2 the command was not understood,
-3 what was read does not verify, 4 it is older than what is known here,
+3 what was read does not verify or takes a revocation back, 4 it is older than what is known here,
 5 "verify --shelf": the hub put something else into it than the issuers signed.`,
 	}
 	c.AddCommand(newBundleBuild(h), newBundleFetch(h), newBundleApply(h), newBundleVerify(h), newBundleShow(h))

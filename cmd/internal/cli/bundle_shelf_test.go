@@ -2,7 +2,12 @@ package cli
 
 import (
 	"errors"
+	"strings"
 	"testing"
+
+	"github.com/kinpass/kinpass/internal/fault"
+	"github.com/kinpass/kinpass/verifier/check"
+	"github.com/kinpass/kinpass/verifier/post"
 )
 
 // TestJudge: a hub is proved wrong by the very lists that it used, and by
@@ -31,5 +36,18 @@ func TestJudge(t *testing.T) {
 		if !errors.Is(err, c.want) || c.want == nil && err != nil || code != c.code {
 			t.Errorf("%s: %v, exit code %d", c.name, err, code)
 		}
+	}
+}
+
+// TestTakesBackExits: a bundle that takes a revocation back is refused as one that
+// does not verify, with its own code and hint.
+func TestTakesBackExits(t *testing.T) {
+	var e *exit
+	err := bundleExit(post.TakesBack(check.List{Address: "https://registry.example/status/revocation/1"}))
+	if !errors.As(err, &e) || e.code != exitRefused {
+		t.Fatal(err)
+	}
+	if f := fault.As(e.err); f.Code != "bundle-takes-back" || f.Hint == "" || !strings.HasSuffix(f.Detail, ": https://registry.example/status/revocation/1") {
+		t.Errorf("%+v", f)
 	}
 }
