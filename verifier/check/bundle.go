@@ -418,6 +418,7 @@ type answer struct {
 	revoked, suspended bool
 	unknown            bool          // at least one of the two questions has no answer
 	age                time.Duration // of the oldest list that was used
+	stale              bool          // a list that has not ended is older than a day
 	used               bool
 
 	// absent: the issuer says which places of the list it has given out, and this
@@ -495,12 +496,19 @@ func (b *Bundle) answers(issuer string, entries []vc.StatusEntry, now time.Time)
 // where an authority's list over it is what is old.
 func (a *answer) use(l *statusList, now time.Time) {
 	age := now.Sub(l.from)
-	// At its very end, seven days after it was signed as a rule, it still answers:
-	// that age is one of row 11, and has one reason.
-	if age < -clockSlack || age > oldStatus || (!l.until.IsZero() && now.After(l.until)) || l.cut {
+	ended := !l.until.IsZero() && !now.Before(l.until)
+	if age < -clockSlack || age > oldStatus || ended || l.cut {
 		a.unknown = true
 	}
+	// One that has ended, seven days after it was signed as a rule, does not answer:
+	// that is reason enough, and how old it is none beside it.
+	a.stale = a.stale || !ended && age > freshStatus
 	a.age, a.used = max(a.age, age), true
+}
+
+// uses counts what the lists said about one credential.
+func (e *exam) uses(a *answer) {
+	e.statusAge, e.statusUsed, e.stale = max(e.statusAge, a.age), true, e.stale || a.stale
 }
 
 // ask puts one entry's answer to the others of the credential.

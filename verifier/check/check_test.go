@@ -306,7 +306,7 @@ func TestStatusAge(t *testing.T) {
 }
 
 // TestOneReasonForAnAge: rows 10 to 12 of the table have no gap and no overlap, also
-// where a list ends with its seventh day.
+// where a list ends with its seventh day, as they do here: then it does not answer.
 func TestOneReasonForAnAge(t *testing.T) {
 	w := newWorld(t)
 	family := []string{w.issue(w.birth()), w.issue(w.mandate("mother"))}
@@ -314,7 +314,7 @@ func TestOneReasonForAnAge(t *testing.T) {
 	for _, c := range []struct {
 		age  time.Duration
 		want string
-	}{{24 * time.Hour, ""}, {24*time.Hour + time.Second, CodeStatusStale}, {7*day - time.Second, CodeStatusStale}, {7 * day, CodeStatusStale}, {7*day + time.Second, CodeStatusUnknown}} {
+	}{{24 * time.Hour, ""}, {24*time.Hour + time.Second, CodeStatusStale}, {7*day - time.Second, CodeStatusStale}, {7 * day, CodeStatusUnknown}, {7*day + time.Second, CodeStatusUnknown}} {
 		at := w.built.Add(c.age)
 		text := w.presentWith("mother", func(p *vc.Presentation) { p.IssuedAt, p.Expires = at.Unix(), at.Add(5*time.Minute).Unix() }, family...)
 		d, _, err := Check(text, b, Facts{}, History{}, at)

@@ -137,7 +137,7 @@ func (e *exam) judgeConsents() {
 		h := e.bundle.hostsFor(c, births)
 		c.answer = e.bundle.consentStatus(c, h, e.now)
 		if c.answer.used {
-			e.statusAge, e.statusUsed = max(e.statusAge, c.answer.age), true
+			e.uses(&c.answer)
 		}
 	}
 }

@@ -83,6 +83,7 @@ type exam struct {
 	signals      signals
 
 	statusAge  time.Duration
+	stale      bool // as in answer
 	statusUsed bool
 }
 
@@ -286,7 +287,7 @@ func (e *exam) readCredential(jwt string, paper bool) {
 	}
 	c.answer = e.bundle.status(parsed, e.now)
 	if c.answer.used {
-		e.statusAge, e.statusUsed = max(e.statusAge, c.answer.age), true
+		e.uses(&c.answer)
 	}
 }
 
