@@ -9,10 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,6 +46,12 @@ type record struct {
 type turn struct {
 	status   string
 	from, to time.Time
+}
+
+// consent is a place for a travel consent that a guardian signs.
+type consent struct {
+	place
+	withdrawn *turn // nil: nobody asked for that
 }
 
 // at gives the statuses that a record can have in what is published as of a time:
@@ -461,6 +469,66 @@ func (c *clerk) redeem(mandate *record) bool {
 			c.Errorf("%s, asked for twice by one holder, is not the same", config)
 		}
 		c.hand(got[0])
+		if config == issuer.ConfigGuardBorder && !w.consent(got[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+// consent has a place reserved for a travel consent, twice with one request, and now
+// and then withdraws it.
+func (w *handWallet) consent(guardianship string) bool {
+	payload, err := payloadIn(guardianship)
+	if err != nil {
+		w.Error(err)
+		return false
+	}
+	var credential struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(payload, &credential); err != nil {
+		w.Error(err)
+		return false
+	}
+	sign := func(path, act string, more map[string]any) request {
+		claims := map[string]any{"aud": w.did(), "iat": time.Now().Unix(), "jti": store.Random(16), "act": act}
+		maps.Copy(claims, more)
+		body, _ := json.Marshal(map[string]string{"request": w.sign(map[string]any{"typ": vc.TypConsentStatus, "kid": did.KeyID(w.id)}, claims)})
+		return request{method: "POST", path: path, body: body}
+	}
+	reserve := sign("/consent-status", "reserve", map[string]any{"guardianship": credential.ID})
+	var got [2]place
+	for n := range got {
+		a, ok := w.insist(reserve)
+		if !ok {
+			return a.status == http.StatusTooManyRequests
+		}
+		if got[n], err = statusIn(a.body); err != nil || a.status != http.StatusCreated {
+			w.Errorf("consent: %d %s %v", a.status, a.body, err)
+			return false
+		}
+	}
+	if got[0] != got[1] {
+		w.Errorf("one request for a consent has places %v and %v", got[0], got[1])
+	}
+	x := &consent{place: got[0]}
+	w.mu.Lock()
+	w.consents = append(w.consents, x)
+	w.mu.Unlock()
+	if w.lot.IntN(2) == 0 {
+		return true
+	}
+	x.withdrawn = &turn{status: issuer.StatusRevoked, from: time.Now()}
+	a, ok := w.insist(sign("/consent-status/withdraw", "withdraw", map[string]any{
+		"list": fmt.Sprintf("%s/status/revocation/%d", w.public, x.list), "index": strconv.FormatInt(x.index, 10)}))
+	if !ok {
+		return a.status == http.StatusTooManyRequests
+	}
+	x.withdrawn.to = time.Now()
+	if a.status != http.StatusNoContent {
+		w.Errorf("withdraw: %d %s", a.status, a.body)
+		return false
 	}
 	return true
 }

@@ -60,6 +60,10 @@ type judgement struct {
 
 type place struct{ list, index int64 }
 
+// profileConsent is in place of a profile where a place is of a consent: what its
+// guardian signs the register never sees.
+const profileConsent = "consent"
+
 // credential is a row of the register.
 type credential struct {
 	id, record, profile, state, status, jwt string
@@ -85,6 +89,21 @@ func (j *judgement) readRegister() {
 		c.from, c.created = store.Time(from), store.Time(created)
 		if other := j.byPlace[c.place]; other != nil {
 			j.Errorf("two credentials at place %d of list %d", c.index, c.list)
+		}
+		j.byPlace[c.place], j.byID[c.id] = c, c
+		j.credentials = append(j.credentials, c)
+	}
+	j.must(rows.Err())
+	rows, err = j.db.QueryContext(j.Context(), `SELECT id, record, status, list, idx, created FROM consent_places`)
+	j.must(err)
+	for rows.Next() {
+		c := &credential{profile: profileConsent, state: "sealed"}
+		var created int64
+		j.must(rows.Scan(&c.id, &c.record, &c.status, &c.list, &c.index, &created))
+		// It is dated by the clocks of others.
+		c.from, c.created = store.Time(created).Add(siegeSkew), store.Time(created)
+		if other := j.byPlace[c.place]; other != nil {
+			j.Errorf("a consent and another have place %d of list %d", c.index, c.list)
 		}
 		j.byPlace[c.place], j.byID[c.id] = c, c
 		j.credentials = append(j.credentials, c)
@@ -182,7 +201,7 @@ func (j *judgement) registered() {
 	j.Helper()
 	papers := map[string]int{}
 	for _, c := range j.credentials {
-		if c.state != "sealed" || c.jwt == "" {
+		if c.state != "sealed" || c.jwt == "" && c.profile != profileConsent {
 			j.Errorf("credential %s is %s", c.id, c.state)
 		}
 		if c.profile == issuer.ProfilePaper {
@@ -211,12 +230,21 @@ func (j *judgement) registered() {
 	}
 	known := map[string]*credential{}
 	for _, c := range j.credentials {
+		if c.profile == profileConsent {
+			continue
+		}
 		if known[c.jwt] != nil {
 			j.Errorf("credentials %s and %s are one", c.id, known[c.jwt].id)
 		}
 		known[c.jwt] = c
 	}
 	places := map[place]string{}
+	for _, x := range j.consents {
+		if c := j.byPlace[x.place]; c == nil || c.profile != profileConsent || places[x.place] != "" {
+			j.Errorf("place %v was given out for a consent", x.place)
+		}
+		places[x.place] = "a consent"
+	}
 	for _, jwt := range j.handed {
 		c := known[jwt]
 		if c == nil {
@@ -237,6 +265,14 @@ func (j *judgement) registered() {
 
 // placeIn reads where a credential's status stands.
 func placeIn(jwt string) (place, error) {
+	payload, err := payloadIn(jwt)
+	if err != nil {
+		return place{}, err
+	}
+	return statusIn(payload)
+}
+
+func statusIn(payload []byte) (place, error) {
 	var x struct {
 		Entries []struct {
 			List  string `json:"statusListCredential"`
@@ -249,16 +285,13 @@ func placeIn(jwt string) (place, error) {
 			} `json:"status_list"`
 		} `json:"status"`
 	}
-	payload, err := payloadIn(jwt)
-	if err == nil {
-		err = json.Unmarshal(payload, &x)
-	}
-	if err != nil {
+	if err := json.Unmarshal(payload, &x); err != nil {
 		return place{}, err
 	}
 	list, index := x.Status.List.URI, x.Status.List.Index
 	if len(x.Entries) > 0 {
 		list = x.Entries[0].List
+		var err error
 		if index, err = strconv.ParseInt(x.Entries[0].Index, 10, 64); err != nil {
 			return place{}, err
 		}
@@ -306,11 +339,11 @@ func (j *judgement) logged() {
 		if j.erased[x.record] {
 			j.Errorf("credential %s was erased and has a commitment", c.credential)
 		}
-		if c.kind != "issued" {
+		if c.kind != "issued" && c.kind != "reserved" {
 			continue
 		}
 		x.committed++
-		if x.profile == issuer.ProfileSDJWT || x.profile == issuer.ProfileLDP {
+		if x.profile == profileConsent || x.profile == issuer.ProfileSDJWT || x.profile == issuer.ProfileLDP {
 			continue // signed is another form than what is committed to
 		}
 		payload, err := payloadIn(x.jwt)
@@ -354,6 +387,10 @@ func (j *judgement) listed() {
 	for _, c := range j.credentials {
 		perList[c.list] = append(perList[c.list], c)
 	}
+	consents := map[place]*consent{}
+	for _, x := range j.consents {
+		consents[x.place] = x
+	}
 	changes := j.changes()
 	j.told(changes)
 	newest := map[string]publication{}
@@ -394,6 +431,11 @@ func (j *judgement) listed() {
 				continue // nobody was told of it
 			}
 			can := r.at(at.slot)
+			if x := consents[c.place]; x != nil && x.withdrawn != nil {
+				can = x.at(at.slot, can)
+			} else if x == nil && c.profile == profileConsent {
+				continue // nobody was told of it
+			}
 			if !c.created.Before(at.slot.Add(-siegeSkew)) {
 				can = append(can, issuer.StatusValid) // it was not there yet
 			}
@@ -423,6 +465,16 @@ func (j *judgement) listed() {
 			}
 		}
 	}
+}
+
+// at gives the statuses that the place of a consent can have as of a time, with
+// those that the mandate can have.
+func (c *consent) at(t time.Time, mandate []string) []string {
+	withdrawn := (&record{acts: []turn{*c.withdrawn}}).at(t)
+	if !slices.Contains(withdrawn, issuer.StatusValid) {
+		return withdrawn
+	}
+	return append(withdrawn[1:], mandate...)
 }
 
 // agrees reports whether a list for a purpose may say this of what has a status: a

@@ -90,10 +90,11 @@ type siege struct {
 
 	kills, births, erased, lost, cut, given atomic.Int64
 
-	mu      sync.Mutex
-	records []*record
-	handed  []string // credentials as their holders got them
-	trouble map[string]int
+	mu       sync.Mutex
+	records  []*record
+	consents []*consent
+	handed   []string // credentials as their holders got them
+	trouble  map[string]int
 }
 
 func besiege(t *testing.T, engine string, replicas int) *siege {
@@ -192,8 +193,8 @@ func (s *siege) last(atLeast, atMost time.Duration) {
 	close(stop)
 	lookouts.Wait()
 	s.shelf.lookOnce()
-	s.Logf("%d kills, %d births, %d requests cut off, %d connections refused, %d things given up, %d checkpoints, %d publications of lists",
-		s.kills.Load(), s.births.Load(), s.cut.Load(), s.lost.Load()-s.cut.Load(), s.given.Load(), len(s.shelf.roots), len(s.shelf.lists))
+	s.Logf("%d kills, %d births, %d consents, %d requests cut off, %d connections refused, %d things given up, %d checkpoints, %d publications of lists",
+		s.kills.Load(), s.births.Load(), len(s.consents), s.cut.Load(), s.lost.Load()-s.cut.Load(), s.given.Load(), len(s.shelf.roots), len(s.shelf.lists))
 	for what, n := range s.trouble {
 		s.Logf("%d× %s", n, what)
 	}
@@ -224,8 +225,8 @@ func (s *siege) settled() {
 	facts := s.whatIsPublic()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		open := s.count(`SELECT COUNT(*) FROM credentials WHERE state = 'reserved'`)
-		waiting := s.count(`SELECT COUNT(*) FROM commitments, ledger WHERE kind IN ('issued', 'key', 'trust', 'accreditation') AND commitments.id > ledger.issued
-			OR kind NOT IN ('issued', 'key', 'trust', 'accreditation') AND commitments.id > ledger.acts`)
+		waiting := s.count(`SELECT COUNT(*) FROM commitments, ledger WHERE kind IN ('issued', 'reserved', 'key', 'trust', 'accreditation') AND commitments.id > ledger.issued
+			OR kind NOT IN ('issued', 'reserved', 'key', 'trust', 'accreditation') AND commitments.id > ledger.acts`)
 		missing := 0
 		for _, f := range facts {
 			missing += 1 - s.count(`SELECT COUNT(*) FROM commitments WHERE hash = $1`, f.Commitment[:])
@@ -240,13 +241,17 @@ func (s *siege) settled() {
 	}
 }
 
+// did names the issuer.
+func (s *siege) did() string {
+	return "did:web:" + strings.ReplaceAll(strings.TrimPrefix(s.public, "http://"), ":", "%3A")
+}
+
 // whatIsPublic gives the facts that a registry commits to: its keys and the trust
 // list on its shelf.
 func (s *siege) whatIsPublic() []trust.Fact {
 	s.Helper()
 	base := "http://" + s.replicas[0].address
-	did := "did:web:" + strings.ReplaceAll(strings.TrimPrefix(s.public, "http://"), ":", "%3A")
-	facts, err := trust.Facts(did, fetch(s.T, base+"/.well-known/jwks.json"), strings.TrimSpace(string(fetch(s.T, base+"/trust-list"))), time.Now())
+	facts, err := trust.Facts(s.did(), fetch(s.T, base+"/.well-known/jwks.json"), strings.TrimSpace(string(fetch(s.T, base+"/trust-list"))), time.Now())
 	s.must(err)
 	return facts
 }
