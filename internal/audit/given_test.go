@@ -100,6 +100,9 @@ func TestEveryPlaceIsLogged(t *testing.T) {
 		if r.Kinds["witnessed"] != 7 || r.Kinds["issued"] != 30 {
 			t.Error(r.Kinds)
 		}
+		if len(r.Counts) != 1 || r.Counts[0].Count != 7 { // an office's work like any other
+			t.Errorf("%+v", r.Counts)
+		}
 	})
 	t.Run("in the room of a list that ended", func(t *testing.T) {
 		t.Parallel()
