@@ -61,7 +61,7 @@ func TestReplicasKilled(t *testing.T) {
 				t.Skip("with KINPASS_LONG=1")
 			}
 			t.Parallel()
-			atLeast, atMost := 6*time.Second, 11*time.Second
+			atLeast, atMost := 6*time.Second, 9*time.Second
 			if os.Getenv("KINPASS_LONG") == "1" {
 				atLeast, atMost = 2*time.Minute, 2*time.Minute
 			}
