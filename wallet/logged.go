@@ -114,6 +114,9 @@ func (w *Wallet) fetchDue(ctx context.Context) {
 			return
 		}
 		waiting, err := w.Staple(ctx, Guardian{ID: g})
+		if err != nil && ctx.Err() != nil {
+			return // the service is ending
+		}
 		if err != nil {
 			w.cfg.Log.Warn("proofs of the ledger are not fetched", "code", fault.As(err).Code)
 		}
