@@ -58,16 +58,76 @@ func (i *Issuer) Erase(ctx context.Context, c Caller, credential, reason, idem s
 		return Outcome{}, err
 	}
 	return i.store.changeStatus(ctx, found{"", id}, cl, func(r row) (step, error) {
-		if c.Role == RoleHumanitarian {
-			if err := r.mayPropose(c); err != nil {
-				return step{}, err
-			}
-		}
-		if err := i.store.mayErase(ctx, i.db, r); err != nil {
+		if err := i.mayErase(ctx, c, r); err != nil {
 			return step{}, err
 		}
 		return step{proposal: &proposal{Kind: actErase, RecordKind: r.Kind, Record: r.ID, Payload: payload, Caller: c}}, nil
 	})
+}
+
+// mayErase refuses the erasing of a record by somebody whose it is not, or before it
+// is over.
+func (i *Issuer) mayErase(ctx context.Context, c Caller, r row) error {
+	if c.Role == RoleHumanitarian {
+		if err := r.mayPropose(c); err != nil {
+			return err
+		}
+	}
+	return i.store.mayErase(ctx, i.db, r)
+}
+
+// Erasure says what erasing a record means. It holds nobody's data.
+type Erasure struct {
+	Kind    string `json:"recordKind"` // KindBirth or KindGuardianship
+	Record  string `json:"record"`     // its identifier in this register
+	Entries int    `json:"entries"`    // of the ledger, which nobody can tell any more whose they are
+	Waiting int    `json:"waiting"`    // of these, not in the ledger yet: until they are it is ErrEraseWaits
+	// Of one that was proposed.
+	Reason   string `json:"reason,omitempty"`
+	Proposer string `json:"proposer,omitempty"` // name
+}
+
+// Erasable says what Erase would mean for the record of a credential, with the same
+// refusals, and changes nothing.
+func (i *Issuer) Erasable(ctx context.Context, c Caller, credential string) (Erasure, error) {
+	if err := c.may(mayErase...); err != nil {
+		return Erasure{}, err
+	}
+	r, err := i.store.recordOf(ctx, i.db, strings.TrimPrefix(credential, "urn:uuid:"))
+	if err != nil {
+		return Erasure{}, err
+	}
+	if err := i.mayErase(ctx, c, r); err != nil {
+		return Erasure{}, err
+	}
+	return i.erasure(ctx, r)
+}
+
+// Erasing says what was proposed with Erase, to the person who is to decide or to the
+// one who proposed it. ErrNoSuchApproval: it is decided, or something else waits.
+func (i *Issuer) Erasing(ctx context.Context, c Caller, approval string) (Erasure, error) {
+	a, err := i.Approval(ctx, c, approval)
+	if err != nil {
+		return Erasure{}, err
+	}
+	var p revocation
+	if a.Kind != actErase || json.Unmarshal(a.Proposal, &p) != nil {
+		return Erasure{}, ErrNoSuchApproval
+	}
+	r, err := i.store.record(ctx, i.db, a.RecordKind, a.Record)
+	if err != nil {
+		return Erasure{}, err
+	}
+	e, err := i.erasure(ctx, r)
+	e.Reason, e.Proposer = p.Reason, a.Proposer
+	return e, err
+}
+
+func (i *Issuer) erasure(ctx context.Context, r row) (Erasure, error) {
+	e := Erasure{Kind: r.Kind, Record: r.ID}
+	var err error
+	e.Entries, e.Waiting, err = i.store.linked(ctx, i.db, r)
+	return e, err
 }
 
 // executeErase does what Erase proposed.

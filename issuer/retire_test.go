@@ -111,7 +111,19 @@ func TestErase(t *testing.T) {
 		if _, err := d.Erase(ctx, rita, id, "whim", ""); !errors.Is(err, ErrReason) {
 			t.Error(err)
 		}
+		if _, err := d.Erasable(ctx, rita, id); !errors.Is(err, ErrEraseLiving) {
+			t.Errorf("looked at in force: %v", err)
+		}
 		d.revoke(id)
+		if e, err := d.Erasable(ctx, rita, "urn:uuid:"+id); err != nil || (e != Erasure{Kind: KindGuardianship, Record: c.guardianship.ID, Entries: 2, Waiting: 2}) {
+			t.Errorf("looked at: %+v %v", e, err)
+		}
+		if _, err := d.Erasable(ctx, judy, id); !errors.Is(err, ErrNotAllowed) {
+			t.Errorf("looked at by a court: %v", err)
+		}
+		if n := d.total(`SELECT COUNT(*) FROM approvals WHERE kind = 'erase'`); n != 0 {
+			t.Error("looking proposed something")
+		}
 		o, err := d.Erase(ctx, rita, id, "request", "")
 		if err != nil || o.State != StatePending {
 			t.Fatalf("%+v, %v", o, err)
@@ -123,6 +135,12 @@ func TestErase(t *testing.T) {
 			t.Errorf("before it is in the ledger: %v", err)
 		}
 		d.all()
+		if e, err := d.Erasing(ctx, rob, o.Approval); err != nil || (e != Erasure{Kind: KindGuardianship, Record: c.guardianship.ID, Entries: 2, Reason: "request", Proposer: rita.Name}) {
+			t.Errorf("what waits: %+v %v", e, err)
+		}
+		if _, err := d.Erasing(ctx, judy, o.Approval); !errors.Is(err, ErrNoSuchApproval) {
+			t.Errorf("to a court: %v", err)
+		}
 		before := d.entries()
 		l, err := d.Logged(ctx, id)
 		if err != nil {

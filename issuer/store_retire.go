@@ -89,20 +89,14 @@ func (s *Store) erase(ctx context.Context, a approval, d decision, reason string
 		if err := s.mayErase(ctx, tx, r); err != nil {
 			return err
 		}
-		const theirs = `credential_id IN (SELECT id FROM credentials WHERE record = $1 UNION ALL SELECT id FROM consent_places WHERE record = $1)`
-		l, err := s.ledgerState(ctx, tx)
+		_, open, err := s.linked(ctx, tx, r)
 		if err != nil {
-			return err
-		}
-		var open int
-		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM commitments WHERE `+theirs+` AND (kind IN `+issuedKinds+` AND id > $2 OR kind NOT IN `+issuedKinds+` AND id > $3)`,
-			r.ID, l.issued, l.acts).Scan(&open); err != nil {
 			return err
 		}
 		if open > 0 {
 			return ErrEraseWaits
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE commitments SET credential_id = '', salt = $2, hash = $2 WHERE `+theirs, r.ID, []byte{})
+		res, err := tx.ExecContext(ctx, `UPDATE commitments SET credential_id = '', salt = $2, hash = $2 WHERE `+ofRecord, r.ID, []byte{})
 		if err != nil {
 			return err
 		}
@@ -114,6 +108,21 @@ func (s *Store) erase(ctx context.Context, a approval, d decision, reason string
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, r.Kind, r.ID, reason, n, a.Caller.ID, a.Caller.Name, a.Caller.Role, d.by.ID, d.by.Name, store.Micros(s.now()))
 		return err
 	})
+}
+
+// ofRecord are the commitments of the record $1.
+const ofRecord = `credential_id IN (SELECT id FROM credentials WHERE record = $1 UNION ALL SELECT id FROM consent_places WHERE record = $1)`
+
+// linked counts the commitments that are known to be of a record, and those of them
+// that the ledger does not have yet.
+func (s *Store) linked(ctx context.Context, q reader, r row) (all, open int, err error) {
+	l, err := s.ledgerState(ctx, q)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN kind IN `+issuedKinds+` AND id > $2 OR kind NOT IN `+issuedKinds+` AND id > $3 THEN 1 ELSE 0 END), 0)
+		FROM commitments WHERE `+ofRecord, r.ID, l.issued, l.acts).Scan(&all, &open)
+	return all, open, err
 }
 
 // mayErase refuses a record of which something is still in force: without its

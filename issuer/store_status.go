@@ -205,16 +205,16 @@ func (s *Store) standing(ctx context.Context, tx *sql.Tx, r row) (Outcome, error
 
 // recordOf finds the record that a credential is a copy of, in the transaction
 // at hand.
-func (s *Store) recordOf(ctx context.Context, tx *sql.Tx, credential string) (row, error) {
+func (s *Store) recordOf(ctx context.Context, q reader, credential string) (row, error) {
 	var kind, record string
-	err := tx.QueryRowContext(ctx, `SELECT kind, record FROM credentials WHERE id = $1`, credential).Scan(&kind, &record)
+	err := q.QueryRowContext(ctx, `SELECT kind, record FROM credentials WHERE id = $1`, credential).Scan(&kind, &record)
 	if errors.Is(err, sql.ErrNoRows) {
 		return row{}, ErrNoSuchCredential
 	}
 	if err != nil {
 		return row{}, err
 	}
-	return s.record(ctx, tx, kind, record)
+	return s.record(ctx, q, kind, record)
 }
 
 // carryOut changes the status of one record and of every copy of it, of all

@@ -163,7 +163,7 @@ could be found out.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage{fmt.Errorf("%w (see: %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(newDemo(h), newServe(h), newCheck(h), newBundle(h), newAudit(h), newConsent(), newPolicy(), newQR(), newImport(h), newKeys(h), newTrust(h), newWitness(h), newSimulate(), newToken(h), newAdmin(h),
+	root.AddCommand(newDemo(h), newServe(h), newCheck(h), newBundle(h), newAudit(h), newConsent(), newPolicy(), newQR(), newImport(h), newErase(h), newKeys(h), newTrust(h), newWitness(h), newSimulate(), newToken(h), newAdmin(h),
 		newMigrate(h), newFsck(h), newJOSE(), newConformance())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	strict(root)

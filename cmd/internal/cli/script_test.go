@@ -128,6 +128,7 @@ func TestScripts(t *testing.T) {
 					"twist":     twistCmd,
 					"steal":     stealCmd,
 					"ends":      endsCmd,
+					"until":     untilCmd,
 				},
 				Condition: func(cond string) (bool, error) { return cond == engine, nil },
 			})
@@ -153,6 +154,23 @@ func service(ts *testscript.TestScript, role string) *process {
 	services.Lock()
 	defer services.Unlock()
 	return services.of[ts][role]
+}
+
+// untilCmd runs a command again until its output has a text, for a minute: "until TEXT
+// COMMAND ARGS...".
+func untilCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until TEXT COMMAND ARGS...")
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("the output has no %q: %v", args[0], err)
+		}
+	}
 }
 
 // servicesCmd sets up a trust anchor and the three services: "services". It
