@@ -110,6 +110,10 @@ func (s *Stand) CutWallet() {
 	s.demo.wallet = nil
 }
 
+// BlindLedger takes the witnesses of the issuer's ledger away for good: what is
+// issued from now on is shown to be in it to nobody.
+func (s *Stand) BlindLedger() { s.demo.stopOnlookers() }
+
 // Paper registers another child with its guardian and gives the KP1 text of
 // their paper pass, and a bundle that knows them to the verifier.
 func (s *Stand) Paper(ctx context.Context) (string, error) {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -19,6 +20,8 @@ import (
 	"github.com/kinpass/kinpass/cmd/internal/cli"
 	"github.com/kinpass/kinpass/internal/account"
 	"github.com/kinpass/kinpass/internal/qr"
+	"github.com/kinpass/kinpass/verifier/check"
+	wallets "github.com/kinpass/kinpass/wallet"
 	"github.com/kinpass/kinpass/web/webtest"
 )
 
@@ -153,6 +156,74 @@ func TestKeptForAJourney(t *testing.T) {
 	x.See("[data-none]")
 	if left := webtest.Value[int](x, `indexedDB.databases().then((all) => all.filter((d) => d.name === 'documents').length)`); left != 0 {
 		t.Error("something of it is left")
+	}
+}
+
+// TestGuardianSeesTheLedger: a guardian sees of each document that it is in the public
+// ledger once the wallet holds the proof of it, and not before, and can save the
+// proofs as the file that a post takes.
+func TestGuardianSeesTheLedger(t *testing.T) {
+	chromium, s := webtest.Open(t), stand(t)
+	if err := s.Family(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g := wallets.Guardian{ID: wallet(t, s).Token}
+	for until := now().Add(time.Minute); ; {
+		waiting, err := s.Holder.Staple(t.Context(), g)
+		if err == nil && waiting == 0 {
+			break
+		}
+		if now().After(until) {
+			t.Fatal(waiting, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	all, err := s.Holder.Children(t.Context(), g)
+	if err != nil || len(all) != 1 {
+		t.Fatal(len(all), err)
+	}
+	x := chromium.Tab(t, webtest.Phone, "en")
+	enter(t, x, s.Wallet, wallet(t, s))
+	const told = `[...document.querySelectorAll('.kp-paper')].filter((e) => e.innerText.includes('Entered in the public ledger')).length`
+	x.Go(s.Wallet.Base + "/app/documents/" + all[0].ID)
+	if n := webtest.Value[int](x, told); n != 2 {
+		t.Errorf("%d of 2 documents are said to be in the ledger", n)
+	}
+	x.Look("wallet child in the ledger")
+	file := webtest.Value[string](x, `fetch(document.querySelector('[href$="/proofs"]').href).then((r) => r.text())`)
+	proofs, err := check.ParseProofs([]byte(file))
+	if err != nil || len(proofs) < 2 {
+		t.Errorf("%d proofs: %v", len(proofs), err)
+	}
+	if strings.Contains(file, webtest.Value[string](x, `document.querySelector('h1').innerText`)) {
+		t.Error("the file names the child")
+	}
+
+	// Nobody sees the ledger any more that has the next child's documents.
+	s.BlindLedger()
+	if err := s.Family(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if waiting, err := s.Holder.Staple(t.Context(), g); err != nil || waiting == 0 {
+		t.Fatal(waiting, err)
+	}
+	both, err := s.Holder.Children(t.Context(), g)
+	if err != nil || len(both) != 2 {
+		t.Fatal(len(both), err)
+	}
+	next := both[0].ID
+	if next == all[0].ID {
+		next = both[1].ID
+	}
+	x.Go(s.Wallet.Base + "/app/documents/" + next)
+	if papers, n := webtest.Value[int](x, `document.querySelectorAll('.kp-paper').length`), webtest.Value[int](x, told); papers < 2 || n != 0 {
+		t.Errorf("%d of %d parts say that it is in the ledger", n, papers)
+	}
+	if webtest.Value[bool](x, `document.querySelector('[href$="/proofs"]') !== null`) {
+		t.Error("proofs are offered that nobody has")
+	}
+	if code := webtest.Value[int](x, `fetch(location.pathname + '/proofs').then((r) => r.status)`); code != http.StatusNotFound {
+		t.Errorf("the file is answered with %d", code)
 	}
 }
 
