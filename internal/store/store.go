@@ -52,7 +52,8 @@ type DB struct {
 	write  sync.Mutex // SQLite has one writer: queue here instead of polling its lock
 	// writer is the connection that Write uses, of SQLite. A connection forgets the
 	// pages that it read when another one wrote.
-	writer *sql.DB
+	writer  *sql.DB
+	lookups lookups // of tokens
 }
 
 // Close closes the database.

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +55,110 @@ func TestTokens(t *testing.T) {
 		if err := db.QueryRow(`SELECT COUNT(*) FROM tokens WHERE CAST(hash AS TEXT) = $1`, secret).Scan(&n); err != nil || n != 0 {
 			t.Errorf("the secret stands in the database: %d, %v", n, err)
 		}
+	})
+}
+
+// TestTokensOfManyAtOnce: each is told about its own token.
+func TestTokensOfManyAtOnce(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		ctx, now := context.Background(), time.Now()
+		want := map[string]string{"kinpass_unknown": ""} // secret to id; "": refused
+		var all []string
+		for n := range 9 {
+			name := strconv.Itoa(n)
+			secret, tok, err := db.AddToken(ctx, name, "registrar", now.Add(time.Duration(n%3)*time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, secret)
+			if want[secret] = tok.ID; n%3 == 0 {
+				want[secret] = "" // has just expired
+			}
+			if n%3 == 1 {
+				want[secret] = ""
+				if err := db.RevokeToken(ctx, tok.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var wg sync.WaitGroup
+		for secret, id := range want {
+			for range 6 {
+				wg.Go(func() {
+					for range 10 {
+						tok, err := db.TokenBySecret(ctx, secret, now)
+						if tok.ID != id || (err == nil) != (id != "") || err != nil && !errors.Is(err, store.ErrToken) {
+							t.Errorf("got %+v, %v, not %q", tok, err, id)
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+		for n := range 300 { // more than one statement takes
+			all = append(all, "kinpass_"+strconv.Itoa(n))
+		}
+		for _, n := range []int{0, 1, 2, 3, 9, 128, 129, len(all)} {
+			found, err := db.TokensAtOnce(ctx, all[:n])
+			if err != nil || len(found) != min(n, 9) {
+				t.Errorf("%d of %d tokens, %v", len(found), n, err)
+			}
+			for i := range min(n, 9) {
+				if tok := found[all[i]]; tok.Name != strconv.Itoa(i) || tok.Revoked != (i%3 == 1) {
+					t.Errorf("of %d: %+v is at %d", n, tok, i)
+				}
+			}
+		}
+		slices.Reverse(all)
+		if found, err := db.TokensAtOnce(ctx, all); err != nil || len(found) != 9 {
+			t.Errorf("%d tokens at the end, %v", len(found), err)
+		}
+	})
+}
+
+// TestRevokedIsRefusedAtOnce: by the next request, whoever else asks meanwhile for
+// the same token and for others.
+func TestRevokedIsRefusedAtOnce(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		const rounds = 20
+		var secrets, ids []string
+		for range rounds + 1 {
+			secret, tok, err := db.AddToken(ctx, "desk", "registrar", time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			secrets, ids = append(secrets, secret), append(ids, tok.ID)
+		}
+		var at atomic.Int32
+		var others sync.WaitGroup
+		for n := range 64 {
+			others.Go(func() {
+				for at.Load() < rounds {
+					secret := secrets[rounds]
+					if n%2 == 0 {
+						secret = secrets[at.Load()]
+					}
+					if _, err := db.TokenBySecret(ctx, secret, time.Now()); err != nil && !errors.Is(err, store.ErrToken) {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for n := range rounds {
+			if _, err := db.TokenBySecret(ctx, secrets[n], time.Now()); err != nil {
+				t.Error(n, err)
+			}
+			if err := db.RevokeToken(ctx, ids[n]); err != nil {
+				t.Error(n, err)
+			}
+			if _, err := db.TokenBySecret(ctx, secrets[n], time.Now()); !errors.Is(err, store.ErrToken) {
+				t.Errorf("%d: a revoked token is told %v", n, err)
+			}
+			at.Store(int32(n + 1))
+		}
+		others.Wait()
 	})
 }
 

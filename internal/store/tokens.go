@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -131,29 +133,79 @@ func printable(name string) bool {
 	return true
 }
 
-// TokenBySecret finds the token that a caller presents.
+// TokenBySecret finds the token that a caller presents, as it is now: it reads the
+// database after it was called, together with others who ask at the same time.
 func (db *DB) TokenBySecret(ctx context.Context, secret string, now time.Time) (Token, error) {
 	if !strings.HasPrefix(secret, tokenPrefix) || len(secret) > 128 {
 		return Token{}, ErrToken
 	}
-	hash := sha256.Sum256([]byte(secret))
-	if db.Engine == SQLite {
-		ctx = context.WithoutCancel(ctx) // to be able to stop it takes longer than the statement
-	}
-	// A closed account closes its tokens, and the token that it grew from.
-	t, err := scanToken(db.QueryRowContext(ctx, `SELECT t.id, t.name, t.role, t.created, t.expires,
-		CASE WHEN a.disabled = 1 OR (t.account <> '' AND a.id IS NULL) THEN 1 ELSE t.revoked END, t.account
-		FROM tokens t LEFT JOIN accounts a ON a.id = CASE WHEN t.account = '' THEN t.id ELSE t.account END WHERE t.hash = $1`, hash[:]))
-	if err == sql.ErrNoRows {
-		return Token{}, ErrToken
-	}
+	t, ok, err := db.lookups.token(ctx, sha256.Sum256([]byte(secret)), db.tokensByHash)
 	if err != nil {
 		return Token{}, err
+	}
+	if !ok {
+		return Token{}, ErrToken
 	}
 	if t.Revoked || (!t.Expires.IsZero() && !now.Before(t.Expires)) {
 		return Token{}, ErrToken
 	}
 	return t, nil
+}
+
+// tokensByHash finds tokens, also those that ended. What is not there is not in
+// the answer.
+func (db *DB) tokensByHash(ctx context.Context, hashes []hash) (map[hash]Token, error) {
+	if db.Engine == Postgres { // another machine; and SQLite's driver starts a goroutine for each statement that can end early
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, sharedTime)
+		defer cancel()
+	}
+	found := make(map[hash]Token, len(hashes))
+	for part := range slices.Chunk(hashes, 128) {
+		// Padded to a power of two there are few statements, and databases keep what
+		// they prepared.
+		n := 1
+		for n < len(part) {
+			n *= 2
+		}
+		args := make([]any, n)
+		for i := range args {
+			args[i] = part[min(i, len(part)-1)][:]
+		}
+		// A closed account closes its tokens, and the token that it grew from.
+		rows, err := db.QueryContext(ctx, `SELECT t.id, t.name, t.role, t.created, t.expires,
+			CASE WHEN a.disabled = 1 OR (t.account <> '' AND a.id IS NULL) THEN 1 ELSE t.revoked END, t.account, t.hash
+			FROM tokens t LEFT JOIN accounts a ON a.id = CASE WHEN t.account = '' THEN t.id ELSE t.account END WHERE t.hash IN `+db.marks(n), args...)
+		_, err = All(rows, err, func(r *sql.Rows) (struct{}, error) {
+			var h []byte
+			t, err := scanToken(r, &h)
+			if err == nil {
+				found[hash(h)] = t
+			}
+			return struct{}{}, err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// marks writes ($1,…) for n values; for SQLite, which looks up every $n by its
+// name, (?,…).
+func (db *DB) marks(n int) string {
+	b := []byte{'('}
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if db.Engine == SQLite {
+			b = append(b, '?')
+			continue
+		}
+		b = strconv.AppendInt(append(b, '$'), int64(i+1), 10)
+	}
+	return string(append(b, ')'))
 }
 
 // Tokens lists all tokens, oldest first.
@@ -176,10 +228,11 @@ func (db *DB) RevokeToken(ctx context.Context, id string) error {
 	})
 }
 
-func scanToken(row interface{ Scan(...any) error }) (Token, error) {
+// scanToken reads a token, and what stands behind it into more.
+func scanToken(row *sql.Rows, more ...any) (Token, error) {
 	var t Token
 	var created, expires, revoked int64
-	err := row.Scan(&t.ID, &t.Name, &t.Role, &created, &expires, &revoked, &t.Account)
+	err := row.Scan(append([]any{&t.ID, &t.Name, &t.Role, &created, &expires, &revoked, &t.Account}, more...)...)
 	t.Created, t.Expires, t.Revoked = Time(created), Time(expires), revoked != 0
 	return t, err
 }
