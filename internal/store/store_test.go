@@ -285,6 +285,16 @@ func TestSQLiteFileIsPrivate(t *testing.T) {
 	}
 }
 
+// TestWriterKeepsNoFiles: what a statement would take back stays in memory.
+func TestWriterKeepsNoFiles(t *testing.T) {
+	db := storetest.Open(t, store.SQLite, "issuer")
+	var n int
+	err := db.Write(t.Context(), func(tx *sql.Tx) error { return tx.QueryRow(`PRAGMA temp_store`).Scan(&n) })
+	if err != nil || n != 2 {
+		t.Errorf("temp_store is %d, %v", n, err)
+	}
+}
+
 func TestAll(t *testing.T) {
 	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
 		numbers := `SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3 ORDER BY n`
