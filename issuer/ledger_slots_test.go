@@ -17,7 +17,8 @@ import (
 	"github.com/kinpass/kinpass/issuer"
 )
 
-// changes reads the changes of status off the ledger's shelf.
+// changes reads the changes of status off the ledger's shelf. They are there in the
+// order of their publications: what is not, an auditor takes for dated back.
 func (o *office) changes() (out []tlog.Entry) {
 	o.t.Helper()
 	size, err := tlogSize(o.send("GET", "/ledger/checkpoint", "").want(200).body)
@@ -39,6 +40,9 @@ func (o *office) changes() (out []tlog.Entry) {
 				out = append(out, e)
 			}
 		}
+	}
+	if !slices.IsSortedFunc(out, func(a, b tlog.Entry) int { return a.Hour.Compare(b.Hour) }) {
+		o.t.Error("changes are in the ledger in another order than they were published in")
 	}
 	return out
 }

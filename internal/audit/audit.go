@@ -195,6 +195,7 @@ type round struct {
 	state  *state
 	kept   tlog.Checkpoint // of the state's
 	keptAt time.Time
+	listed time.Time // of the newest list that was seen in earlier rounds
 
 	signed []byte // of this round
 	tip    tlog.Signed
@@ -279,7 +280,7 @@ func (r *round) resume() error {
 		if s.tree.size != c.Size || s.tree.root() != c.Root {
 			return ErrState
 		}
-		r.kept, r.keptAt = c.Checkpoint, s.KeptAt
+		r.kept, r.keptAt, r.listed = c.Checkpoint, s.KeptAt, s.Listed
 	} else if s.tree.size != 0 {
 		return ErrState
 	}

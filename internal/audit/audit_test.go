@@ -767,6 +767,75 @@ func TestDatedBackBehindACheckpoint(t *testing.T) {
 	want(t, round1(t, a), "hour-backdated")
 }
 
+// TestChangeDatedBack: how late a change of status may come after the hour of the
+// publication that it names: a day and an hour, but an hour where something says that
+// the issuer had published meanwhile; what is left of the hour comes on top.
+func TestChangeDatedBack(t *testing.T) {
+	const h = time.Hour
+	change := func(s *shelf, back time.Duration) {
+		s.log(tlog.Entry{Kind: tlog.Changed, Hour: s.now.Add(-back), List: 1, Index: 5, Status: tlog.Invalid})
+	}
+	for name, c := range map[string]struct {
+		seen func(s *shelf) // what a first round sees; nil: there is none
+		then func(s *shelf) // happens before the change
+		last time.Duration  // age of the earliest hour that is right
+		edit func(c *Config)
+	}{
+		"behind what was issued": {then: func(s *shelf) { s.issue(1) }, last: 26 * h},
+		"behind a checkpoint":    {seen: func(s *shelf) { s.now = s.now.Add(20 * h) }, last: 26 * h},
+		"behind a change":        {then: func(s *shelf) { change(s, 0) }, last: 2 * h},
+		"behind a change that was seen": {seen: func(s *shelf) { change(s, 0) },
+			then: func(s *shelf) { s.now = s.now.Add(12 * h) }, last: 14 * h},
+		"behind the newest of several": {then: func(s *shelf) { change(s, 9*h); change(s, 4*h); change(s, 5*h) }, last: 6 * h},
+		"behind lists":                 {seen: func(s *shelf) { s.list(2, nil, nil) }, last: 2 * h},
+		"behind lists of a day before": {seen: func(s *shelf) { s.list(2, nil, nil); s.now = s.now.Add(20 * h) }, last: 22 * h},
+		"behind lists that nobody reads": {seen: func(s *shelf) { s.list(2, nil, nil) }, last: 26 * h,
+			edit: func(c *Config) { c.Keys = nil }},
+		"behind a checkpoint that is older than the lists": {seen: func(s *shelf) {
+			s.publish(2) // and nobody witnesses another
+			s.now = s.now.Add(20 * h)
+			s.list(2, nil, nil)
+		}, last: 22 * h, edit: func(c *Config) { c.Policy = policy(1) }},
+		"behind lists that came while a round went on": {seen: func(s *shelf) {
+			s.list(2, nil, nil)
+			s.now = s.now.Add(10 * h)
+			s.hook = func(path string) {
+				if path == "status" {
+					s.hook = nil
+					s.now = s.now.Add(5 * h)
+					s.list(2, nil, nil)
+				}
+			}
+		}, last: 31 * h},
+	} {
+		for age, code := range map[time.Duration]string{c.last: "", c.last + h: "hour-backdated"} {
+			t.Run(fmt.Sprint(name, " ", age), func(t *testing.T) {
+				t.Parallel()
+				s := newShelf(t)
+				s.issue(1)
+				edit := c.edit
+				if edit == nil {
+					edit = func(*Config) {}
+				}
+				a := s.auditor(edit)
+				if c.seen != nil {
+					c.seen(s)
+					if s.files["ledger/checkpoint"] == nil {
+						s.publish(2)
+					}
+					want(t, round1(t, a), "")
+				}
+				if c.then != nil {
+					c.then(s)
+				}
+				change(s, age)
+				s.publish(2)
+				want(t, round1(t, a), code)
+			})
+		}
+	}
+}
+
 func TestFacts(t *testing.T) {
 	s := newShelf(t)
 	doc := []byte(`{"id":"list"}`)

@@ -188,6 +188,7 @@ func (r *round) pass(ctx context.Context, forms []form, differ map[form]map[diff
 			continue
 		}
 		used++
+		r.sees(l.From)
 		if f.purpose == purposeIssued {
 			if err := r.give(f, l); err != nil {
 				differ[f] = map[diff][]byte{{code: ListUnusable, n: f.n}: []byte(fault.As(err).Code)}

@@ -69,10 +69,19 @@ func (p places) set(list, index uint32, value uint8) error {
 }
 
 // lateness is how much later than its hour an entry may be in the ledger before it
-// looks dated back; a change of status waits until it is published.
+// looks dated back. What is issued is there at once.
+//
+// A change of status has the hour of the publication that shows it. An issuer that was
+// down publishes with the time at which it was last due, which is up to a day ago
+// (the longest interval between publications), and its ledger goes on then; how long
+// the interval is, or was when an old entry was made, an auditor does not know. So
+// held against other entries and checkpoints a change may be that late. It is not when
+// something says that the issuer had published meanwhile, because publications come
+// into the ledger whole, as soon as they are made and in their order: a later change
+// in front of it, or a later list that was there with a checkpoint without it.
 const (
 	lateness        = time.Hour
-	latenessChanged = 25 * time.Hour
+	latenessChanged = lateness + 24*time.Hour
 	ahead10         = 10 * time.Minute // clocks that go fast
 )
 
@@ -118,16 +127,35 @@ func (r *round) dates(e tlog.Entry, index int64, hour int32) {
 	if e.Kind == tlog.Changed {
 		late = latenessChanged
 	}
-	end := e.Hour.Add(time.Hour + late)
+	change, fresh := e.Kind == tlog.Changed, index >= r.kept.Size // not in the checkpoint that is kept
+	end, near := e.Hour.Add(time.Hour+late), e.Hour.Add(time.Hour+lateness)
+	why := ""
 	switch {
 	case e.Hour.After(r.now.Add(ahead10)):
 		r.find(Finding{Code: HourFuture, Office: e.Office, Hour: e.Hour, Entry: index, Detail: "dated in an hour that has not begun"})
-	case index >= r.kept.Size && end.Before(r.keptAt):
-		r.find(Finding{Code: HourBackdated, Office: e.Office, Hour: e.Hour, Entry: index,
-			Detail: "dated before a checkpoint that was seen at " + r.keptAt.UTC().Format(time.RFC3339) + " and does not have it"})
+		return
+	case fresh && end.Before(r.keptAt):
+		why = "a checkpoint that was seen at " + r.keptAt.UTC().Format(time.RFC3339) + " and does not have it"
 	case end.Before(at(r.state.Newest)):
-		r.find(Finding{Code: HourBackdated, Office: e.Office, Hour: e.Hour, Entry: index,
-			Detail: "dated before entries of " + at(r.state.Newest).Format(time.RFC3339) + " that are in front of it"})
+		why = "entries of " + at(r.state.Newest).Format(time.RFC3339) + " that are in front of it"
+	case change && near.Before(at(r.state.NewestChange)):
+		why = "a publication of " + at(r.state.NewestChange).Format(time.RFC3339) + ", of which changes are in front of it"
+	case change && fresh && near.Before(r.keptAt) && near.Before(r.listed):
+		why = "lists of " + r.listed.UTC().Format(time.RFC3339) + ", which were there with a checkpoint that does not have it"
+	}
+	if why != "" {
+		r.find(Finding{Code: HourBackdated, Office: e.Office, Hour: e.Hour, Entry: index, Detail: "dated before " + why})
+	}
+	if change {
+		r.state.NewestChange = max(r.state.NewestChange, hour)
+	}
+}
+
+// sees notes the time of a list on the shelf. What was published while a long round
+// was under way may be newer than the checkpoint of that round.
+func (r *round) sees(from time.Time) {
+	if from.After(r.state.Listed) && !from.After(r.now.Add(ahead10)) {
+		r.state.Listed = from
 	}
 }
 

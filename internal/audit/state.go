@@ -40,8 +40,13 @@ type state struct {
 	Offices map[string]*office `json:"offices"`
 	First   int32              `json:"firstHour"`
 	Newest  int32              `json:"newestHour"`
-	Places  map[uint32]string  `json:"places"` // two bits for each, ZLIB, base64url
-	Known   []string           `json:"facts"`  // commitments of keys, trust lists and accreditations, base64
+	// NewestChange is the newest hour of a change of status, and Listed the time of the
+	// newest list that was seen.
+	NewestChange int32     `json:"newestChange,omitempty"`
+	Listed       time.Time `json:"listed,omitzero"`
+
+	Places map[uint32]string `json:"places"` // two bits for each, ZLIB, base64url
+	Known  []string          `json:"facts"`  // commitments of keys, trust lists and accreditations, base64
 
 	// Missing are public documents that are not in the log, since when.
 	Missing map[string]time.Time `json:"missing,omitempty"`
