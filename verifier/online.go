@@ -29,6 +29,26 @@ const (
 type lives struct {
 	mu   sync.Mutex
 	have map[string]*live // by DID
+	// told are the withdrawn keys whose issuer said what they had signed before, with
+	// the size of its ledger at the cut-off.
+	told map[string]int64
+}
+
+// tell notes that an issuer said what a withdrawn key had signed.
+func (l *lives) tell(k *vc.TrustKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.told == nil {
+		l.told = map[string]int64{}
+	}
+	l.told[k.ID] = k.CutOffSize
+}
+
+func (l *lives) knows(k *vc.TrustKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	size, ok := l.told[k.ID]
+	return ok && size == k.CutOffSize
 }
 
 // live is one issuer's.
@@ -63,7 +83,8 @@ func (v *Verifier) asking(ctx context.Context, shown []string, decide decider) d
 // online gives a bundle with the lists as they stand now of the issuers whose
 // credentials are shown, and of the authorities that may override them; fresh is
 // false where one of them did not answer, and its lists are those of before,
-// whose date says how old the answer is. Whole lists are fetched, of every list
+// whose date says how old the answer is, or did not say yet what a key had signed
+// that is withdrawn. Whole lists are fetched, of every list
 // of an issuer, and nothing that is asked says which credential it is about.
 func (v *Verifier) online(ctx context.Context, b *check.Bundle, shown []string) (made *check.Bundle, fresh bool, err error) {
 	hub, err := v.hubKey(b.Trust, v.now())
@@ -90,10 +111,11 @@ func (v *Verifier) online(ctx context.Context, b *check.Bundle, shown []string) 
 			continue
 		}
 		wg.Go(func() {
+			known := !slices.Contains(asked, is.DID) || v.survivorsKnown(b, is)
 			lists, ok := v.liveLists(ctx, b.Trust, is, hub, before)
 			mu.Lock()
 			defer mu.Unlock()
-			fresh = fresh && ok
+			fresh = fresh && ok && known
 			for _, h := range lists {
 				h.into(&p)
 			}
@@ -109,6 +131,23 @@ func (v *Verifier) online(ctx context.Context, b *check.Bundle, shown []string) 
 		return nil, false, err
 	}
 	return b.With(now), fresh, nil
+}
+
+// survivorsKnown reports whether an issuer said of each of its withdrawn keys what the
+// key had signed before: to this hub, or to the one that made the bundle. Until then
+// what the bundle lacks says nothing of a credential. Hubs ask with each bundle.
+func (v *Verifier) survivorsKnown(b *check.Bundle, is *vc.TrustIssuer) bool {
+	for i := range is.Keys {
+		k := &is.Keys[i]
+		if k.CutOff.IsZero() || k.CutOffSize <= 0 || v.lives.knows(k) {
+			continue
+		}
+		if len(b.Survivors(k.ID).Payloads) == 0 {
+			return false
+		}
+		v.lives.tell(k)
+	}
+	return true
 }
 
 // liveLists gives an issuer's lists as of now, or those of before.

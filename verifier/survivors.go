@@ -76,6 +76,7 @@ func (v *Verifier) survivors(ctx context.Context, l *vc.TrustList, hub keys.Sign
 				switch {
 				case err == nil || set.Payloads != nil:
 					p = proven{k.CutOffSize, v.now(), set}
+					v.lives.tell(k)
 				case !ok:
 					p = proven{k.CutOffSize, time.Time{}, v.before(k)}
 				}

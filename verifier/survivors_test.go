@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/kinpass/kinpass/internal/tlog"
 	"github.com/kinpass/kinpass/internal/trust"
 	"github.com/kinpass/kinpass/internal/vc"
+	"github.com/kinpass/kinpass/verifier/check"
 )
 
 // ledgerBook is an issuer's ledger, and what the issuer claims of a key.
@@ -48,6 +50,23 @@ func (m *ledgerBook) log(t *testing.T, kind tlog.Kind, payload []byte) []byte {
 	}
 	m.hashes, m.root, m.entries = append(m.hashes, stored...), root, append(m.entries, e)
 	return claim(int64(len(m.entries)-1), salt, sha256.Sum256(payload))
+}
+
+// tile is what an issuer publishes at a path below its ledger; nil: it is no tile's.
+func (m *ledgerBook) tile(t *testing.T, path string) (data []byte) {
+	x, err := tlog.ParseTilePath(path)
+	if err != nil {
+		return nil
+	}
+	if x.L < 0 {
+		data, err = tlog.Bundle(m.entries[x.N<<tlog.TileHeight : x.N<<tlog.TileHeight+int64(x.W)])
+	} else {
+		data, err = tlog.ReadTile(x, m)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return data
 }
 
 func claim(index int64, salt [tlog.SaltSize]byte, payload [32]byte) []byte {
@@ -99,17 +118,8 @@ func TestSurvivors(t *testing.T) {
 			}
 			data = append(slices.Clone(m.claims), make([]byte, survivorSize)...)
 		default:
-			x, err := tlog.ParseTilePath(path)
-			if err != nil {
+			if data = m.tile(t, path); data == nil {
 				return false
-			}
-			if x.L < 0 {
-				data, err = tlog.Bundle(m.entries[x.N<<tlog.TileHeight : x.N<<tlog.TileHeight+int64(x.W)])
-			} else {
-				data, err = tlog.ReadTile(x, m)
-			}
-			if err != nil {
-				t.Error(err)
 			}
 		}
 		if lie != nil {
@@ -201,4 +211,93 @@ func TestSurvivors(t *testing.T) {
 	if got := len(b.Survivors(kid).Payloads); got != 300 || len(r.Problems) == 0 {
 		t.Errorf("%d survive an issuer that is away: %v", got, r.Problems)
 	}
+}
+
+// TestOnlineUnproven: what a withdrawn key signed is red in a check online only when
+// the hub knows what its issuer says that the key had signed; before, the issuer was
+// not asked, and it is amber as it is offline.
+func TestOnlineUnproven(t *testing.T) {
+	w := newWorld(t)
+	o := w.office()
+	ledger := newKey(t, keys.UseLedger)
+	const origin = "office.example/ledger"
+	if err := trust.SetLedger(w.list, o.did, origin, ledger.Public()); err != nil {
+		t.Fatal(err)
+	}
+	payload := func(jwt string) []byte {
+		j, err := vc.SplitJWS(jwt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j.PayloadUnverified()
+	}
+	birth, mandate, _ := o.family("mother")
+	birth2, mandate2, _ := o.family("stranger") // by a thief: not in the ledger
+	m := &ledgerBook{}
+	m.claims = slices.Concat(m.log(t, tlog.Issued, payload(birth)), m.log(t, tlog.Issued, payload(mandate)))
+	o.secondKey(t)
+	if err := trust.CutOff(w.list, o.did+"#key-1", start, int64(len(m.entries))); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := tlog.LogSigner(origin, ledger.Signer(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var down atomic.Bool
+	o.reply(func(rw http.ResponseWriter, r *http.Request) bool {
+		path, ok := strings.CutPrefix(r.URL.Path, "/ledger/")
+		var data []byte
+		switch {
+		case !ok:
+			return false
+		case path == "checkpoint":
+			data, _ = tlog.Sign(tlog.Checkpoint{Origin: origin, Size: int64(len(m.entries)), Root: m.root}, signer)
+		case path == "survivors/key-1" && down.Load():
+			rw.WriteHeader(http.StatusBadGateway)
+			return true
+		case path == "survivors/key-1":
+			data = append(slices.Clone(m.claims), make([]byte, survivorSize)...)
+		default:
+			data = m.tile(t, path)
+		}
+		rw.Write(data)
+		return true
+	})
+	w.wait(time.Hour)
+	w.signTrust()
+	v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+	look := func(name string, online bool, want string, holder string, shown ...string) {
+		t.Helper()
+		f := confirmed
+		f.Online = online
+		r, err := v.Check(t.Context(), []string{w.present(holder, store.Random(16), shown...)}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Colour.String() != want || r.Has(check.CodeIssuerKeyUnproven) != (want != "green") {
+			t.Errorf("%s, online %v: %v %v, want %s", name, online, r.Colour, r.Codes(), want)
+		}
+	}
+	down.Store(true)
+	w.build(v)
+	look("nobody could ask", false, "amber", "mother", birth, mandate)
+	look("nobody could ask", true, "amber", "mother", birth, mandate)
+	down.Store(false)
+	w.build(v)
+	look("logged", true, "green", "mother", birth, mandate)
+	look("not logged", false, "amber", "stranger", birth2, mandate2)
+	look("not logged", true, "red", "stranger", birth2, mandate2)
+	// Another process with the bundle in hand knows it, too.
+	down.Store(true)
+	v.survived, v.lives.told = nil, nil
+	w.wait(time.Minute)
+	w.build(v)
+	look("after a restart", true, "red", "stranger", birth2, mandate2)
+
+	// An issuer that says that nothing survives was asked.
+	down.Store(false)
+	m.claims = nil
+	v = w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+	w.build(v)
+	look("nothing survives", true, "red", "mother", birth, mandate)
 }
