@@ -3,7 +3,6 @@ package issuer
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -263,14 +262,7 @@ func dpopHeader(c echo.Context) (string, error) {
 }
 
 func readBody(c echo.Context, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(c.Request().Body, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(body)) > limit {
-		return nil, serve.ErrTooLarge
-	}
-	return body, nil
+	return serve.Body(c.Request(), limit)
 }
 
 func (h routes) nonce(c echo.Context) error {

@@ -143,6 +143,7 @@ func component(word, script, lang string) (string, error) {
 		}
 	}
 	var b strings.Builder
+	b.Grow(len(word))
 	for i := range kept {
 		s, ok := letter(kept, i)
 		if !ok {
@@ -164,9 +165,10 @@ func silent(r rune) bool {
 }
 
 func latinLetter(runes []rune, i int) (string, bool) {
+	const capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	r := runes[i]
 	if 'A' <= r && r <= 'Z' {
-		return string(r), true
+		return capitals[r-'A' : r-'A'+1], true
 	}
 	if s, ok := latin[r]; ok {
 		return s, true

@@ -64,20 +64,36 @@ func (s *bodyShape) fits(r *http.Request) (bool, error) {
 	if s == nil || r.Body == nil || r.Header.Get("Content-Type") != "application/json" {
 		return false, nil
 	}
-	var b bytes.Buffer
-	if r.ContentLength > 0 {
-		b.Grow(int(min(r.ContentLength, 64<<10)) + bytes.MinRead)
-	}
-	if _, err := b.ReadFrom(r.Body); err != nil {
+	d, err := read(r.Body, r.ContentLength)
+	if err != nil {
 		return false, err
 	}
 	r.Body.Close()
-	r.Body = io.NopCloser(bytes.NewReader(b.Bytes()))
-	if !json.Valid(b.Bytes()) {
+	r.Body = io.NopCloser(bytes.NewReader(d))
+	if !json.Valid(d) {
 		return false, nil
 	}
-	w := walker{d: b.Bytes()}
+	w := walker{d: d}
 	return w.fits(s), nil
+}
+
+// Body reads a request's body of at most limit bytes: ErrTooLarge if it is longer.
+func Body(r *http.Request, limit int64) ([]byte, error) {
+	d, err := read(io.LimitReader(r.Body, limit+1), min(r.ContentLength, limit))
+	if err == nil && int64(len(d)) > limit {
+		return nil, ErrTooLarge
+	}
+	return d, err
+}
+
+// read reads what is announced to have a length in bytes; -1: nobody knows.
+func read(r io.Reader, length int64) ([]byte, error) {
+	var b bytes.Buffer
+	if length > 0 {
+		b.Grow(int(min(length, 64<<10)) + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // walker steps over JSON whose grammar is known to be right.

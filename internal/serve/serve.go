@@ -587,7 +587,6 @@ func causes(err error) string {
 // are echo's to find.
 func (s *Server) described(router routers.Router, spec *openapi3.T) echo.MiddlewareFunc {
 	options := &openapi3filter.Options{
-		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, // Auth does it
 		// To set a default, the filter would write the body anew, and a handler
 		// that refuses a member that is there twice would never see the second.
 		SkipSettingDefaults: true,
@@ -604,7 +603,7 @@ func (s *Server) described(router routers.Router, spec *openapi3.T) echo.Middlew
 			if x == nil {
 				return next(c)
 			}
-			if need := x.route.Operation.Security; need != nil && len(*need) > 0 {
+			if x.known {
 				if _, err := s.known(c); err != nil {
 					return err
 				}
@@ -631,6 +630,7 @@ type description struct {
 	spec   *openapi3.T
 	paths  sync.Map // echo's path to whether it is described
 	plain  sync.Map // method and path to *described, of paths without parameters
+	same   sync.Map // *openapi3.Operation to described, without parameters
 }
 
 // described is the route of a request.
@@ -638,6 +638,7 @@ type described struct {
 	route  *routers.Route
 	params map[string]string
 	body   *bodyShape // nil: the validator has to look
+	known  bool       // somebody known has to ask
 }
 
 // find gives nil for a path that is not described.
@@ -667,11 +668,28 @@ func (d *description) find(c echo.Context) (*described, error) {
 	case err != nil:
 		return nil, ErrNoRoute
 	}
-	x := &described{route, params, shapeOfBody(route.Operation)}
+	x := d.operation(route)
+	x.params = params
 	if len(params) == 0 && route.Path == path && r.URL.Path == path && r.URL.RawPath == "" {
-		d.plain.Store(key, x)
+		d.plain.Store(key, &x)
 	}
-	return x, nil
+	return &x, nil
+}
+
+// operation gives what is the same for all requests of an operation.
+func (d *description) operation(route *routers.Route) described {
+	if x, ok := d.same.Load(route.Operation); ok {
+		return x.(described)
+	}
+	op, need := *route.Operation, route.Operation.Security
+	// Auth says who may ask. The validator would read the body before it found out
+	// that it has nothing to say.
+	op.Security = openapi3.NewSecurityRequirements()
+	r := *route
+	r.Operation = &op
+	x := described{route: &r, body: shapeOfBody(&op), known: need != nil && len(*need) > 0}
+	d.same.Store(route.Operation, x)
+	return x
 }
 
 // requestFault turns the validator's refusal into ours: the place and the

@@ -293,6 +293,21 @@ func TestBodyArrivesAsItWasSent(t *testing.T) {
 	}
 }
 
+// TestBodyHasALimit: whatever length it is said to have.
+func TestBodyHasALimit(t *testing.T) {
+	for n, fits := range map[int]bool{0: true, 1: true, 9: true, 10: true, 11: false, 5000: false} {
+		for _, said := range []int64{-1, 0, int64(n), 1 << 40} {
+			body := strings.Repeat("a", n)
+			req := httptest.NewRequest("POST", "/", strings.NewReader(body))
+			req.ContentLength = said
+			got, err := serve.Body(req, 10)
+			if fits && (err != nil || string(got) != body) || !fits && (!errors.Is(err, serve.ErrTooLarge) || got != nil) {
+				t.Errorf("%d bytes, said to be %d: %q, %v", n, said, got, err)
+			}
+		}
+	}
+}
+
 // TestHead: a HEAD answers as a GET without the body.
 func TestHead(t *testing.T) {
 	s := server(t, io.Discard)
