@@ -436,6 +436,19 @@ func token() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
+// recordID makes the identifier of a record in this register: the time and 80 random
+// bits, so that those of one day lie beside one another in the database. Whoever
+// may see it may see when the record was made.
+func recordID(now time.Time) string {
+	var b [16]byte
+	rand.Read(b[6:]) // never fails (crypto/rand)
+	ms := uint64(now.UnixMilli())
+	for n := range 6 {
+		b[n] = byte(ms >> (40 - 8*n))
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
 // sum is SHA-256 over the parts.
 func sum(parts ...[]byte) []byte {
 	h := sha256.New()

@@ -25,13 +25,17 @@ type Store struct {
 	now   func() time.Time
 	lists lists
 	queue queue
+	keys  newKeys
 	// retain is how long a list is published after its quarter.
 	retain time.Duration
 	batch  int // see batch
+	// When keys are sorted into dedup, and how long one transaction does that.
+	flush    int
+	flushFor time.Duration
 }
 
 func newStore(cfg Config) *Store {
-	s := &Store{db: cfg.DB, retain: cfg.Retain, batch: batch, now: func() time.Time { return cfg.Now().UTC() }}
+	s := &Store{db: cfg.DB, retain: cfg.Retain, batch: batch, flush: flushAt, flushFor: flushFor, now: func() time.Time { return cfg.Now().UTC() }}
 	s.lists = lists{s: s, size: cfg.ListSize, open: map[listName]*lease{}}
 	copy(s.lists.key[:], cfg.Ring.Secret("index"))
 	return s
@@ -329,10 +333,26 @@ type rivals struct {
 	births map[string]*vc.Birth
 }
 
-// candidates reads every stored birth that shares one of the hashes.
+// candidates reads every stored birth that shares one of the hashes. What the runs
+// have is looked up before what they are sorted into.
 func (s *Store) candidates(ctx context.Context, q reader, hashes [][]byte) (*rivals, error) {
+	if err := s.readRuns(ctx, q); err != nil {
+		return nil, err
+	}
 	t := &rivals{byHash: map[string][]string{}, births: map[string]*vc.Birth{}}
 	var ids []string
+	add := func(hash, id string) {
+		t.byHash[hash] = append(t.byHash[hash], id)
+		if _, ok := t.births[id]; !ok {
+			t.births[id] = nil
+			ids = append(ids, id)
+		}
+	}
+	for _, h := range hashes {
+		for _, id := range s.keys.of(h) {
+			add(string(h), id)
+		}
+	}
 	for part := range chunks(hashes, 200) {
 		rs, err := q.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+s.among(len(part)), alike(part)...)
 		if err != nil {
@@ -345,11 +365,7 @@ func (s *Store) candidates(ctx context.Context, q reader, hashes [][]byte) (*riv
 				rs.Close()
 				return nil, err
 			}
-			t.byHash[string(hash)] = append(t.byHash[string(hash)], id)
-			if _, ok := t.births[id]; !ok {
-				t.births[id] = nil
-				ids = append(ids, id)
-			}
+			add(string(hash), id)
 		}
 		if err := rs.Err(); err != nil {
 			return nil, err
@@ -537,7 +553,7 @@ func (s *Store) wardStates(ctx context.Context, tx *sql.Tx, refs []string) (map[
 // insertEntries writes accepted and held entries with their search keys,
 // credentials, approvals and answers.
 func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in []*entry) error {
-	var records, keys, answers [][]any
+	var records, answers [][]any
 	var drafts []*draft
 	now := s.now()
 	at := store.Micros(now)
@@ -563,9 +579,6 @@ func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in [
 			v = append(v, r.SignedAs)
 		}
 		records = append(records, v)
-		for _, k := range e.keys {
-			keys = append(keys, []any{k, r.ID})
-		}
 		if e.draft != nil {
 			e.outcome.dated([]*draft{e.draft})
 		}
@@ -584,7 +597,7 @@ func (s *Store) insertEntries(ctx context.Context, tx *sql.Tx, kind string, in [
 	if err := s.insert(ctx, tx, head, records); err != nil {
 		return err
 	}
-	if err := s.insert(ctx, tx, `INSERT INTO dedup (hash, birth)`, keys); err != nil {
+	if err := s.addKeys(ctx, tx, in); err != nil {
 		return err
 	}
 	if err := s.reserve(ctx, tx, drafts, StatusValid); err != nil {
@@ -643,13 +656,22 @@ func (s *Store) count(ctx context.Context) (Statistics, error) {
 
 // insert adds rows with as few statements as the engines' limits allow.
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
+	return s.insertWith(ctx, tx, head, rows, ``)
+}
+
+// insertNew is insert of those rows that are not there.
+func (s *Store) insertNew(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
+	return s.insertWith(ctx, tx, head, rows, ` ON CONFLICT DO NOTHING`)
+}
+
+func (s *Store) insertWith(ctx context.Context, tx *sql.Tx, head string, rows [][]any, tail string) error {
 	for part := range halves(rows, 64) {
 		cols := len(part[0])
 		args := make([]any, 0, cols*len(part))
 		for _, r := range part {
 			args = append(args, r...)
 		}
-		if _, err := tx.ExecContext(ctx, head+` VALUES `+s.tuples(len(part), cols), args...); err != nil {
+		if _, err := tx.ExecContext(ctx, head+` VALUES `+s.tuples(len(part), cols)+tail, args...); err != nil {
 			return err
 		}
 	}

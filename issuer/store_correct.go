@@ -129,11 +129,11 @@ func (s *Store) unchanged(ctx context.Context, tx *sql.Tx, v version) error {
 
 func (s *Store) replaceBirth(ctx context.Context, tx *sql.Tx, v version, at int64) error {
 	n := v.new
-	if err := s.dropKeys(ctx, tx, n.ID, v.oldKeys); err != nil {
-		return err
-	}
 	t, err := s.candidates(ctx, tx, v.keys)
 	if err != nil {
+		return err
+	}
+	if err := s.dropKeys(ctx, tx, n.ID, v.oldKeys); err != nil {
 		return err
 	}
 	if t.like(&entry{row: n, birth: v.birth, keys: v.keys}) != "" {
@@ -236,16 +236,6 @@ func (s *Store) admitRecords(ctx context.Context, tx *sql.Tx, in []admission, bi
 		}
 	}
 	return s.reserve(ctx, tx, drafts, StatusValid)
-}
-
-// dropKeys deletes the search keys of a birth.
-func (s *Store) dropKeys(ctx context.Context, tx *sql.Tx, birth string, keys [][]byte) error {
-	for _, k := range keys {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM dedup WHERE hash = $1 AND birth = $2`, k, birth); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // discard forgets a record that was never in force, with the search keys and

@@ -88,10 +88,17 @@ func (s *Store) unsequenced(ctx context.Context, of slot) (bool, error) {
 	if err != nil || len(l.checkpoint) == 0 {
 		return err == nil, err
 	}
-	var one int
-	err = s.db.QueryRowContext(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM commitments WHERE id > $1 AND kind IN `+issuedKinds+`)
-		OR EXISTS (SELECT 1 FROM commitments WHERE id > $2 AND id <= $3 AND kind NOT IN `+notActs+`) THEN 1 ELSE 0 END`, l.issued, l.acts, of.acts).Scan(&one)
-	return one == 1, err
+	// In the order of an index: where one row is wanted of a table that grows, old
+	// statistics would have all of it read.
+	var one int64
+	err = s.db.QueryRowContext(ctx, `SELECT id FROM commitments WHERE id > $1 AND kind IN `+issuedKinds+` ORDER BY id LIMIT 1`, l.issued).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = s.db.QueryRowContext(ctx, `SELECT id FROM commitments WHERE id > $1 AND id <= $2 AND kind NOT IN `+notActs+` ORDER BY id LIMIT 1`, l.acts, of.acts).Scan(&one)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // sequence takes commitments into the ledger: those of what was issued, and of
@@ -192,7 +199,7 @@ func (s *Store) waitingActs(ctx context.Context, tx *sql.Tx, l *ledger, of slot)
 	if live {
 		to = of.acts
 	}
-	const pauses = `FROM commitments a WHERE a.credential_id = c.credential_id AND a.id > $3 AND a.id <= $4 AND a.kind IN ` + pauseKinds
+	const pauses = `FROM commitments a WHERE a.credential_id = c.credential_id AND a.kind <> 'issued' AND a.id > $3 AND a.id <= $4 AND a.kind IN ` + pauseKinds
 	out, err := s.waiting(ctx, tx, `SELECT c.id, c.kind, c.hash, c.created, COALESCE(x.signed_as, ''), '', COALESCE(x.list, p.list, 0), COALESCE(x.idx, p.idx, 0),
 		COALESCE((SELECT a.kind `+pauses+` ORDER BY a.id LIMIT 1), ''), COALESCE((SELECT MAX(a.id) `+pauses+`), 0)
 		FROM commitments c LEFT JOIN credentials x ON x.id = c.credential_id LEFT JOIN consent_places p ON p.id = c.credential_id
@@ -367,7 +374,8 @@ type committed struct {
 func (s *Store) commitmentOf(ctx context.Context, credential string) (committed, error) {
 	var c committed
 	var id, start, first int64
-	err := s.db.QueryRowContext(ctx, `SELECT id, salt FROM commitments WHERE credential_id = $1 AND kind IN ('issued', '`+actWitnessed+`')`, credential).Scan(&id, &c.salt)
+	err := s.db.QueryRowContext(ctx, `SELECT id, salt FROM commitments WHERE credential_id = $1 AND kind = '`+actWitnessed+`' AND kind <> 'issued'
+		UNION ALL SELECT m.id, m.salt FROM credentials x JOIN commitments m ON m.created = x.created AND m.kind = 'issued' AND m.credential_id = x.id WHERE x.id = $1`, credential).Scan(&id, &c.salt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, ErrNotLogged
 	}

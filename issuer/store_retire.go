@@ -111,7 +111,9 @@ func (s *Store) erase(ctx context.Context, a approval, d decision, reason string
 }
 
 // ofRecord are the commitments of the record $1.
-const ofRecord = `credential_id IN (SELECT id FROM credentials WHERE record = $1 UNION ALL SELECT id FROM consent_places WHERE record = $1)`
+const ofRecord = `id IN (SELECT m.id FROM credentials x JOIN commitments m ON m.created = x.created AND m.kind = 'issued' AND m.credential_id = x.id WHERE x.record = $1
+	UNION ALL SELECT m.id FROM credentials x JOIN commitments m ON m.credential_id = x.id AND m.kind <> 'issued' WHERE x.record = $1
+	UNION ALL SELECT m.id FROM consent_places x JOIN commitments m ON m.credential_id = x.id AND m.kind <> 'issued' WHERE x.record = $1)`
 
 // linked counts the commitments that are known to be of a record, and those of them
 // that the ledger does not have yet.

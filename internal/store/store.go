@@ -50,17 +50,16 @@ type DB struct {
 	Role   string
 	path   string     // of a SQLite database
 	write  sync.Mutex // SQLite has one writer: queue here instead of polling its lock
-	// writer is the connection that Write uses, of SQLite. A connection forgets the
-	// pages that it read when another one wrote.
+	// writer is what Write uses. Of SQLite it is one connection, since a connection
+	// forgets the pages that it read when another one wrote. Of PostgreSQL it is
+	// connections that never read a whole table where there is an index, whatever
+	// the statistics say: those of a table that grows fast are old.
 	writer  *sql.DB
 	lookups lookups // of tokens
 }
 
 // Close closes the database.
 func (db *DB) Close() error {
-	if db.writer == nil {
-		return db.DB.Close()
-	}
 	return errors.Join(db.writer.Close(), db.DB.Close())
 }
 
@@ -124,15 +123,22 @@ func openPostgres(ctx context.Context, url, role string) (*DB, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "kinpass " + role
 	}
-	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(24)
-	db.SetMaxIdleConns(24)
-	db.SetConnMaxIdleTime(5 * time.Minute)
+	pool := func(cfg *pgx.ConnConfig, most int) *sql.DB {
+		db := stdlib.OpenDB(*cfg)
+		db.SetMaxOpenConns(most)
+		db.SetMaxIdleConns(most)
+		db.SetConnMaxIdleTime(5 * time.Minute)
+		return db
+	}
+	db := pool(cfg, 16)
 	if err := db.PingContext(ctx); err != nil {
 		db.Close()
 		return nil, ErrUnreachable.With(err)
 	}
-	return &DB{DB: db, Engine: Postgres, Role: role}, nil
+	write := cfg.Copy()
+	write.RuntimeParams["enable_seqscan"] = "off"
+	write.RuntimeParams["jit"] = "off" // what has no index looks expensive then
+	return &DB{DB: db, Engine: Postgres, Role: role, writer: pool(write, 8)}, nil
 }
 
 // Migrate brings the role's schema up to date. Replicas may call it at the
@@ -213,11 +219,7 @@ func (db *DB) Write(ctx context.Context, fn func(tx *sql.Tx) error) error {
 }
 
 func (db *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	from := db.DB
-	if db.writer != nil {
-		from = db.writer
-	}
-	tx, err := from.BeginTx(ctx, nil)
+	tx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}

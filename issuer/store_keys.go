@@ -1,0 +1,257 @@
+package issuer
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kinpass/kinpass/internal/store"
+)
+
+// Search keys are hashes, so that each goes to a page of its own in the table
+// dedup: written there one birth at a time they would be most of what registering
+// one costs. The keys of the newest births are therefore in runs (table dedup_runs), one
+// for each transaction, which every process also keeps in memory. When there are
+// many, the transaction at hand sorts them into dedup. A candidate that is no
+// longer one does no harm: births are compared as they are stored.
+
+// keySize is the length of a search key in bytes.
+const keySize = 10
+
+// flushAt is how many keys the runs may have before they are sorted into dedup,
+// and flushFor how long one transaction does that: the table may be far larger
+// than the memory, and somebody waits. What is left is the next one's.
+const (
+	flushAt  = 8192
+	flushFor = 100 * time.Millisecond
+)
+
+// searchKey is a key and the birth that has it.
+type searchKey struct {
+	hash  string // keySize bytes
+	birth string // its id
+}
+
+// errRun says that a run cannot be read: a fault of the database.
+var errRun = errors.New("a run of search keys is damaged")
+
+// appendKey writes a key as runs hold it: the hash, the length of the birth's id
+// in one byte, the id.
+func appendKey(run []byte, k searchKey) []byte {
+	run = append(run, k.hash...)
+	run = append(run, byte(len(k.birth)))
+	return append(run, k.birth...)
+}
+
+// readKeys reads a run.
+func readKeys(run []byte) ([]searchKey, error) {
+	var out []searchKey
+	for len(run) > 0 {
+		if len(run) <= keySize || len(run) <= keySize+int(run[keySize]) {
+			return nil, errRun
+		}
+		end := keySize + 1 + int(run[keySize])
+		out = append(out, searchKey{string(run[:keySize]), string(run[keySize+1 : end])})
+		run = run[end:]
+	}
+	return out, nil
+}
+
+// newKeys are the keys of all runs, as far as this process has read them.
+type newKeys struct {
+	mu     sync.Mutex
+	last   int64 // id of the newest run
+	births map[string][]string
+	n      int
+}
+
+// of gives the births that have a key.
+func (k *newKeys) of(hash []byte) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.births[string(hash)]
+}
+
+func (k *newKeys) size() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.n
+}
+
+// readRuns reads the runs that came since. Runs are numbered in the order of the
+// transactions, which are one after another, so none comes before one that was
+// read. A transaction that writes runs reads them first: what it wrote itself may
+// yet be rolled back.
+func (s *Store) readRuns(ctx context.Context, q reader) error {
+	s.keys.mu.Lock()
+	after := s.keys.last
+	s.keys.mu.Unlock()
+	type run struct {
+		id    int64
+		first bool
+		keys  []searchKey
+	}
+	var runs []run
+	rs, err := q.QueryContext(ctx, `SELECT id, first, keys FROM dedup_runs WHERE id > $1 ORDER BY id`, after)
+	if err != nil {
+		return err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var r run
+		var first int
+		var b sql.RawBytes
+		if err := rs.Scan(&r.id, &first, &b); err != nil {
+			return err
+		}
+		r.first = first == 1
+		if r.keys, err = readKeys(b); err != nil {
+			return err
+		}
+		runs = append(runs, r)
+	}
+	if err := rs.Err(); err != nil {
+		return err
+	}
+	s.keys.mu.Lock()
+	defer s.keys.mu.Unlock()
+	for _, r := range runs {
+		if r.id <= s.keys.last {
+			continue // somebody else read it meanwhile
+		}
+		if r.first || s.keys.births == nil {
+			s.keys.births, s.keys.n = map[string][]string{}, 0
+		}
+		for _, k := range r.keys {
+			s.keys.births[k.hash] = append(s.keys.births[k.hash], k.birth)
+		}
+		s.keys.n += len(r.keys)
+		s.keys.last = r.id
+	}
+	return nil
+}
+
+// addKeys stores the search keys of births that are registered. The transaction
+// has read the runs.
+func (s *Store) addKeys(ctx context.Context, tx *sql.Tx, in []*entry) error {
+	var run []byte
+	for _, e := range in {
+		for _, k := range e.keys {
+			run = appendKey(run, searchKey{string(k), e.row.ID})
+		}
+	}
+	if len(run) == 0 {
+		return nil
+	}
+	s.keys.mu.Lock()
+	last, n := s.keys.last, s.keys.n
+	s.keys.mu.Unlock()
+	if n >= s.flush {
+		last++
+		if err := s.flushRuns(ctx, tx, last); err != nil {
+			return err
+		}
+	}
+	return s.addRun(ctx, tx, last+1, 0, run)
+}
+
+func (s *Store) addRun(ctx context.Context, tx *sql.Tx, id int64, first int, run []byte) error {
+	if run == nil {
+		run = []byte{}
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO dedup_runs (id, first, keys) VALUES ($1, $2, $3)`, id, first, run)
+	return err
+}
+
+// flushRuns sorts the runs into dedup, as many as it has time for. What is left
+// becomes the run of this id, which says that those before it are gone.
+func (s *Store) flushRuns(ctx context.Context, tx *sql.Tx, id int64) error {
+	var all []searchKey
+	err := s.eachRun(ctx, tx, func(_ int64, keys []searchKey) error {
+		all = append(all, keys...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b searchKey) int { return bytes.Compare([]byte(a.hash), []byte(b.hash)) })
+	end := time.Now().Add(s.flushFor)
+	for len(all) > 0 && time.Now().Before(end) {
+		part := all[:min(len(all), 64)]
+		var rows [][]any
+		for _, k := range part {
+			rows = append(rows, []any{[]byte(k.hash), k.birth})
+		}
+		if err := s.insertNew(ctx, tx, `INSERT INTO dedup (hash, birth)`, rows); err != nil {
+			return err
+		}
+		all = all[len(part):]
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM dedup_runs WHERE id < $1`, id); err != nil {
+		return err
+	}
+	var rest []byte
+	for _, k := range all {
+		rest = appendKey(rest, k)
+	}
+	return s.addRun(ctx, tx, id, 1, rest)
+}
+
+// eachRun reads every run there is.
+func (s *Store) eachRun(ctx context.Context, tx *sql.Tx, do func(id int64, keys []searchKey) error) error {
+	type run struct {
+		id   int64
+		keys []byte
+	}
+	rs, err := tx.QueryContext(ctx, `SELECT id, keys FROM dedup_runs ORDER BY id`)
+	runs, err := store.All(rs, err, func(rs *sql.Rows) (r run, err error) {
+		err = rs.Scan(&r.id, &r.keys)
+		return r, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		keys, err := readKeys(r.keys)
+		if err != nil {
+			return err
+		}
+		if err := do(r.id, keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropKeys deletes the search keys of a birth. What other processes keep of them
+// in memory finds a birth that is not as it was any more.
+func (s *Store) dropKeys(ctx context.Context, tx *sql.Tx, birth string, keys [][]byte) error {
+	for _, k := range keys {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM dedup WHERE hash = $1 AND birth = $2`, k, birth); err != nil {
+			return err
+		}
+	}
+	return s.eachRun(ctx, tx, func(id int64, had []searchKey) error {
+		var keep []byte
+		dropped := false
+		for _, k := range had {
+			if k.birth == birth {
+				dropped = true
+				continue
+			}
+			keep = appendKey(keep, k)
+		}
+		if !dropped {
+			return nil
+		}
+		if keep == nil {
+			keep = []byte{}
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE dedup_runs SET keys = $2 WHERE id = $1`, id, keep)
+		return err
+	})
+}
