@@ -285,13 +285,16 @@ func TestSQLiteFileIsPrivate(t *testing.T) {
 	}
 }
 
-// TestWriterKeepsNoFiles: what a statement would take back stays in memory.
-func TestWriterKeepsNoFiles(t *testing.T) {
+// TestWriterIsSpared: what a statement would take back stays in memory, and the
+// log of changes is copied seldom.
+func TestWriterIsSpared(t *testing.T) {
 	db := storetest.Open(t, store.SQLite, "issuer")
-	var n int
-	err := db.Write(t.Context(), func(tx *sql.Tx) error { return tx.QueryRow(`PRAGMA temp_store`).Scan(&n) })
-	if err != nil || n != 2 {
-		t.Errorf("temp_store is %d, %v", n, err)
+	for name, want := range map[string]int{"temp_store": 2, "wal_autocheckpoint": 64 << 20 / 4096} {
+		var n int
+		err := db.Write(t.Context(), func(tx *sql.Tx) error { return tx.QueryRow(`PRAGMA ` + name).Scan(&n) })
+		if err != nil || n != want {
+			t.Errorf("%s is %d, %v", name, n, err)
+		}
 	}
 }
 
