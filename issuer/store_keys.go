@@ -24,10 +24,13 @@ const keySize = 10
 
 // flushAt is how many keys the runs may have before they are sorted into dedup,
 // and flushFor how long one transaction does that: the table may be far larger
-// than the memory, and somebody waits. What is left is the next one's.
+// than the memory, and somebody waits. What is left is the next one's, but no more
+// than flushMost times flushAt: where keys come faster than they are sorted, whoever
+// brings them waits.
 const (
-	flushAt  = 8192
-	flushFor = 100 * time.Millisecond
+	flushAt   = 8192
+	flushMost = 4
+	flushFor  = 100 * time.Millisecond
 )
 
 // searchKey is a key and the birth that has it.
@@ -180,7 +183,7 @@ func (s *Store) flushRuns(ctx context.Context, tx *sql.Tx, id int64) error {
 	}
 	slices.SortFunc(all, func(a, b searchKey) int { return bytes.Compare([]byte(a.hash), []byte(b.hash)) })
 	end := time.Now().Add(s.flushFor)
-	for len(all) > 0 && time.Now().Before(end) {
+	for len(all) > 0 && (len(all) > flushMost*s.flush || time.Now().Before(end)) {
 		part := all[:min(len(all), 64)]
 		var rows [][]any
 		for _, k := range part {
