@@ -27,7 +27,8 @@ type Fetcher struct {
 	// or nil. It tells a false index before anything is fetched.
 	Hub func(kid string) crypto.PublicKey
 	// Accept judges a bundle from the anchors down. What it refuses counts
-	// against the mirror; an error wrapped by Own does not, and ends the fetch.
+	// against the mirror, and is what Fetch gives where no mirror helped; an error
+	// wrapped by Own does not, and ends the fetch.
 	Accept func(file []byte) error
 	// Part is the file in which a transfer is kept that broke off, "" for none;
 	// beside it lies what it is of.
@@ -53,6 +54,21 @@ func Own(err error) error {
 type own struct{ error }
 
 func (e *own) Unwrap() error { return e.error }
+
+// refused is what Accept said of a bundle that is what its hub signed.
+type refused struct{ error }
+
+func (e *refused) Unwrap() error { return e.error }
+
+// accept gives a bundle to Accept.
+func (f *Fetcher) accept(file []byte) error {
+	err := f.Accept(file)
+	var mine *own
+	if err == nil || errors.As(err, &mine) {
+		return err
+	}
+	return &refused{err}
+}
 
 // Progress is what goes on.
 type Progress struct {
@@ -96,8 +112,9 @@ type offer struct {
 }
 
 // Fetch asks the mirrors and fetches. ErrBehind: none is as new as the bundle in
-// hand. ErrNoMirror: none helped; the problems say why. Either way the problems
-// are there.
+// hand. ErrNoMirror: none helped; the problems say why. Where a bundle came and
+// Accept refused it, that error, of the newest bundle, is given as it is: its code
+// and hint say more than that no mirror helped. In any case the problems are there.
 func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 	if f.Client == nil {
 		f.Client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableCompression: true,
@@ -111,7 +128,7 @@ func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 	}
 	var out Fetched
 	var offers []offer
-	var last error
+	var last, verdict error
 	same, behind := "", false
 	// Who is slow is asked again when no other helps.
 	asked := slices.Clone(f.Mirrors)
@@ -171,6 +188,10 @@ func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 		if errors.As(err, &mine) {
 			return out, mine.error
 		}
+		var no *refused
+		if verdict == nil && errors.As(err, &no) {
+			verdict = no.error
+		}
 		if errors.Is(err, ErrSlow) && o.least != patient {
 			o.least = patient
 			offers = append(offers, o)
@@ -184,6 +205,8 @@ func (f *Fetcher) Fetch(ctx context.Context) (Fetched, error) {
 		return out, nil
 	case behind && len(offers) == 0:
 		return out, ErrBehind
+	case verdict != nil:
+		return out, verdict
 	}
 	// One mirror's fault says more than that there was one.
 	if len(f.Mirrors) == 1 && last != nil {
@@ -286,7 +309,8 @@ func (f *Fetcher) from(ctx context.Context, o offer, out *Fetched) error {
 				return nil
 			}
 			var mine *own
-			if ctx.Err() != nil || errors.As(err, &mine) || errors.Is(err, ErrSlow) {
+			var no *refused // the whole file would be the same
+			if ctx.Err() != nil || errors.As(err, &mine) || errors.As(err, &no) || errors.Is(err, ErrSlow) {
 				return err
 			}
 			// A service that keeps the version no more is no fault of the mirror.
@@ -325,7 +349,7 @@ func (f *Fetcher) byDeltas(ctx context.Context, o offer, way []Delta, out *Fetch
 	if at.Digest() != o.index.signed.Digest() {
 		return nil, ErrDamaged
 	}
-	return file, f.Accept(file)
+	return file, f.accept(file)
 }
 
 // origin is what a transfer that broke off is of.
@@ -475,7 +499,7 @@ func (f *Fetcher) whole(ctx context.Context, o offer, out *Fetched) ([]byte, err
 		p.drop()
 		return nil, ErrDamaged
 	}
-	if err := f.Accept(p.data); err != nil {
+	if err := f.accept(p.data); err != nil {
 		p.drop()
 		return nil, err
 	}

@@ -12,12 +12,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/bundle"
+	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/keys"
 )
 
@@ -489,6 +491,49 @@ func TestOwnFault(t *testing.T) {
 		f.Accept = func([]byte) error { asked++; return Own(full) }
 		if out, err := f.Fetch(context.Background()); err != full || asked != 1 || len(out.Problems) != 0 || out.File != nil {
 			t.Errorf("%v, asked %d times, %+v", err, asked, out.Problems)
+		}
+	}
+}
+
+// TestVerdict: what a post says of a bundle that is what its hub signed is what the
+// fetch says, not that no mirror helped; by deltas it is not fetched whole to be
+// refused again.
+func TestVerdict(t *testing.T) {
+	h := newHub(t)
+	dir := t.TempDir()
+	have := h.next()
+	h.publish(dir, have)
+	h.publish(dir, h.next())
+	verdict := fault.New(fault.Conflict, "verdict", "the post does not take it").WithHint("tell somebody")
+	s := serve(t, dir)
+	for _, mirrors := range [][]string{{s.URL}, {s.URL, filepath.Join(dir, "nowhere")}} {
+		for _, have := range []*bundle.File{nil, have} {
+			s.asked.Store(0)
+			f := h.fetcher(have, mirrors...)
+			n := 0
+			f.Accept = func([]byte) error { n++; return verdict }
+			_, err := f.Fetch(context.Background())
+			if got := fault.As(err); got.Code != "verdict" || got.Hint != verdict.Hint || errors.Is(err, ErrNoMirror) {
+				t.Errorf("%d mirrors: %v", len(mirrors), err)
+			}
+			if n != 1 || s.asked.Load() != 1 {
+				t.Errorf("%d mirrors: asked %d times, %d files", len(mirrors), n, s.asked.Load())
+			}
+			// Where another mirror helps, it is only a problem of the first.
+			good := t.TempDir()
+			h.publish(good, h.at(began.Add(14*time.Minute)))
+			if have == nil {
+				f = h.fetcher(nil, append(slices.Clone(mirrors), good)...)
+				f.Accept = func(data []byte) error {
+					if b, err := bundle.Open(data); err != nil || b.CreatedAt.After(began.Add(15*time.Minute)) {
+						return verdict
+					}
+					return nil
+				}
+				if out := fetch(t, f); out.Mirror != good || out.Problems[len(out.Problems)-1].Code != "verdict" {
+					t.Errorf("%+v", out)
+				}
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -128,7 +130,8 @@ type bundlePost struct {
 	info   *post.Info   // of the bundle in hand, nil for none
 	have   *bundle.File // the same
 	trust  *vc.TrustList
-	found  error // why a file that is there is no bundle in hand
+	found  error     // why a file that is there is no bundle in hand
+	say    io.Writer // told where evidence was put
 }
 
 // alone makes other processes that change the same wait until unlock, and says so
@@ -159,7 +162,7 @@ func (h *home) openPost(c *cobra.Command, file, anchor string) (p *bundlePost, u
 	if file == "" {
 		file = h.path("border.kpb")
 	}
-	p = &bundlePost{home: h, file: file, anchor: anchor}
+	p = &bundlePost{home: h, file: file, anchor: anchor, say: c.ErrOrStderr()}
 	anchors, err := h.readAnchor(anchor)
 	if err != nil {
 		return nil, nil, err
@@ -257,6 +260,9 @@ func (p *bundlePost) overtook(before *bundlePost, data []byte) (bool, error) {
 // bundle that is newer than what is known.
 func (p *bundlePost) take(data []byte) (post.Info, error) {
 	info, known, err := p.post.Take(data, now())
+	if errors.Is(err, post.ErrTakesBack) {
+		p.keepEvidence(data)
+	}
 	if err != nil {
 		return info, err
 	}
@@ -280,6 +286,44 @@ func (p *bundlePost) take(data []byte) (post.Info, error) {
 		}
 	}
 	return info, p.hold(data, info)
+}
+
+// evidences is how many bundles that take revocations back are kept.
+const evidences = 3
+
+// keepEvidence keeps a bundle that takes a revocation back beside the one in hand:
+// the hub's signature on both proves that one of them is false. The first that
+// came stays, for it is what began it, and of those after it the newest.
+func (p *bundlePost) keepEvidence(data []byte) {
+	f, err := bundle.Open(data)
+	if err != nil {
+		return
+	}
+	begin := strings.TrimSuffix(p.file, ".kpb") + ".refused-"
+	digest := f.Digest()
+	name := fmt.Sprintf("%s%d-%s.kpb", begin, f.Sequence, digestText(digest)[:16])
+	if _, err := os.Stat(name); err != nil {
+		if err := mirror.WriteFile(name, data, 0o644); err != nil {
+			fmt.Fprintf(p.say, "the bundle that was refused could not be kept: %v\n", err)
+			return
+		}
+	}
+	fmt.Fprintf(p.say, "the bundle that was refused is kept as evidence: %s\n", name)
+	type kept struct {
+		name string
+		at   time.Time
+	}
+	var all []kept
+	names, _ := filepath.Glob(filepath.Join(filepath.Dir(name), "*.kpb"))
+	for _, n := range names {
+		if i, err := os.Stat(n); err == nil && strings.HasPrefix(filepath.Base(n), filepath.Base(begin)) {
+			all = append(all, kept{n, i.ModTime()})
+		}
+	}
+	slices.SortFunc(all, func(a, b kept) int { return cmp.Or(a.at.Compare(b.at), strings.Compare(a.name, b.name)) })
+	for ; len(all) > evidences; all = slices.Delete(all, 1, 2) {
+		_ = os.Remove(all[1].name)
+	}
 }
 
 // outcome is what fetch and apply print as JSON.
@@ -327,7 +371,9 @@ held against what the hub signed, and one that is behind or false is named, and
 the next one is asked.
 
 A transfer that breaks off is kept beside the bundle and goes on where it was,
-also with another mirror. What is older than what is known here is refused.`,
+also with another mirror. What is older than what is known here is refused. A
+bundle that takes a revocation back is refused, too, and kept as evidence beside
+the one in force: border.refused-NUMBER-DIGEST.kpb, the first one and the newest.`,
 		Example: `  kinpass bundle fetch https://hub.example https://mirror.example/bundles
   kinpass bundle fetch /media/stick/bundles`,
 		Args: cobra.MinimumNArgs(1),
@@ -349,6 +395,7 @@ also with another mirror. What is older than what is known here is refused.`,
 			f := &mirror.Fetcher{Mirrors: args, Have: p.have, Hub: p.hub, Part: p.file + ".part", NoDeltas: full, Progress: progressOf(c.ErrOrStderr(), asJSON)}
 			var info post.Info
 			overtaken := false
+			var takesBack error
 			f.Accept = func(data []byte) error {
 				q, unlock, err := h.openPost(c, out, anchor)
 				if err != nil {
@@ -359,7 +406,9 @@ also with another mirror. What is older than what is known here is refused.`,
 					info = *q.info
 					return err
 				}
-				info, err = q.take(data)
+				if info, err = q.take(data); errors.Is(err, post.ErrTakesBack) {
+					takesBack = err
+				}
 				return err
 			}
 			got, err := f.Fetch(ctx)
@@ -368,6 +417,9 @@ also with another mirror. What is older than what is known here is refused.`,
 			}
 			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 				return errFetchStopped.With(err)
+			}
+			if err != nil && takesBack != nil {
+				return takesBack // says more than what is wrong with other mirrors
 			}
 			if err != nil {
 				return err

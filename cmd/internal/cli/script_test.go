@@ -727,7 +727,11 @@ func spoilTool(args []string) error {
 			}
 			parts = append(parts, bundle.Part{Name: p.Name, Bytes: part})
 		}
-		if out, err = bundle.Pack(f.Header, parts, ring.Of(keys.UseHub)[0].Signer(f.KID)); err != nil {
+		k, err := ring.Current(keys.UseHub, time.Now())
+		if err != nil {
+			return err
+		}
+		if out, err = bundle.Pack(f.Header, parts, k.Signer(f.KID)); err != nil {
 			return err
 		}
 	case "index":
