@@ -200,7 +200,8 @@ type round struct {
 	signed []byte // of this round
 	tip    tlog.Signed
 
-	forms []form // the lists on the shelf
+	forms  []form  // the lists on the shelf
+	beyond *beyond // what the log tells without enough witnesses
 
 	fresh   int64
 	counted map[officeHour]int64
@@ -262,6 +263,7 @@ func (r *round) run(ctx context.Context) error {
 	if whole && r.cfg.Keys != nil {
 		failed = r.bundles(ctx) // of what hubs say nothing is kept
 	}
+	r.tellBeyond()
 	r.sum()
 	return errors.Join(r.keep(), failed)
 }
@@ -654,6 +656,10 @@ func (r *round) facts(ctx context.Context) error {
 			missing[name] = since
 		}
 		if r.cfg.Now().Sub(since) >= factPatience {
+			if r.beyond != nil && r.beyond.facts[string(f.Commitment[:])] {
+				r.beyond.explains++
+				continue
+			}
 			r.find(Finding{Code: FactUnlogged, Detail: f.Name + " is published and not in the log", Source: f.Name})
 		}
 	}

@@ -281,6 +281,10 @@ func (r *round) holdStatus(l BundleList, n uint32) []Finding {
 		if may[index]&want != 0 {
 			continue
 		}
+		if r.beyond.may(n, index, bit)&want != 0 {
+			r.beyond.explains++
+			continue
+		}
 		i := slices.IndexFunc(out, func(f Finding) bool { return f.Code == code })
 		if i < 0 {
 			out = append(out, Finding{Code: code, List: int64(n), Index: int64(index), Count: 1, Detail: detail})

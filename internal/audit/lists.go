@@ -96,11 +96,17 @@ func (r *round) lists(ctx context.Context) error {
 			}
 		}
 	}
+	if err := r.excuse(ctx, differ); err != nil {
+		return err
+	}
 	if err := r.tell(ctx, differ); err != nil {
 		return err
 	}
-	if n := r.unlogged(); n > 0 {
+	switch n := r.unlogged(); {
+	case n > r.beyond.issued:
 		r.find(Finding{Code: IssuedUnlogged, Count: n, Detail: "the lists say that more places are given out than the ledger has issued"})
+	case n > 0:
+		r.beyond.explains += n
 	}
 	return nil
 }

@@ -53,6 +53,9 @@ type state struct {
 
 	Earlier []string  `json:"earlier,omitempty"` // checkpoints before Kept
 	Foreign []foreign `json:"foreign,omitempty"` // checkpoints of others, larger than Kept
+	// Waiting are the log's own checkpoints that fewer witnesses than demanded have
+	// seen, the oldest first.
+	Waiting []foreign `json:"waiting,omitempty"`
 	Lists   []string  `json:"lists,omitempty"`   // on the index in the last round
 	// Given is what the lists say of the places that are given out, by path.
 	Given map[string]given `json:"given,omitempty"`

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
@@ -106,13 +107,17 @@ func (r *round) others(ctx context.Context) error {
 			larger = append(larger, v)
 		}
 	}
-	return r.ahead(ctx, larger, top)
+	if err := r.ahead(ctx, larger, top); err != nil {
+		return err
+	}
+	r.waits(top)
+	return nil
 }
 
 // views gathers what other parties were shown.
 func (r *round) views(ctx context.Context) ([]view, error) {
 	var views []view
-	for _, f := range r.state.Foreign {
+	for _, f := range slices.Concat(r.state.Foreign, r.state.Waiting) {
 		views = append(views, view{from: f.From, signed: []byte(f.Signed)})
 	}
 	for _, h := range r.cfg.Handed {
