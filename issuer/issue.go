@@ -175,7 +175,7 @@ func (i *Issuer) birthEntry(ctx context.Context, b *vc.Birth, digest []byte, src
 		return nil, err
 	}
 	e := &entry{birth: b, keys: i.dedupKeys(b), row: row{
-		Kind: KindBirth, ID: recordID(i.now()), Ref: b.ChildRef, ChildRef: token(), Digest: digest, Version: b.RecordVersion,
+		Kind: KindBirth, ID: recordID(), Ref: b.ChildRef, ChildRef: token(), Digest: digest, Version: b.RecordVersion,
 		State: StateIssued, Status: StatusValid, Record: record, Proposer: src.caller, Approver: src.approver, Batch: src.batch,
 	}}
 	if src.approver == "" && BirthNeedsApproval(b) {
@@ -208,7 +208,7 @@ func (i *Issuer) guardianshipEntry(ctx context.Context, g *vc.Guardianship, dige
 		return nil, err
 	}
 	e := &entry{ward: ward, birth: b, guard: g, at: src.at, row: row{
-		Kind: KindGuardianship, ID: recordID(i.now()), Birth: ward.ID, Digest: digest, Version: 1, SignedAs: by,
+		Kind: KindGuardianship, ID: recordID(), Birth: ward.ID, Digest: digest, Version: 1, SignedAs: by,
 		State: StateIssued, Status: StatusValid, Record: record, Proposer: src.caller, Approver: src.approver, Batch: src.batch,
 	}}
 	switch {

@@ -436,13 +436,13 @@ func token() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// recordID makes the identifier of a record in this register: the time and 80 random
-// bits, so that those of one day lie beside one another in the database. Whoever
-// may see it may see when the record was made.
-func recordID(now time.Time) string {
+// recordID makes the identifier of a record in this register: the time on the clock
+// of this machine and 80 random bits, so that what is registered together lies
+// together in the database. Whoever may see it may see when the record was made.
+func recordID() string {
 	var b [16]byte
 	rand.Read(b[6:]) // never fails (crypto/rand)
-	ms := uint64(now.UnixMilli())
+	ms := uint64(time.Now().UnixMilli())
 	for n := range 6 {
 		b[n] = byte(ms >> (40 - 8*n))
 	}
