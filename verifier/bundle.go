@@ -167,7 +167,7 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 	for _, l := range lists {
 		l.into(&p)
 	}
-	if p.Revoked, err = v.book.everRevoked(ctx); err != nil {
+	if p.Revoked, err = v.book.everRevoked(ctx, list); err != nil {
 		return Report{}, err
 	}
 	p.Survivors = v.survivors(ctx, list, hub, &r)
@@ -480,7 +480,7 @@ func (v *Verifier) collect(ctx context.Context, l *vc.TrustList, r *Report) ([]h
 			r.Problems = append(r.Problems, problem(h.issuer, h.url, ErrOverrideGone)) // nobody read its shelf
 		}
 	}
-	if err := v.book.keepLists(ctx, lists, v.now()); err != nil {
+	if err := v.book.keepLists(ctx, lists, l.Sequence, v.now()); err != nil {
 		return nil, err
 	}
 	if r.Problems == nil {
@@ -850,6 +850,6 @@ func (s *shelf) verify(compact, url string, fresh bool) (held, subject, error) {
 			return held{}, subject{}, ErrList.With(err)
 		}
 	}
-	return held{url: url, issuer: s.issuer.DID, validFrom: c.ValidFrom, until: c.ValidTo, issued: said.Purpose == vc.PurposeIssued, credential: compact},
+	return held{url: url, issuer: s.issuer.DID, validFrom: c.ValidFrom, until: c.ValidTo, issued: said.Purpose == vc.PurposeIssued, kid: key.ID, credential: compact},
 		subject{strings.TrimSuffix(said.ID, "#list"), said.Purpose, key, bits}, nil
 }

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/keys"
+	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/store"
 	"github.com/kinpass/kinpass/internal/store/storetest"
 	"github.com/kinpass/kinpass/internal/trust"
@@ -257,4 +259,155 @@ func TestApplyRefusesWhatTakesBack(t *testing.T) {
 	if _, err := post.Apply(ctx, signed(list, false)); err != nil {
 		t.Fatalf("after the hub's key was withdrawn: %v", err)
 	}
+}
+
+// succeed cuts off an office's key and lets another sign for it; "" cuts off only.
+func (o *office) succeed(t *testing.T, keyID string, cut time.Time, next string) {
+	t.Helper()
+	w := o.w
+	if err := trust.CutOff(w.list, keyID, cut, 0); err != nil {
+		t.Fatal(err)
+	}
+	if next != "" {
+		o.joinKey(t, keyID, next)
+	}
+	w.signTrust()
+}
+
+// joinKey lets another key sign for an office from now on.
+func (o *office) joinKey(t *testing.T, keyID, next string) {
+	t.Helper()
+	w, id := o.w, o.did+"#"+next
+	key := newKey(t, keys.UseCredentials)
+	jwk, err := vc.PublicJWK(key.Public(), id, key.Alg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := trust.Succeed(w.list, keyID, vc.TrustKey{ID: id, JWK: jwk, NotBefore: w.now()}); err != nil {
+		t.Fatal(err)
+	}
+	o.signer = key.Signer(id)
+	doc := o.document()
+	doc.AssertionMethod = append(doc.AssertionMethod, id)
+	doc.VerificationMethod = append(doc.VerificationMethod, did.VerificationMethod{ID: id, Type: "JsonWebKey", Controller: o.did, PublicKeyJwk: jwk})
+	o.put("/.well-known/did.json", asJSON(t, doc))
+}
+
+// Places of the tests about stolen keys, by who called them revoked.
+const before, both, thiefs, old = 100, 200, 300, 400
+
+// theft is an office whose key is stolen, and a hub.
+type theft struct {
+	t *testing.T
+	w *world
+	o *office
+	v *Verifier
+}
+
+func newTheft(t *testing.T, db *store.DB) *theft {
+	w := newWorld(t)
+	o := w.office()
+	w.signTrust()
+	return &theft{t, w, o, w.verifier(db)}
+}
+
+// set lets the office's lists revoke these places.
+func (x *theft) set(revoked ...int64) {
+	x.t.Helper()
+	bits := x.o.bits[vc.PurposeRevocation]
+	for _, place := range []int64{before, both, thiefs} {
+		change := bits.Clear
+		if slices.Contains(revoked, place) {
+			change = bits.Set
+		}
+		if err := change(place); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+}
+
+// next builds a bundle and holds against it the problems and what is revoked.
+func (x *theft) next(what, want string, revoked ...int64) {
+	x.t.Helper()
+	x.w.wait(time.Minute)
+	if r := x.w.build(x.v); codes(r) != want {
+		x.t.Errorf("%s: problems %q, want %q", what, codes(r), want)
+	}
+	for _, place := range []int64{before, both, thiefs, old} {
+		if has := listHas(x.t, x.v, x.o.listURL(vc.PurposeRevocation), place); has != slices.Contains(revoked, place) {
+			x.t.Errorf("%s: place %d is revoked: %v", what, place, has)
+		}
+	}
+}
+
+// TestFalseRevocationGoes: what a thief called revoked is so until the key is cut
+// off, and no longer. What the same key said before its cut-off stays revoked, and so
+// does what another key said too.
+func TestFalseRevocationGoes(t *testing.T) {
+	storetest.Each(t, "verifier", func(t *testing.T, db *store.DB) {
+		x := newTheft(t, db)
+		w, o, v, set, next, first := x.w, x.o, x.v, x.set, x.next, x.o.signer.KID
+		set(before)
+		next("honest", "", before)
+		// As a hub from before keys were noted has it: nobody knows who said it.
+		file, err := status.BuildPlaces(status.MinSize, []uint64{old})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`INSERT INTO revoked (issuer, url, kid, seen, places) VALUES ($1, $2, '', $3, $4)`,
+			o.did, o.listURL(vc.PurposeRevocation), w.now().UnixMicro(), file); err != nil {
+			t.Fatal(err)
+		}
+		w.wait(time.Hour)
+		stolen := w.now()
+		set(both, thiefs)
+		next("a thief's list", "revocation-lifted", before, both, thiefs, old)
+		set()
+		next("a younger list of the same key", "revocation-lifted", before, both, thiefs, old)
+		o.succeed(t, first, stolen, "key-2")
+		set(both)
+		next("after the cut-off", "revocation-lifted", before, both, old)
+		set()
+		next("later", "revocation-lifted", before, both, old)
+		// A replica that has not heard of the cut-off does not bring it back.
+		if err := v.book.keepLists(context.Background(), nil, w.list.Sequence-1, w.now()); !errors.Is(err, ErrTrustOlder) {
+			t.Errorf("a replica with the list before: %v", err)
+		}
+		if v = w.verifier(db); !listHas(t, v, o.listURL(vc.PurposeRevocation), both) {
+			t.Error("a restart forgets")
+		}
+		set(before, both)
+		next("all is well", "revocation-lifted", before, both, old)
+		w.wait(revokedLife + time.Hour)
+		if err := v.Purge(context.Background()); err != nil || count(t, db, "revoked")+count(t, db, "revoked_when") != 0 {
+			t.Errorf("never purged: %v", err)
+		}
+	})
+}
+
+// TestTheftFoundLate: the theft is found when another key signs already, and then to
+// be older still.
+func TestTheftFoundLate(t *testing.T) {
+	storetest.Each(t, "verifier", func(t *testing.T, db *store.DB) {
+		x := newTheft(t, db)
+		w, o, set, next, first := x.w, x.o, x.set, x.next, x.o.signer.KID
+		set(before)
+		next("honest", "", before)
+		w.wait(time.Hour)
+		early := w.now()
+		set(before, both)
+		next("a thief's list", "", before, both)
+		w.wait(time.Hour)
+		late := w.now()
+		set(before, thiefs)
+		next("another", "revocation-lifted", before, both, thiefs)
+		o.joinKey(t, first, "key-2")
+		w.signTrust()
+		set(before)
+		next("the next key", "revocation-lifted", before, both, thiefs)
+		o.succeed(t, first, late, "")
+		next("the first is cut off", "revocation-lifted", before, both)
+		o.succeed(t, first, early, "")
+		next("earlier", "", before)
+	})
 }

@@ -24,6 +24,7 @@ type held struct {
 	over        string    // DID of the issuer whose list it overrides; read from the credential, too
 	issued      bool      // says which places were given out; read from the credential, too
 	revoked     []byte    // what an issuer's own list that was fetched calls revoked, as a set
+	kid         string    // of the key that signed it; read from the credential
 	credential  string    // vc+jwt
 }
 
@@ -98,8 +99,18 @@ func (b book) heldLists(ctx context.Context) ([]held, error) {
 
 // keepLists makes these the last good lists, except where another replica
 // stored a newer one meanwhile, and adds to what was ever revoked what they revoke.
-func (b book) keepLists(ctx context.Context, lists []held, now time.Time) error {
+// sequence is that of the trust list that says who may sign them; if another replica
+// has a newer one, it is ErrTrustOlder: that one may have cut off who signed them.
+func (b book) keepLists(ctx context.Context, lists []held, sequence int64, now time.Time) error {
 	return b.db.Write(ctx, func(tx *sql.Tx) error {
+		var newest int64
+		// The update comes first: it locks the row, on both engines.
+		if err := tx.QueryRow(`UPDATE post SET bundles = bundles WHERE id = 1 RETURNING trust_sequence`).Scan(&newest); err != nil {
+			return err
+		}
+		if sequence < newest {
+			return ErrTrustOlder
+		}
 		for _, h := range lists {
 			if err := keepRevoked(tx, h, now); err != nil {
 				return err
@@ -440,6 +451,10 @@ func (b book) purge(ctx context.Context, since, now time.Time) (n int64, err err
 			return err
 		}
 		if _, err := tx.Exec(`DELETE FROM revoked WHERE seen < $1`, now.Add(-revokedLife).UnixMicro()); err != nil {
+			return err
+		}
+		// What was revoked so long ago has ended since.
+		if _, err := tx.Exec(`DELETE FROM revoked_when WHERE valid_from < $1`, now.Add(-revokedLife).UnixMicro()); err != nil {
 			return err
 		}
 		// Bundles stay known as long as a record may name them.

@@ -3,11 +3,13 @@ package verifier
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/fault"
 	"github.com/kinpass/kinpass/internal/status"
 	"github.com/kinpass/kinpass/internal/store"
+	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
 )
 
@@ -19,46 +21,175 @@ var errOvertaken = fault.New(fault.Conflict, "bundle-overtaken", "another bundle
 const revokedLife = 2 * 365 * 24 * time.Hour
 
 // keepRevoked adds what a list that was fetched revokes to what was ever revoked
-// there.
+// there, under the key that signed it, and notes when: what a key said is let go
+// from its cut-off on (letGo), and what another key said too stays.
 func keepRevoked(tx *sql.Tx, h held, now time.Time) error {
 	if h.revoked == nil {
 		return nil
 	}
-	var stored []byte
-	// The insert comes first: it locks the row, on both engines.
-	if err := tx.QueryRow(`INSERT INTO revoked (issuer, url, seen, places) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (issuer, url) DO UPDATE SET seen = excluded.seen RETURNING places`,
-		h.issuer, h.url, now.UnixMicro(), h.revoked).Scan(&stored); err != nil {
+	// What other keys said there stays for as long as the list is read. The update
+	// comes first: it locks the rows, on both engines.
+	if _, err := tx.Exec(`UPDATE revoked SET seen = $3 WHERE issuer = $1 AND url = $2`, h.issuer, h.url, now.UnixMicro()); err != nil {
 		return err
 	}
-	before, _, err := status.OpenPlaces(stored)
-	if err != nil {
+	var stored []byte // empty: this key said nothing yet
+	if err := tx.QueryRow(`INSERT INTO revoked (issuer, url, kid, seen, places) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (issuer, url, kid) DO UPDATE SET seen = excluded.seen RETURNING places`,
+		h.issuer, h.url, h.kid, now.UnixMicro(), []byte{}).Scan(&stored); err != nil {
 		return err
 	}
 	list, _, err := status.OpenPlaces(h.revoked)
 	if err != nil {
 		return err
 	}
-	if before.Universe() >= list.Universe() && list.Without(before) == 0 {
-		return nil
+	all, added := h.revoked, h.revoked
+	if len(stored) > 0 {
+		before, _, err := status.OpenPlaces(stored)
+		if err != nil {
+			return err
+		}
+		if before.Universe() >= list.Universe() && list.Without(before) == 0 {
+			return nil
+		}
+		if all, err = status.JoinPlaces(before, list); err != nil {
+			return err
+		}
+		if added, err = without(list, before); err != nil {
+			return err
+		}
 	}
-	all, err := status.JoinPlaces(before, list)
+	// Of two lists of one second the second adds to what the first did.
+	var same []byte
+	err = tx.QueryRow(`SELECT places FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 AND valid_from = $4`,
+		h.issuer, h.url, h.kid, h.validFrom.UnixMicro()).Scan(&same)
+	switch {
+	case err == nil:
+		added, err = joined(same, added)
+	case errors.Is(err, sql.ErrNoRows):
+		err = nil
+	}
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`UPDATE revoked SET places = $3 WHERE issuer = $1 AND url = $2`, h.issuer, h.url, all)
+	if _, err := tx.Exec(`INSERT INTO revoked_when (issuer, url, kid, valid_from, places) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (issuer, url, kid, valid_from) DO UPDATE SET places = excluded.places`,
+		h.issuer, h.url, h.kid, h.validFrom.UnixMicro(), added); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE revoked SET places = $4 WHERE issuer = $1 AND url = $2 AND kid = $3`, h.issuer, h.url, h.kid, all)
 	return err
 }
 
-// everRevoked gives all places that lists ever revoked.
-func (b book) everRevoked(ctx context.Context) (map[check.OwnList][]byte, error) {
+// without gives the places of p that are not in q.
+func without(p, q *status.Places) ([]byte, error) {
+	var left []uint64
+	for m := range p.All() {
+		if in, err := q.Contains(m); err != nil || !in { // outside of q is not in it
+			left = append(left, m)
+		}
+	}
+	return status.BuildPlaces(p.Universe(), left)
+}
+
+// joined gives what either of two sets has.
+func joined(a, b []byte) ([]byte, error) {
+	p, _, err := status.OpenPlaces(a)
+	if err != nil {
+		return nil, err
+	}
+	q, _, err := status.OpenPlaces(b)
+	if err != nil {
+		return nil, err
+	}
+	return status.JoinPlaces(p, q)
+}
+
+// everRevoked gives all places that lists ever revoked, but for what keys said from
+// their cut-offs on.
+func (b book) everRevoked(ctx context.Context, l *vc.TrustList) (map[check.OwnList][]byte, error) {
+	if err := b.letGo(ctx, l); err != nil {
+		return nil, err
+	}
 	out := map[check.OwnList][]byte{}
 	rows, err := b.db.QueryContext(ctx, `SELECT issuer, url, places FROM revoked`)
 	_, err = store.All(rows, err, func(rows *sql.Rows) (name check.OwnList, err error) {
 		var places []byte
-		err = rows.Scan(&name.Issuer, &name.Address, &places)
+		if err = rows.Scan(&name.Issuer, &name.Address, &places); err != nil {
+			return name, err
+		}
+		if have := out[name]; have != nil {
+			places, err = joined(have, places)
+		}
 		out[name] = places
 		return name, err
 	})
 	return out, err
+}
+
+// letGo forgets what lists said that keys signed from their cut-offs on: else what a
+// thief called revoked would stay so for ever. What the same key said before, and
+// what another said too, stays.
+func (b book) letGo(ctx context.Context, l *vc.TrustList) error {
+	type said struct {
+		issuer, kid, url string
+		cut              int64
+	}
+	var gone []said
+	for i := range l.Issuers {
+		is := &l.Issuers[i]
+		for j := range is.Keys {
+			k := &is.Keys[j]
+			if k.CutOff.IsZero() {
+				continue
+			}
+			rows, err := b.db.QueryContext(ctx, `SELECT DISTINCT url FROM revoked_when WHERE issuer = $1 AND kid = $2 AND valid_from >= $3`,
+				is.DID, k.ID, k.CutOff.UnixMicro())
+			urls, err := store.All(rows, err, store.One[string])
+			if err != nil {
+				return err
+			}
+			for _, u := range urls {
+				gone = append(gone, said{is.DID, k.ID, u, k.CutOff.UnixMicro()})
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return b.db.Write(ctx, func(tx *sql.Tx) error {
+		for _, s := range gone {
+			if err := letGo(tx, s.issuer, s.url, s.kid, s.cut); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// letGo forgets what one key said on one list from cut on, in microseconds.
+func letGo(tx *sql.Tx, issuer, url, kid string, cut int64) error {
+	// The update comes first: it locks the row, on both engines.
+	if _, err := tx.Exec(`UPDATE revoked SET seen = seen WHERE issuer = $1 AND url = $2 AND kid = $3`, issuer, url, kid); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 AND valid_from >= $4`, issuer, url, kid, cut); err != nil {
+		return err
+	}
+	rows, err := tx.Query(`SELECT places FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 ORDER BY valid_from`, issuer, url, kid)
+	left, err := store.All(rows, err, store.One[[]byte])
+	if err != nil {
+		return err
+	}
+	if len(left) == 0 {
+		_, err := tx.Exec(`DELETE FROM revoked WHERE issuer = $1 AND url = $2 AND kid = $3`, issuer, url, kid)
+		return err
+	}
+	all := left[0]
+	for _, more := range left[1:] {
+		if all, err = joined(all, more); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec(`UPDATE revoked SET places = $4 WHERE issuer = $1 AND url = $2 AND kid = $3`, issuer, url, kid, all)
+	return err
 }

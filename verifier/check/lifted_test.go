@@ -176,6 +176,47 @@ func TestTakesBack(t *testing.T) {
 	}
 }
 
+// TestTakesBackAfterCutOff: what a hub had put into a list by itself may go when a key
+// of that issuer is cut off, or earlier than it was: a thief had said it.
+func TestTakesBackAfterCutOff(t *testing.T) {
+	address := shelf(vc.RoleRegistrar) + "/status/revocation/1"
+	cut := func(t *time.Time, hours int) { *t = now.Add(-time.Duration(hours) * time.Hour) }
+	for _, c := range []struct {
+		name   string
+		change func(w *world, second, plain, other *vc.TrustKey)
+		want   uint64
+	}{
+		{"no key is cut off", func(*world, *vc.TrustKey, *vc.TrustKey, *vc.TrustKey) {}, 2},
+		{"the key that said it", func(_ *world, second, _, _ *vc.TrustKey) { cut(&second.CutOff, 9) }, 0},
+		{"later than it was", func(_ *world, second, _, _ *vc.TrustKey) { cut(&second.CutOff, 7) }, 2},
+		{"the issuer's own list takes back, too", func(w *world, second, _, _ *vc.TrustKey) {
+			cut(&second.CutOff, 9)
+			if err := w.lists[address].Clear(77); err != nil {
+				w.t.Fatal(err)
+			}
+		}, 3},
+		{"a key without lists", func(_ *world, _, plain, _ *vc.TrustKey) { cut(&plain.CutOff, 9) }, 2},
+		{"another issuer's key", func(_ *world, _, _, other *vc.TrustKey) { cut(&other.CutOff, 9) }, 2},
+	} {
+		w := newWorld(t)
+		second := w.trustKey(w.key(keys.EdDSA).Signer(registrarDID+"#key-8"), vc.RoleRegistrar)
+		second.Types = []string{vc.TypeStatusList}
+		cut(&second.CutOff, 8)
+		plain := w.trustKey(w.key(keys.EdDSA).Signer(registrarDID+"#key-9"), vc.RoleRegistrar)
+		plain.Types = []string{vc.TypeBirth}
+		w.trust.Issuers[0].Keys = append(w.trust.Issuers[0].Keys, second, plain)
+		w.set(vc.PurposeRevocation, 77)
+		p := w.payload()
+		p.Revoked = map[OwnList][]byte{{registrarDID, address}: places(t, 5, 6)}
+		have := w.open(p)
+		n := len(w.trust.Issuers[0].Keys)
+		c.change(w, &w.trust.Issuers[0].Keys[n-2], &w.trust.Issuers[0].Keys[n-1], &w.trust.Issuers[1].Keys[0])
+		if l, n := have.TakesBack(w.bundle()); n != c.want || n > 0 && l.Address != address {
+			t.Errorf("%s: %d on %q, want %d", c.name, n, l.Address, c.want)
+		}
+	}
+}
+
 // TestRevokedStaysOnline: a younger list of an issuer takes nothing back either.
 func TestRevokedStaysOnline(t *testing.T) {
 	w := newWorld(t)

@@ -1,0 +1,25 @@
+-- +goose Up
+-- What was ever revoked, by the key that said so: what a key says from its cut-off on
+-- is let go. kid is '' for what was kept before keys were noted; it stays.
+CREATE TABLE revoked_by (
+  issuer TEXT NOT NULL,
+  url    TEXT NOT NULL,
+  kid    TEXT NOT NULL,
+  seen   BIGINT NOT NULL,
+  places BLOB NOT NULL,
+  PRIMARY KEY (issuer, url, kid)
+);
+INSERT INTO revoked_by (issuer, url, kid, seen, places) SELECT issuer, url, '', seen, places FROM revoked;
+DROP TABLE revoked;
+ALTER TABLE revoked_by RENAME TO revoked;
+
+-- When a key said first of which places that they are revoked: places that the list
+-- dated valid_from added to what lists of the same key had before.
+CREATE TABLE revoked_when (
+  issuer     TEXT NOT NULL,
+  url        TEXT NOT NULL,
+  kid        TEXT NOT NULL,
+  valid_from BIGINT NOT NULL,
+  places     BLOB NOT NULL,
+  PRIMARY KEY (issuer, url, kid, valid_from)
+);
