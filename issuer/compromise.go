@@ -208,10 +208,10 @@ func (i *Issuer) cutOff(ctx context.Context, name string) (*vc.TrustKey, error) 
 	return nil, ErrNoSurvivors
 }
 
-// withdrawn gives the keys of this issuer that the trust list has cut off. A list
-// that is overdue counts, too: a cut-off is never lifted. Without a trust list there
-// are none.
-func (i *Issuer) withdrawn(ctx context.Context) map[string]bool {
+// listedKeys gives what the trust list says of this issuer's keys, by their names. A
+// list that is overdue counts, too: a cut-off is never lifted. Without a trust list
+// there are none.
+func (i *Issuer) listedKeys(ctx context.Context) map[string]*vc.TrustKey {
 	if i.cfg.Trust == nil {
 		return nil
 	}
@@ -219,12 +219,23 @@ func (i *Issuer) withdrawn(ctx context.Context) map[string]bool {
 	if err != nil || l == nil {
 		return nil
 	}
-	out := map[string]bool{}
+	out := map[string]*vc.TrustKey{}
 	for n := range l.Issuers {
 		for k := range l.Issuers[n].Keys {
-			if key := &l.Issuers[n].Keys[k]; !key.CutOff.IsZero() && strings.HasPrefix(key.ID, i.did+"#") {
-				out[key.ID] = true
+			if key := &l.Issuers[n].Keys[k]; strings.HasPrefix(key.ID, i.did+"#") {
+				out[key.ID] = key
 			}
+		}
+	}
+	return out
+}
+
+// withdrawn gives the keys of this issuer that the trust list has cut off.
+func (i *Issuer) withdrawn(ctx context.Context) map[string]bool {
+	out := map[string]bool{}
+	for id, key := range i.listedKeys(ctx) {
+		if !key.CutOff.IsZero() {
+			out[id] = true
 		}
 	}
 	return out

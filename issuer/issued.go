@@ -72,10 +72,10 @@ func (i *Issuer) issuedList(ctx context.Context, x *issuedShelf, n int64, maxAge
 		return signedList{}, err
 	}
 	if err == nil {
-		if last, has = x.signed[n]; has && x.slot.shows(last.at, maxAge) {
+		if last, has = x.signed[n]; has && x.slot.shows(last.at, maxAge) && i.believed(ctx, last) {
 			return last, nil
 		}
-		key, kerr := i.signerAt(RoleRegistrar, x.slot)
+		key, kerr := i.signerAt(ctx, RoleRegistrar, x.slot)
 		if err = kerr; err == nil {
 			url := i.listURL(vc.PurposeIssued, n)
 			var fresh signedList

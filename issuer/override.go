@@ -371,12 +371,12 @@ func (i *Issuer) overrideListOf(ctx context.Context, x *overrideShelf, n int64) 
 	if err == nil {
 		l, err = i.store.overrideList(ctx, n, s)
 	}
-	if err == nil && has && last.cursor == l.cursor && s.shows(last.at, x.maxAge(i.cfg.Refresh)) {
+	if err == nil && has && last.cursor == l.cursor && s.shows(last.at, x.maxAge(i.cfg.Refresh)) && i.believed(ctx, last.signedList) {
 		return show(last.signedList)
 	}
 	var fresh signedList
 	if err == nil {
-		fresh, err = i.signOverride(l, n, s)
+		fresh, err = i.signOverride(ctx, l, n, s)
 	}
 	if errors.Is(err, ErrNoSuchStatusList) {
 		return Published{}, err
@@ -402,7 +402,7 @@ type overrideList struct {
 	set                    map[int64]bool // indexes
 }
 
-func (i *Issuer) signOverride(l overrideList, n int64, of slot) (signedList, error) {
+func (i *Issuer) signOverride(ctx context.Context, l overrideList, n int64, of slot) (signedList, error) {
 	bits, err := status.New(l.size)
 	if err != nil {
 		return signedList{}, err
@@ -412,7 +412,7 @@ func (i *Issuer) signOverride(l overrideList, n int64, of slot) (signedList, err
 			return signedList{}, err
 		}
 	}
-	s, err := i.signerAt(l.role, of)
+	s, err := i.signerAt(ctx, l.role, of)
 	if err != nil {
 		return signedList{}, err
 	}

@@ -288,6 +288,7 @@ type shelfList struct {
 type signedList struct {
 	body []byte
 	at   time.Time // validFrom or iat
+	kid  string    // of the key that signed it
 }
 
 // StatusList gives the n-th status list for a purpose, as a
@@ -354,10 +355,10 @@ func (i *Issuer) signedList(ctx context.Context, x *shelf, form string, n int64,
 		return signedList{}, err
 	}
 	last, has = l.signed[form]
-	if has && l.slot.shows(last.at, maxAge) {
+	if has && l.slot.shows(last.at, maxAge) && i.believed(ctx, last) {
 		return last, nil
 	}
-	fresh, err := i.signForm(l, form, n)
+	fresh, err := i.signForm(ctx, l, form, n)
 	if err != nil {
 		if has && now.Before(last.at.Add(listLife)) { // nothing changed since, it is only older
 			i.log.Warn("status list not signed anew", "list", n, "code", fault.As(err).Code)
@@ -498,8 +499,8 @@ func (l *shelfList) setToken(index int64) error {
 }
 
 // signForm signs a list in one of its forms.
-func (i *Issuer) signForm(l *shelfList, form string, n int64) (signedList, error) {
-	key, err := i.signerAt(RoleRegistrar, l.slot)
+func (i *Issuer) signForm(ctx context.Context, l *shelfList, form string, n int64) (signedList, error) {
+	key, err := i.signerAt(ctx, RoleRegistrar, l.slot)
 	if err != nil {
 		return signedList{}, err
 	}
@@ -526,7 +527,7 @@ func signTokens(list vc.TokenList, media string, s keys.Signer) (signedList, err
 	if err != nil {
 		return signedList{}, err
 	}
-	return signedList{body: body, at: list.IssuedAt}, nil
+	return signedList{body: body, at: list.IssuedAt, kid: s.KID}, nil
 }
 
 // bitList says where a list is published, which list it speaks about (itself, or
@@ -574,7 +575,7 @@ func (i *Issuer) signBits(bits *status.List, l bitList, s keys.Signer) (signedLi
 	if err != nil {
 		return signedList{}, err
 	}
-	return signedList{body: []byte(jws), at: l.at}, nil
+	return signedList{body: []byte(jws), at: l.at, kid: s.KID}, nil
 }
 
 // Refresh signs every list of the slot, or every list anew whose signature has

@@ -330,3 +330,105 @@ func TestPublishInterval(t *testing.T) {
 		}
 	}
 }
+
+// signers gives which keys signed the lists of a shelf, and as of when.
+func signers(t *testing.T, shelf map[string]string) map[string]map[time.Time]int {
+	t.Helper()
+	out := map[string]map[time.Time]int{}
+	for path, text := range shelf {
+		if (!strings.HasPrefix(path, "/status/") && !strings.HasPrefix(path, "/overrides/")) || strings.Contains(path, "/99") || strings.Contains(path, "/token/") {
+			continue
+		}
+		lines := strings.Split(text, "\n")
+		j, err := vc.SplitLargeJWS(lines[len(lines)-1], 1<<22)
+		if err != nil {
+			t.Fatalf("%s: %.200s: %v", path, text, err)
+		}
+		c, _ := listOf(t, text)
+		_, name, _ := strings.Cut(j.Header.Kid, "#")
+		if out[name] == nil {
+			out[name] = map[time.Time]int{}
+		}
+		out[name][c.ValidFrom.UTC()]++
+	}
+	return out
+}
+
+// TestSlotOfACutOffKey: once the trust list cuts off the key that signed a slot's
+// lists, all of them are signed by another, with the same places and as of a time at
+// which that one may sign: no hub has to wait for the next slot, a day.
+func TestSlotOfACutOffKey(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		o := openSlots(t, db)
+		_, birth, _ := o.family()
+		o.call("POST", "/credentials/"+o.copyOf(birth)+"/suspend", "rita", `{"reason":"safety"}`).want(200)
+		o.call("POST", "/overrides", "carla", `{"statusListCredential":"https://elsewhere.example/status/revocation/1","statusListIndex":"7","statusPurpose":"suspension","reason":"courtDecision"}`).want(200)
+		o.publish = 24 * time.Hour
+		o.pass(15 * time.Hour)
+		o.iss, o.srv = o.open()
+		midnight := o.now().Truncate(24 * time.Hour)
+		before := o.shelf()
+		lists := signers(t, before)["key-1"][midnight]
+		if lists < 3 || set(t, before, "suspension") == 0 || set(t, before, "issued") == 0 || signers(t, before)["court-1"][midnight] != 1 {
+			t.Fatalf("signed by %v", signers(t, before))
+		}
+		ended := o.now().Truncate(time.Second)
+		for _, k := range o.ring.Keys {
+			if k.Name == "key-1" {
+				k.NotAfter = ended
+			}
+		}
+		k, err := keys.New("key-2", keys.UseCredentials, keys.EdDSA, ended, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.ring.Add(k); err != nil {
+			t.Fatal(err)
+		}
+		if got := signers(t, o.shelf()); got["key-1"][midnight] != lists || len(got) != 2 {
+			t.Errorf("with a key that only ended: %v", got)
+		}
+
+		did := o.iss.DID() + "#"
+		from := ended.Add(time.Minute) // the list believes the new key a little later than the ring
+		o.pass(2 * time.Minute)
+		o.trust = &vc.TrustList{ID: "did:key:z", Sequence: 2, IssuedAt: o.now(), Next: o.now().AddDate(0, 1, 0), Issuers: []vc.TrustIssuer{{DID: o.iss.DID(),
+			Keys: []vc.TrustKey{{ID: did + "key-1", CutOff: ended.Add(-time.Hour), CutOffSize: 1}, {ID: did + "key-2", NotBefore: from}, {ID: did + "court-1"}}}}}
+		check := func(what string) map[string]string {
+			t.Helper()
+			shelf := o.shelf()
+			got := signers(t, shelf)
+			if got["key-2"][from] != lists || got["court-1"][from] != 1 || len(got) != 2 {
+				t.Errorf("%s: signed by %v", what, got)
+			}
+			for _, purpose := range []string{"suspension", "issued", "overrides"} {
+				if set(t, shelf, purpose) != set(t, before, purpose) {
+					t.Errorf("%s: %d places of %s, were %d", what, set(t, shelf, purpose), purpose, set(t, before, purpose))
+				}
+			}
+			return shelf
+		}
+		here := check("a service that runs")
+		o.iss, o.srv = o.open()
+		same(t, "after a restart", here, check("a restart"))
+		o.pass(24 * time.Hour)
+		if got := signers(t, o.shelf()); got["key-2"][midnight.Add(24*time.Hour)] != lists {
+			t.Errorf("the next slot is signed by %v", got)
+		}
+
+		// Where another one could sign as of the slot, it does.
+		o.pass(24 * time.Hour)
+		third, err := keys.New("key-3", keys.UseCredentials, keys.EdDSA, ended.Add(time.Hour), time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.ring.Add(third); err != nil {
+			t.Fatal(err)
+		}
+		o.shelf()
+		o.trust.Issuers[0].Keys = append(o.trust.Issuers[0].Keys, vc.TrustKey{ID: did + "key-3", CutOff: o.now().Add(-time.Minute), CutOffSize: 1})
+		if got := signers(t, o.shelf()); got["key-2"][midnight.Add(48*time.Hour)] != lists || len(got) != 2 {
+			t.Errorf("signed by %v", got)
+		}
+	})
+}

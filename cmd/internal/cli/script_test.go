@@ -206,8 +206,12 @@ func servicesCmd(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // startCmd starts one service and waits until it answers: "start ROLE
-// [CLOCKSHIFT]".
+// [CLOCKSHIFT]", or "start issuer --publish INTERVAL".
 func startCmd(ts *testscript.TestScript, neg bool, args []string) {
+	publish := "0" // no story waits for the next publication
+	if len(args) == 3 && args[1] == "--publish" {
+		publish, args = args[2], args[:1]
+	}
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: start ROLE [CLOCKSHIFT]")
 	}
@@ -219,7 +223,7 @@ func startCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if role != issuerRole {
 		cmdArgs = append(cmdArgs, "--allow-loopback")
 	} else {
-		cmdArgs = append(cmdArgs, "--offices", "court,notary", "--publish", "0") // no story waits for the next publication
+		cmdArgs = append(cmdArgs, "--offices", "court,notary", "--publish", publish)
 	}
 	cmd := exec.Command(bin, cmdArgs...)
 	cmd.Dir = ts.Getenv("WORK")
