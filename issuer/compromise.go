@@ -74,16 +74,17 @@ func (i *Issuer) Affected(ctx context.Context, name string, since time.Time, siz
 	since = since.UTC().Truncate(time.Second)
 	out := Affected{Key: i.did + "#" + name, Since: since, Size: -1}
 	have := int64(0)
-	err := i.store.eachEntered(ctx, func(e entered) error {
+	err := i.store.eachEntered(ctx, stretch{from: since}, func(e entered) error {
 		if e.index >= 0 {
 			have = e.index + 1
-			if out.Size < 0 && !e.created.Before(since) {
+			if !e.created.Before(since) {
 				out.Size = e.index
+				return errEnough
 			}
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnough) {
 		return Affected{}, err
 	}
 	if out.Size < 0 {
@@ -102,7 +103,7 @@ func (i *Issuer) Affected(ctx context.Context, name string, since time.Time, siz
 	now := i.now()
 	kinds, records := map[[2]string]*AffectedKind{}, map[[2]string]int{}
 	kids := kidCache{}
-	err = i.store.eachEntered(ctx, func(e entered) error {
+	err = i.store.eachEntered(ctx, i.signedIn(name), func(e entered) error {
 		if e.ID == "" || e.State == StatusRevoked || !e.ValidUntil.After(now) || kids.of(e.JWT) != out.Key {
 			return nil
 		}
@@ -149,6 +150,17 @@ func (i *Issuer) Affected(ctx context.Context, name string, since time.Time, siz
 	return out, err
 }
 
+// signedIn gives the time in which this issuer can have signed with a key of its ring.
+// The ledger of a nation is too long to be read from its beginning for each.
+func (i *Issuer) signedIn(name string) stretch {
+	for _, k := range i.cfg.Ring.Keys {
+		if k.Name == name {
+			return stretch{k.NotBefore, k.NotAfter}
+		}
+	}
+	return stretch{}
+}
+
 // errEnough ends a walk through the ledger.
 var errEnough = errors.New("enough")
 
@@ -162,8 +174,11 @@ func (i *Issuer) Survivors(ctx context.Context, name string, write func([]byte) 
 	if err != nil {
 		return err
 	}
+	if err := write(nil); err != nil { // it comes: the walk may take a while to the first
+		return err
+	}
 	now, kids, told := i.now(), kidCache{}, 0
-	err = i.store.eachEntered(ctx, func(e entered) error {
+	err = i.store.eachEntered(ctx, i.signedIn(name), func(e entered) error {
 		if e.index >= key.CutOffSize || told == maxSurvivors {
 			return errEnough
 		}
@@ -303,7 +318,7 @@ func (i *Issuer) ReissuePapers(ctx context.Context, name string, progress func(d
 	type what struct{ kind, id string }
 	seen := map[what]bool{}
 	var all []what
-	err := i.store.eachEntered(ctx, func(e entered) error {
+	err := i.store.eachEntered(ctx, i.signedIn(name), func(e entered) error {
 		w := what{e.kind, e.Record}
 		if (e.kind == KindBirth || e.kind == KindGuardianship) && e.Profile == ProfilePaper && e.State != StatusRevoked && e.ValidUntil.After(now) && !seen[w] && kids.of(e.JWT) == key {
 			seen[w] = true

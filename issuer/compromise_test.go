@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,6 +118,76 @@ func TestReissueIsOfEachPaper(t *testing.T) {
 		}
 		if birth, _, err := d.Paper(ctx, clara, both.birth.ID, both.guardianship.ID); err != nil || signedBy(birth) != next {
 			t.Error(err)
+		}
+	})
+}
+
+// TestWalkOfAKey: of a key's signatures, the ledger is read where they can be, and
+// says of each entry where it stands as one that is read from the beginning does.
+func TestWalkOfAKey(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		d := newBooth(t, db, newRing(t, keys.EdDSA))
+		d.TakeInParts(3)
+		d.store.sample = 2
+		fill := func() {
+			t.Helper()
+			for range 4 {
+				d.revoke(d.child().guardianship.Credentials[0].ID) // what is revoked stands between
+			}
+			for {
+				n, err := d.Sequence(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n == 0 {
+					return
+				}
+			}
+		}
+		fill()
+		d.pass(10 * 24 * time.Hour)
+		d.succeed()
+		fill()
+		d.pass(10 * 24 * time.Hour)
+		fill()
+		walk := func(of stretch) (all []entered) {
+			t.Helper()
+			if err := d.store.eachEntered(ctx, of, func(e entered) error { all = append(all, e); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			return all
+		}
+		all := walk(stretch{})
+		of := func(in []entered, key string) (out []entered) {
+			for _, e := range in {
+				if signedBy(e.JWT) == d.DID()+"#"+key {
+					out = append(out, e)
+				}
+			}
+			return out
+		}
+		for _, key := range []string{"key-1", "key-2"} {
+			got := walk(d.signedIn(key))
+			first := slices.IndexFunc(all, func(e entered) bool { return e.id == got[0].id })
+			if len(got) == len(all) && key == "key-2" || first == 0 && key == "key-2" {
+				t.Errorf("%s: %d of %d entries from %d", key, len(got), len(all), first)
+			}
+			for n, e := range got {
+				if w := all[first+n]; e.id != w.id || e.index != w.index || e.index < 0 {
+					t.Fatalf("%s: entry %d is %d at %d, is %d at %d", key, n, e.id, e.index, w.id, w.index)
+				}
+			}
+			if want := of(all, key); len(want) < 8 || len(of(got, key)) != len(want) {
+				t.Errorf("%s signed %d of %d", key, len(of(got, key)), len(want))
+			}
+		}
+		// The end of a key's time, too: its own entries are in the first page alone.
+		if _, last, err := d.store.ids(ctx, d.signedIn("key-1")); err != nil || last >= all[len(all)-1].id {
+			t.Errorf("the walk of the first key ends at %d of %d: %v", last, all[len(all)-1].id, err)
+		}
+		if after, _, err := d.store.ids(ctx, d.signedIn("key-9")); err != nil || after != 0 {
+			t.Errorf("an unknown key begins after %d: %v", after, err)
 		}
 	})
 }

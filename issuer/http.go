@@ -3,6 +3,7 @@ package issuer
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -650,20 +651,42 @@ func (h routes) survivors(c echo.Context) error {
 		return ErrHub
 	}
 	out := bufio.NewWriterSize(c.Response(), 64<<10)
+	var flushed time.Time
+	flush := func() error {
+		flushed = time.Now()
+		// A nation's answer takes longer than the server gives an ordinary one.
+		err := http.NewResponseController(c.Response()).SetWriteDeadline(flushed.Add(survivorsIdle))
+		if err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		c.Response().Flush()
+		return nil
+	}
 	err = h.Survivors(ctx, c.Param("key"), func(b []byte) error {
 		if !c.Response().Committed {
 			c.Response().Header().Set("Content-Type", "application/octet-stream")
 			c.Response().Header().Set("Cache-Control", cacheLive)
 			c.Response().WriteHeader(http.StatusOK)
 		}
-		_, err := out.Write(b)
-		return err
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+		if time.Since(flushed) > time.Second { // a hub does not wait for one that is silent
+			return flush()
+		}
+		return nil
 	})
 	if err != nil {
 		return err // who reads misses the end
 	}
-	return out.Flush()
+	return flush()
 }
+
+// survivorsIdle is how long a hub that takes nothing more is waited for.
+const survivorsIdle = time.Minute
 
 // listNumber reads the number of a status list as it is written in its address.
 func listNumber(c echo.Context) (int64, error) {

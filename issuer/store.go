@@ -29,13 +29,14 @@ type Store struct {
 	// retain is how long a list is published after its quarter.
 	retain time.Duration
 	batch  int // see batch
+	sample int // see walkSample
 	// When keys are sorted into dedup, and how long one transaction does that.
 	flush    int
 	flushFor time.Duration
 }
 
 func newStore(cfg Config) *Store {
-	s := &Store{db: cfg.DB, retain: cfg.Retain, batch: batch, flush: flushAt, flushFor: flushFor, now: func() time.Time { return cfg.Now().UTC() }}
+	s := &Store{db: cfg.DB, retain: cfg.Retain, batch: batch, sample: walkSample, flush: flushAt, flushFor: flushFor, now: func() time.Time { return cfg.Now().UTC() }}
 	s.lists = lists{s: s, size: cfg.ListSize, open: map[listName]*lease{}}
 	copy(s.lists.key[:], cfg.Ring.Secret("index"))
 	return s

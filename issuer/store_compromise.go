@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/kinpass/kinpass/internal/store"
@@ -20,18 +21,52 @@ type entered struct {
 	kind    string
 }
 
-// eachEntered gives what goes into the ledger at once, in its order, in pages: what
-// is there first, and then what waits for it.
-func (s *Store) eachEntered(ctx context.Context, each func(entered) error) error {
+const (
+	// walkMargin is how far what is noted of a time may be off: the clocks of replicas
+	// differ, and what was reserved before a stop is signed after it.
+	walkMargin = 24 * time.Hour
+	// walkSample is how many commitments are looked at for where to begin: one clock
+	// that was wrong must not decide it.
+	walkSample = 1024
+)
+
+// stretch is a part of what was issued, by the times at which it can have been. A zero
+// time bounds nothing.
+type stretch struct{ from, to time.Time }
+
+// ids gives the commitment before the first that can be of a stretch, which begins a run
+// of the ledger, and the last.
+func (s *Store) ids(ctx context.Context, of stretch) (after, last int64, err error) {
+	last = math.MaxInt64
+	if !of.from.IsZero() {
+		err = s.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(first), 1) - 1 FROM ledger_runs WHERE acts = 0 AND first <=
+			(SELECT COALESCE(MIN(id), 0) FROM (SELECT id FROM commitments WHERE kind = 'issued' AND created < $1 ORDER BY created DESC LIMIT $2) AS x)`,
+			store.Micros(of.from.Add(-walkMargin)), s.sample).Scan(&after)
+	}
+	if err == nil && !of.to.IsZero() {
+		err = s.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), $3) FROM (SELECT id FROM commitments WHERE kind = 'issued' AND created >= $1 ORDER BY created LIMIT $2) AS x`,
+			store.Micros(of.to.Add(walkMargin)), s.sample, last).Scan(&last)
+	}
+	return after, last, err
+}
+
+// eachEntered gives what goes into the ledger at once and can be of a stretch, with
+// some before it and after it, in its order, in pages: what is there first, and then
+// what waits for it.
+func (s *Store) eachEntered(ctx context.Context, of stretch, each func(entered) error) error {
 	l, err := s.ledgerState(ctx, s.db)
 	if err != nil {
 		return err
 	}
-	var at ledgerRun
-	var n, after int64
+	after, last, err := s.ids(ctx, of)
+	if err != nil {
+		return err
+	}
+	at := ledgerRun{first: after, last: after}
+	var n int64
 	for {
 		page, err := s.enteredAfter(ctx, after)
-		if err != nil || len(page) == 0 {
+		if err != nil || len(page) == 0 || after >= last {
 			return err
 		}
 		after = page[len(page)-1].id

@@ -27,6 +27,7 @@ type HTTPPolicy struct {
 	Loopback bool           // also this machine, and http there: for a demonstration
 	Private  []netip.Prefix // networks that are not public and yet called, over https
 	Timeout  time.Duration  // of one request; default 15 s
+	Idle     time.Duration  // how long the answer to a long one may be silent; default 30 s
 
 	roots *x509.CertPool // nil: those of the system
 }
@@ -35,20 +36,35 @@ type HTTPPolicy struct {
 type fetcher struct {
 	loopback bool
 	client   *outbound.Client
+	// patient is for what may take longer than Timeout: whoever asks bounds it
+	patient *outbound.Client
 	// authorize gives the Authorization for what hubs alone may read; nil: none
 	authorize func() (string, error)
 }
 
 // as is a fetcher that asks for what hubs alone may read with an authorization.
 func (f *fetcher) as(authorize func() (string, error)) *fetcher {
-	return &fetcher{loopback: f.loopback, client: f.client, authorize: authorize}
+	out := *f
+	out.authorize = authorize
+	return &out
+}
+
+// patiently is a fetcher without a bound on the time of a whole request, for what is
+// long and made while it is read: the answer may not be silent.
+func (f *fetcher) patiently() *fetcher {
+	out := *f
+	out.client = f.patient
+	return &out
 }
 
 func newFetcher(p HTTPPolicy) *fetcher {
 	if p.Timeout <= 0 {
 		p.Timeout = 15 * time.Second
 	}
-	return &fetcher{loopback: p.Loopback, client: outbound.New(outbound.Policy{
+	if p.Idle <= 0 {
+		p.Idle = 30 * time.Second
+	}
+	o := outbound.Policy{
 		Faults:    outbound.Faults{Refused: ErrAddress, Away: ErrUnreachable, Missing: ErrMissing, Large: ErrTooLarge},
 		Loopback:  p.Loopback,
 		Private:   p.Private,
@@ -56,7 +72,10 @@ func newFetcher(p HTTPPolicy) *fetcher {
 		Redirects: 3,
 		Timeout:   p.Timeout,
 		PerHost:   4,
-	})}
+	}
+	long := o
+	long.Timeout, long.Idle = 0, p.Idle
+	return &fetcher{loopback: p.Loopback, client: outbound.New(o), patient: outbound.New(long)}
 }
 
 // get reads the file at address, at most limit bytes.

@@ -192,7 +192,7 @@ func (v *Verifier) readSurvivors(ctx context.Context, l *vc.TrustList, is *vc.Tr
 // askSurvivors reads what the issuer says, in the order of the ledger.
 func (v *Verifier) askSurvivors(ctx context.Context, is *vc.TrustIssuer, k *vc.TrustKey, hub keys.Signer) ([]survivor, error) {
 	_, name, _ := strings.Cut(k.ID, "#")
-	f := v.fetch.as(func() (string, error) { return hubToken(hub, is.Shelf, v.now()) })
+	f := v.fetch.patiently().as(func() (string, error) { return hubToken(hub, is.Shelf, v.now()) })
 	data, err := f.get(ctx, is.Shelf+"/ledger/survivors/"+url.PathEscape(name), (maxSurvivors+1)*survivorSize)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package verifier
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -210,6 +211,47 @@ func TestSurvivors(t *testing.T) {
 	}
 	if got := len(b.Survivors(kid).Payloads); got != 300 || len(r.Problems) == 0 {
 		t.Errorf("%d survive an issuer that is away: %v", got, r.Problems)
+	}
+}
+
+// TestSurvivorsTakeTheirTime: an issuer has longer to say what a key signed than for
+// other answers, as long as it is not silent.
+func TestSurvivorsTakeTheirTime(t *testing.T) {
+	w := newWorld(t)
+	o := w.office()
+	w.signTrust()
+	v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+	hub, err := v.hubKey(w.list, w.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := false
+	o.reply(func(rw http.ResponseWriter, r *http.Request) bool {
+		rw.Write(claim(7, [tlog.SaltSize]byte{}, [32]byte{}))
+		rw.(http.Flusher).Flush()
+		if silent {
+			<-r.Context().Done()
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+		rw.Write(make([]byte, survivorSize))
+		return true
+	})
+	ask := func(p HTTPPolicy) ([]survivor, error) {
+		p.Loopback = true
+		v.fetch = newFetcher(p)
+		return v.askSurvivors(t.Context(), &w.list.Issuers[0], &w.list.Issuers[0].Keys[0], hub)
+	}
+	got, err := ask(HTTPPolicy{Timeout: 10 * time.Millisecond})
+	if err != nil || len(got) != 1 || got[0].index != 7 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := v.fetch.get(t.Context(), o.url+"/ledger/checkpoint", 1000); err == nil {
+		t.Error("another request took as long")
+	}
+	silent = true
+	if _, err := ask(HTTPPolicy{Timeout: time.Minute, Idle: 20 * time.Millisecond}); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("an issuer that says nothing more: %v", err)
 	}
 }
 

@@ -11,6 +11,7 @@
 package outbound
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -38,7 +39,8 @@ type Policy struct {
 	// Redirects is how many are followed, on the same scheme, host and port. 0 follows
 	// none: then the redirect itself is the answer.
 	Redirects int
-	Timeout   time.Duration // of a whole request, its redirects and its body; needed
+	Timeout   time.Duration // of a whole request, its redirects and its body; needed unless there is Idle
+	Idle      time.Duration // how long an answer may be silent; with it and no Timeout the context alone bounds the whole
 	Connect   time.Duration // of a connection, and of its TLS handshake; default Timeout
 	Answer    time.Duration // until the header of the answer is there; default Timeout
 	Header    int64         // bytes of a header; default 16 KiB
@@ -66,11 +68,15 @@ type Client struct {
 
 // New makes a Client.
 func New(p Policy) *Client {
+	usual := p.Timeout
+	if usual <= 0 {
+		usual = p.Idle
+	}
 	if p.Connect <= 0 {
-		p.Connect = p.Timeout
+		p.Connect = usual
 	}
 	if p.Answer <= 0 {
-		p.Answer = p.Timeout
+		p.Answer = usual
 	}
 	if p.Header <= 0 {
 		p.Header = 16 << 10
@@ -172,7 +178,16 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	if !c.may(req.URL) {
 		return nil, c.policy.Faults.Refused
 	}
+	quiet := c.watch(&req)
 	res, err := c.http.Do(req)
+	if quiet != nil {
+		if err != nil {
+			quiet.stop()
+		} else {
+			quiet.ReadCloser = res.Body
+			res.Body = quiet
+		}
+	}
 	switch {
 	case err == nil:
 		return res, nil
@@ -180,6 +195,45 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 		return nil, c.policy.Faults.Refused.With(withoutAddress(err))
 	}
 	return nil, c.policy.Faults.Away.With(withoutAddress(err))
+}
+
+// watch ends a request whose answer is silent for Policy.Idle; nil: there is no such
+// bound.
+func (c *Client) watch(req **http.Request) *idleBody {
+	if c.policy.Idle <= 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancel((*req).Context())
+	*req = (*req).WithContext(ctx)
+	return &idleBody{idle: c.policy.Idle, timer: time.AfterFunc(c.policy.Idle, cancel), cancel: cancel}
+}
+
+// idleBody is a body that may not be silent for long.
+type idleBody struct {
+	io.ReadCloser
+	idle   time.Duration
+	timer  *time.Timer
+	cancel context.CancelFunc
+}
+
+// Read gives time for the next part once one came.
+func (b *idleBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.timer.Reset(b.idle)
+	}
+	return n, err
+}
+
+// Close ends the watch.
+func (b *idleBody) Close() error {
+	b.stop()
+	return b.ReadCloser.Close()
+}
+
+func (b *idleBody) stop() {
+	b.timer.Stop()
+	b.cancel()
 }
 
 // Read reads the body of an answer, at most limit bytes. Errors: Faults.Away and
