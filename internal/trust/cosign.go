@@ -89,6 +89,9 @@ func (c Ceremony) Open(text string) (*Draft, error) {
 		if err := Follows(c.InForce, &l); err != nil {
 			return nil, err
 		}
+		if err := keepsAll(c.InForce, &l); err != nil {
+			return nil, err
+		}
 	}
 	return &Draft{List: &l, By: d.By, draft: d}, nil
 }

@@ -128,6 +128,54 @@ func TestCeremony(t *testing.T) {
 	}
 }
 
+// TestCeremonyKeepsThePast: no holder signs a draft, however it was made, that takes
+// off what has a past or is gentler about a key that stays.
+func TestCeremonyKeepsThePast(t *testing.T) {
+	c, _ := three(t)
+	if err := AddIssuer(c.InForce, entry(t, "did:web:court.example", map[string]*keys.Key{"k1": key(t, keys.EdDSA)})); err != nil {
+		t.Fatal(err)
+	}
+	ended := c.InForce.Hubs[0].ID
+	if err := End(c.InForce, ended, now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []struct {
+		name   string
+		past   func(*vc.TrustList) error
+		change func(*vc.TrustList)
+		want   error
+	}{
+		{"an issuer without a past", nil, func(l *vc.TrustList) { l.Issuers = l.Issuers[1:] }, nil},
+		{"an accreditation", func(l *vc.TrustList) error {
+			return Accredit(l, registry, accredited(now, until(1), vc.TypeBirth))
+		}, func(l *vc.TrustList) { l.Issuers = l.Issuers[1:] }, ErrPastStays},
+		{"a ledger", func(l *vc.TrustList) error {
+			return SetLedger(l, registry, "registry.example/ledger", key(t, keys.EdDSA).Public())
+		}, func(l *vc.TrustList) { l.Issuers = l.Issuers[1:] }, ErrPastStays},
+		{"a cut-off", func(l *vc.TrustList) error { return CutOff(l, registry+"#k1", now, 0) }, func(l *vc.TrustList) { l.Issuers = l.Issuers[1:] }, ErrCutOffStays},
+		{"a hub with an end", nil, func(l *vc.TrustList) { l.Hubs = nil }, ErrPastStays},
+		{"an end put off", nil, func(l *vc.TrustList) { l.Hubs[0].NotAfter = now.Add(2 * time.Hour) }, ErrBackwards},
+		{"a beginning brought forward", nil, func(l *vc.TrustList) {
+			l.Issuers[0].Keys[0].NotBefore = l.Issuers[0].Keys[0].NotBefore.Add(-time.Second)
+		}, ErrBackwards},
+		{"a beginning put off", nil, func(l *vc.TrustList) {
+			l.Issuers[0].Keys[0].NotBefore = l.Issuers[0].Keys[0].NotBefore.Add(time.Second)
+		}, nil},
+	} {
+		x := Ceremony{Anchors: c.Anchors, InForce: clone(c.InForce)}
+		if p.past != nil {
+			if err := p.past(x.InForce); err != nil {
+				t.Fatal(err)
+			}
+		}
+		next := clone(x.InForce)
+		p.change(next)
+		if _, err := x.Propose(next, now.Add(time.Minute), time.Hour); !errors.Is(err, p.want) {
+			t.Errorf("%s: %v, want %v", p.name, err, p.want)
+		}
+	}
+}
+
 // TestChangesHideNothing: whatever value of a list is changed, added or taken
 // away, whoever signs is told.
 func TestChangesHideNothing(t *testing.T) {

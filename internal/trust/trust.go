@@ -3,8 +3,8 @@
 //
 // A list only ever becomes stricter about the past. A key id keeps its key for
 // good, a cut-off can be moved to an earlier time and never lifted, an end can
-// be brought forward and never put off, and the sequence number grows with
-// every signature. Each editing function checks the whole list and leaves it
+// be brought forward and never put off, what has such a past is not taken off, and
+// the sequence number grows with every signature. Each editing function checks the whole list and leaves it
 // as it was when the edit is refused. Reading and writing files is the
 // caller's business.
 package trust
@@ -39,6 +39,9 @@ var (
 	// ErrCutOffStays: what is known of a stolen key is not forgotten.
 	ErrCutOffStays = fault.New(fault.Conflict, "trust-cut-off-stays", "a key that was cut off stays on the list, so that it can never come back").
 			WithHint("to stop the issuer, suspend it: kinpass trust suspend")
+	// ErrPastStays: taken off and put on again, it would have no past.
+	ErrPastStays = fault.New(fault.Conflict, "trust-past-stays", "an issuer with an accreditation or a ledger, and a key with an end, stay on the list, so that nothing of it is forgotten").
+			WithHint("to stop the issuer, suspend it (kinpass trust suspend); to stop a key, end it (kinpass trust end) or cut it off (kinpass trust cutoff)")
 	ErrExists = fault.New(fault.Conflict, "trust-entry-exists", "the trust list has this entry already")
 )
 
@@ -239,22 +242,10 @@ func AddHub(l *vc.TrustList, pub crypto.PublicKey, from, until time.Time) (id st
 // its identifier) off the list. What it signed is no longer believed, whenever
 // that was; to keep what was signed before a time, use CutOff. The last key of
 // an issuer goes with the issuer only. A key that was cut off stays, and its issuer
-// with it: taken off, it could come back without its cut-off (ErrCutOffStays).
+// with it: taken off, it could come back without its cut-off (ErrCutOffStays). So do a
+// key with an end and an issuer with an accreditation or a ledger (ErrPastStays).
 func Remove(l *vc.TrustList, id string) error {
 	return edit(l, func(l *vc.TrustList) error {
-		for n := range l.Issuers {
-			is := &l.Issuers[n]
-			for k := range is.Keys {
-				if key := &is.Keys[k]; !key.CutOff.IsZero() && (key.ID == id || is.DID == id) {
-					return ErrCutOffStays
-				}
-			}
-		}
-		for n := range l.Hubs {
-			if key := &l.Hubs[n]; !key.CutOff.IsZero() && key.ID == id {
-				return ErrCutOffStays
-			}
-		}
 		n := len(l.Issuers) + len(l.Hubs)
 		l.Issuers = slices.DeleteFunc(l.Issuers, func(x vc.TrustIssuer) bool { return x.DID == id })
 		l.Hubs = slices.DeleteFunc(l.Hubs, func(x vc.TrustKey) bool { return x.ID == id })
@@ -353,8 +344,10 @@ func Sign(l *vc.TrustList, anchor keys.Signer, now time.Time, next time.Duration
 
 // Follows reports whether next may replace old: a higher sequence, not issued
 // earlier, no name that stands for another key, no cut-off lifted or put off on a
-// key that is still listed, no ledger that changed, and nothing accredited, or
-// forgotten, for a time that is past.
+// key that is still listed, no end of such a key put off, no ledger that changed, and
+// nothing accredited, or forgotten, for a time that is past. An issuer or a key may be
+// gone: who edits or signs a list refuses that where it forgets something, but a
+// verifier that refused it would never again hear of a cut-off.
 func Follows(old, next *vc.TrustList) error {
 	if next.Sequence <= old.Sequence || next.IssuedAt.Before(old.IssuedAt) {
 		return ErrBackwards
@@ -382,9 +375,41 @@ func keepsThePast(old, next *vc.TrustList, now time.Time) error {
 			err = ErrKeyReused
 		case !o.CutOff.IsZero() && (k.CutOff.IsZero() || k.CutOff.After(o.CutOff) || k.CutOffSize > o.CutOffSize):
 			err = ErrBackwards
+		case !o.NotAfter.IsZero() && (k.NotAfter.IsZero() || k.NotAfter.After(o.NotAfter)):
+			err = ErrBackwards
 		}
 	})
 	return err
+}
+
+// keepsAll reports whether next keeps what old has of a past, and no key of it is
+// believed from earlier on. It is for those who make lists, beside keepsThePast.
+func keepsAll(old, next *vc.TrustList) error {
+	is := map[string]*vc.TrustKey{}
+	each(next, func(k *vc.TrustKey) { is[k.ID] = k })
+	var err error
+	each(old, func(o *vc.TrustKey) {
+		k := is[o.ID]
+		switch {
+		case k == nil && !o.CutOff.IsZero():
+			err = ErrCutOffStays
+		case err != nil:
+		case k == nil && !o.NotAfter.IsZero():
+			err = ErrPastStays
+		case k != nil && k.NotBefore.Before(o.NotBefore):
+			err = ErrBackwards
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i := range old.Issuers {
+		o := &old.Issuers[i]
+		if (o.Accreditation != nil || o.Ledger != nil) && findIssuer(next, o.DID) == nil {
+			return ErrPastStays
+		}
+	}
+	return nil
 }
 
 // SameKey reports whether two public JWKs hold the same key, whatever their
@@ -637,6 +662,9 @@ func edit(l *vc.TrustList, f func(*vc.TrustList) error) error {
 	c := clone(l)
 	if err := f(c); err != nil {
 		return err
+	}
+	if err := keepsAll(l, c); err != nil {
+		return err // before the rules: it says what to do instead
 	}
 	if err := Validate(c); err != nil {
 		return err

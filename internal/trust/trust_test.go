@@ -366,6 +366,42 @@ func TestRemove(t *testing.T) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
+	// So does whatever has a past that would be forgotten.
+	for name, past := range map[string]func(*vc.TrustList) error{
+		"an end": func(l *vc.TrustList) error { return End(l, registry+"#k1", now.Add(time.Hour)) },
+		"a suspension": func(l *vc.TrustList) error {
+			if err := Accredit(l, registry, accredited(now, until(1), vc.TypeBirth)); err != nil {
+				return err
+			}
+			return Suspend(l, registry, now)
+		},
+		"a ledger": func(l *vc.TrustList) error {
+			return SetLedger(l, registry, "registry.example/ledger", key(t, keys.EdDSA).Public())
+		},
+	} {
+		x := clone(l)
+		if err := past(x); err != nil {
+			t.Fatal(err)
+		}
+		if err := Remove(x, registry); !errors.Is(err, ErrPastStays) || len(x.Issuers) != 1 {
+			t.Errorf("an issuer with %s: %v", name, err)
+		}
+	}
+	ended := clone(l)
+	if err := AddIssuer(ended, entry(t, registry, map[string]*keys.Key{"k2": key(t, keys.EdDSA)})); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{hub, registry + "#k2"} {
+		if err := End(ended, id, now.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if err := Remove(ended, id); !errors.Is(err, ErrPastStays) {
+			t.Errorf("%s, which has an end: %v", id, err)
+		}
+	}
+	if err := Remove(ended, registry+"#k1"); err != nil {
+		t.Errorf("a key without an end: %v", err)
+	}
 	if err := Remove(l, hub); err != nil || len(l.Hubs) != 0 {
 		t.Fatalf("hub: %v", err)
 	}
@@ -378,6 +414,9 @@ func TestFollowsRefusesALiftedCutOffAndAChangedKey(t *testing.T) {
 	old, _ := sample(t)
 	old.Sequence = 1
 	if err := CutOff(old, registry+"#k1", now, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := End(old, old.Hubs[0].ID, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -393,6 +432,10 @@ func TestFollowsRefusesALiftedCutOffAndAChangedKey(t *testing.T) {
 		"identifier reused":   {func(l *vc.TrustList) { l.Issuers[0].Keys[0].JWK = l.Hubs[0].JWK }, ErrKeyReused},
 		"unreadable key":      {func(l *vc.TrustList) { l.Issuers[0].Keys[0].JWK = json.RawMessage(`{}`) }, ErrKeyReused},
 		"sequence not higher": {func(l *vc.TrustList) { l.Sequence = 1 }, ErrBackwards},
+		"end earlier":         {func(l *vc.TrustList) { l.Hubs[0].NotAfter = now.Add(time.Minute) }, nil},
+		"end put off":         {func(l *vc.TrustList) { l.Hubs[0].NotAfter = now.Add(2 * time.Hour) }, ErrBackwards},
+		"end gone":            {func(l *vc.TrustList) { l.Hubs[0].NotAfter = time.Time{} }, ErrBackwards},
+		"a first end":         {func(l *vc.TrustList) { l.Issuers[0].Keys[0].NotAfter = now.Add(time.Hour) }, nil},
 	} {
 		next := clone(old)
 		next.Sequence = 2

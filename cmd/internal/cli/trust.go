@@ -176,6 +176,11 @@ one key its role by name.`,
 	}
 	remove := &cobra.Command{
 		Use: "remove DID|KEY", Short: "Take an issuer, or one key, off the list", Args: cobra.ExactArgs(1),
+		Long: `What it signed is no longer believed, whenever that was. That is for what was put
+on the list by mistake. What has a past stays, because taken off and put on again it
+would have none: an issuer with an accreditation, findings or a ledger, and a key with
+an end or a cut-off. To stop an issuer, suspend it (kinpass trust suspend); to stop a
+key, end it (kinpass trust end) or cut it off (kinpass trust cutoff).`,
 		RunE: h.trustEdit("removed", func(l *vc.TrustList, id string, _ time.Time) error { return trust.Remove(l, id) }, nil),
 	}
 	var cutAt, endAt string
