@@ -30,8 +30,8 @@ const (
 	AnswerNone     = "none"         // it was not asked yet
 	AnswerCosigned = "cosigned"     // it cosigned
 	AnswerAway     = "unreachable"  // no answer, or none that can be used
-	AnswerRefused  = "refused"      // it does not follow this ledger, or not with this key
-	AnswerForked   = "otherHistory" // what it saw is not the beginning of this ledger
+	AnswerRefused  = "refused"      // it does not follow this ledger or not with this key, or claims what it does not show
+	AnswerForked   = "otherHistory" // it shows a checkpoint with our key that is not of this ledger
 )
 
 // gatherEvery is how often the witnesses are asked while the ledger grows. One
@@ -144,6 +144,9 @@ func (g *gatherer) round(ctx context.Context) error {
 // ask asks one witness about a checkpoint, and keeps what it says.
 func (g *gatherer) ask(ctx context.Context, w *asked, l ledger) {
 	line, at, err := g.cosignature(ctx, w, l)
+	if errors.Is(err, witness.ErrHistory) || errors.Is(err, witness.ErrProof) {
+		err = g.judge(ctx, w, err)
+	}
 	if err == nil {
 		err = g.i.store.cosign(ctx, l.size, append(slices.Clone(l.checkpoint), line...), g.i.enough(ctx))
 	}
@@ -181,13 +184,20 @@ func (g *gatherer) ask(ctx context.Context, w *asked, l ledger) {
 // errBehind: the witness saw more than we have read, and so has the database.
 var errBehind = errors.New("behind another replica")
 
+// What a witness claims that does not cosign: errOther is shown by signatures, ours
+// among them; errClaim is not.
+var (
+	errOther = errors.New("the witness shows another history")
+	errClaim = errors.New("the witness claims another history")
+)
+
 func answerOf(err error) string {
 	switch {
 	case err == nil:
 		return AnswerCosigned
-	case errors.Is(err, witness.ErrHistory), errors.Is(err, witness.ErrProof):
+	case errors.Is(err, errOther):
 		return AnswerForked
-	case errors.Is(err, witness.ErrUnknownLog), errors.Is(err, witness.ErrNotSigned), errors.Is(err, witness.ErrRequest), errors.Is(err, tlog.ErrUnsigned), errors.Is(err, tlog.ErrCheckpoint):
+	case errors.Is(err, errClaim), errors.Is(err, witness.ErrUnknownLog), errors.Is(err, witness.ErrNotSigned), errors.Is(err, witness.ErrRequest), errors.Is(err, tlog.ErrUnsigned), errors.Is(err, tlog.ErrCheckpoint):
 		return AnswerRefused
 	}
 	return AnswerAway
@@ -224,9 +234,48 @@ func (g *gatherer) cosignature(ctx context.Context, w *asked, l ledger) (line []
 	return nil, time.Time{}, witness.ErrUnreachable
 }
 
-// ahead judges a witness that saw more entries than we read: if the ledger has not
-// as many by now, our key signed what this ledger never was. Either somebody else
-// has the key, or the database is an old copy.
+// judge holds a witness that claims to have seen another history against what it
+// shows: the checkpoint that it cosigned last, with our key's signature and its own. If
+// that is not of this ledger, our key signed what this ledger never was: either
+// somebody else has the key, or the database is an old copy. Else it is a claim, which
+// costs a witness nothing.
+func (g *gatherer) judge(ctx context.Context, w *asked, claim error) error {
+	p, err := g.i.ownPolicy()
+	if err != nil {
+		return err
+	}
+	p.Witnesses, p.Quorum = []tlog.Verifier{w.key}, 1
+	signed, err := w.client.Checkpoint(ctx, p.Log.Name)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return errors.Join(errClaim, claim)
+	}
+	c, err := p.Open(signed)
+	if err != nil {
+		return errors.Join(errClaim, claim)
+	}
+	// The ledger as it is now: another replica may have gone on.
+	l, err := g.i.store.ledgerState(ctx, g.i.store.db)
+	if err != nil {
+		return err
+	}
+	if c.Size > l.size {
+		return errors.Join(errOther, claim)
+	}
+	root, err := tlog.Root(c.Size, &tileReader{ctx: ctx, q: g.i.store.db, size: l.size})
+	if err != nil {
+		return err
+	}
+	if root != c.Root {
+		return errors.Join(errOther, claim)
+	}
+	return errors.Join(errClaim, claim)
+}
+
+// ahead judges a witness that says that it saw more entries than we read: the ledger
+// may have as many by now.
 func (g *gatherer) ahead(ctx context.Context, size int64) error {
 	l, err := g.i.store.ledgerState(ctx, g.i.store.db)
 	if err != nil {

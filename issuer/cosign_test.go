@@ -330,6 +330,101 @@ func TestWitnessSeesFork(t *testing.T) {
 	}
 }
 
+// TestWitnessClaims: what a witness claims without showing it, signed with the
+// ledger's key and its own, is no other history. It refuses, and that is all.
+func TestWitnessClaims(t *testing.T) {
+	ring, log := newRing(t, keys.EdDSA), new(bytes.Buffer)
+	key, stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)), ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, 32))
+	var answer func(rw http.ResponseWriter)
+	var shown []byte
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			answer(rw)
+		case shown == nil:
+			rw.WriteHeader(http.StatusNotFound)
+		default:
+			_, _ = rw.Write(shown)
+		}
+	}))
+	t.Cleanup(server.Close)
+	liar := &onlooker{LedgerWitness: LedgerWitness{Name: "witness.example/1", URL: server.URL, Key: key.Public().(ed25519.PublicKey)}}
+	d := watched(t, storetest.Open(t, store.SQLite, "issuer"), ring, log, liar)
+	d.demands(1, liar)
+	d.child()
+	d.all()
+	first := d.checkpoint().Checkpoint
+	d.child()
+	d.all()
+	now := d.checkpoint().Checkpoint
+	ours := ed25519.PrivateKey(nil)
+	if k, ok := ring.Of(keys.UseLedger)[0].Signer("").Signer.(ed25519.PrivateKey); ok {
+		ours = k
+	} else {
+		t.Fatal("no ledger key")
+	}
+	signed := func(c tlog.Checkpoint, log, by ed25519.PrivateKey) []byte {
+		t.Helper()
+		ls, err := tlog.LogSigner(c.Origin, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ws, err := tlog.WitnessSigner(liar.Name, by, d.clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := tlog.Sign(c, ls)
+		if err == nil {
+			out, err = tlog.Cosign(out, ws)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	larger, other := tlog.Checkpoint{Origin: now.Origin, Size: now.Size + 5, Root: first.Root}, tlog.Checkpoint{Origin: now.Origin, Size: first.Size, Root: now.Root}
+	says := func(status int, size string) func(http.ResponseWriter) {
+		return func(rw http.ResponseWriter) {
+			if size != "" {
+				rw.Header().Set("Content-Type", "text/x.tlog.size")
+			}
+			rw.WriteHeader(status)
+			_, _ = rw.Write([]byte(size))
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		answer func(http.ResponseWriter)
+		shown  []byte
+		want   string
+	}{
+		{"a number", says(409, "99999999\n"), nil, AnswerRefused},
+		{"the same number", says(409, "0\n"), nil, AnswerRefused},
+		{"no number", says(409, ""), nil, AnswerRefused},
+		{"a proof that is none", says(422, ""), nil, AnswerRefused},
+		{"it shows what is ours", says(409, "99999999\n"), signed(first, ours, key), AnswerRefused},
+		{"the ledger has not signed", says(409, "99999999\n"), signed(larger, stranger, key), AnswerRefused},
+		{"another witness has signed", says(409, "99999999\n"), signed(larger, ours, stranger), AnswerRefused},
+		{"of another ledger", says(409, "99999999\n"), signed(tlog.Checkpoint{Origin: "elsewhere.example/ledger", Size: 99, Root: first.Root}, ours, key), AnswerRefused},
+		{"it shows more", says(409, "99999999\n"), signed(larger, ours, key), AnswerForked},
+		{"it shows another root", says(422, ""), signed(other, ours, key), AnswerForked},
+	} {
+		answer, shown = c.answer, c.shown
+		d.pass(time.Hour)
+		d.gather()
+		if s := d.ledgerStatus(); s.Witnesses[0].Answer != c.want || s.OtherHistory != (c.want == AnswerForked) {
+			t.Errorf("%s: %+v", c.name, s)
+		}
+		if said := strings.Contains(log.String(), "another history"); said != (c.want == AnswerForked) {
+			t.Errorf("%s: %s", c.name, log)
+		}
+		log.Reset()
+		if c.want == AnswerForked {
+			d.witnesses.asked[0].told = ""
+		}
+	}
+}
+
 // TestWitnessReplicas: replicas that ask at the same time, while the ledger grows,
 // do not take each other for thieves, and lose no cosignature.
 func TestWitnessReplicas(t *testing.T) {

@@ -56,7 +56,7 @@ type state struct {
 	// Waiting are the log's own checkpoints that fewer witnesses than demanded have
 	// seen, the oldest first.
 	Waiting []foreign `json:"waiting,omitempty"`
-	Lists   []string  `json:"lists,omitempty"`   // on the index in the last round
+	Lists   []string  `json:"lists,omitempty"` // on the index in the last round
 	// Given is what the lists say of the places that are given out, by path.
 	Given map[string]given `json:"given,omitempty"`
 

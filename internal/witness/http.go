@@ -139,6 +139,30 @@ func NewClient(address string, loopback bool) (*Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
 
+// Checkpoint fetches the newest checkpoint of a ledger that the witness says it
+// cosigned. Nothing of it is verified. ErrUnknownLog: it has none; ErrUnreachable.
+func (c *Client) Checkpoint(ctx context.Context, origin string) ([]byte, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/"+fileOf(origin)+"/checkpoint", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.http.Do(q)
+	if err != nil {
+		return nil, ErrUnreachable.With(err)
+	}
+	defer res.Body.Close()
+	body, err := readLimited(res.Body, maxAnswer)
+	switch {
+	case err != nil:
+		return nil, ErrUnreachable.With(err)
+	case res.StatusCode == http.StatusOK:
+		return body, nil
+	case res.StatusCode == http.StatusNotFound:
+		return nil, ErrUnknownLog
+	}
+	return nil, ErrUnreachable
+}
+
 // Add sends a request and gives the lines that the witness answers with, to be
 // looked for its cosignature (tlog.Cosigned). It is a *Conflict, ErrUnknownLog,
 // ErrNotSigned, ErrProof, ErrRequest or ErrUnreachable.

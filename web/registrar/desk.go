@@ -36,6 +36,7 @@ type part struct {
 type card struct {
 	Title string // key of a message
 	Text  string // key of a message, "" for none
+	More  []string
 	Href  string
 	Count int // what waits; shown when it is more than none
 }

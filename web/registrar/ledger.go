@@ -22,19 +22,21 @@ const (
 	patience = 20 * time.Minute
 )
 
-// troubleOf says what is wrong with the ledger, "" for nothing. What witnesses
-// answered last does not count: nobody may have asked them since.
-func troubleOf(l *issuer.LedgerStatus, now time.Time) string {
+// troublesOf says what is wrong with the ledger, all of it. What witnesses answered
+// last does not count, but for a history that one of them showed: nobody may have
+// asked them since.
+func troublesOf(l *issuer.LedgerStatus, now time.Time) (out []string) {
 	late := func(since time.Time) bool { return !since.IsZero() && now.Sub(since) > patience }
-	switch {
-	case l.OtherHistory:
-		return troubleOther
-	case late(l.Due):
-		return troubleSlow
-	case late(l.Unwitnessed):
-		return troubleWitness
+	if l.OtherHistory {
+		out = append(out, troubleOther)
 	}
-	return ""
+	if late(l.Due) {
+		out = append(out, troubleSlow)
+	}
+	if late(l.Unwitnessed) {
+		out = append(out, troubleWitness)
+	}
+	return out
 }
 
 // ledgerStatus gives how it goes with the ledger, nil if the office keeps none.
@@ -54,9 +56,9 @@ func (h routes) ledger(c echo.Context, s account.Session) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Ledger": l, "Trouble": ""}
+	data := map[string]any{"Ledger": l, "Troubles": []string(nil)}
 	if l != nil {
-		data["Trouble"] = troubleOf(l, time.Now())
+		data["Troubles"] = troublesOf(l, time.Now())
 	}
 	return h.show(c, web.View{Page: "registrar/ledger", Title: "registrar.ledger.title", Styles: officeStyles, Data: data})
 }
@@ -66,8 +68,12 @@ func (h routes) ledgerCard(c echo.Context, s account.Session) (card, error) {
 	out := card{Title: "registrar.ledger.title", Text: "registrar.ledger.card", Href: "/app/ledger"}
 	l, err := h.ledgerStatus(c, s)
 	if err == nil && l != nil {
-		if x := troubleOf(l, time.Now()); x != "" {
-			out.Text = "registrar.ledger.trouble-" + x
+		for n, x := range troublesOf(l, time.Now()) {
+			if x = "registrar.ledger.trouble-" + x; n == 0 {
+				out.Text = x
+			} else {
+				out.More = append(out.More, x)
+			}
 		}
 	}
 	return out, err
