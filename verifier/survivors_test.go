@@ -187,6 +187,7 @@ func TestSurvivors(t *testing.T) {
 
 	// What was shown stays while the issuer is away, and is not asked for each time.
 	lie, m.claims = nil, all
+	answer := o.answer
 	v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
 	w.build(v)
 	before := asked
@@ -212,6 +213,57 @@ func TestSurvivors(t *testing.T) {
 	if got := len(b.Survivors(kid).Payloads); got != 300 || len(r.Problems) == 0 {
 		t.Errorf("%d survive an issuer that is away: %v", got, r.Problems)
 	}
+
+	// The theft is found to be older: what the thief logged in between is shown by
+	// nobody any more, whatever was shown of the larger ledger.
+	smaller := func(name string, n int64, v *Verifier, want int) {
+		t.Helper()
+		if err := trust.CutOff(w.list, kid, start.Add(time.Hour), n); err != nil {
+			t.Fatal(err)
+		}
+		w.wait(time.Minute)
+		w.signTrust()
+		w.build(v)
+		b, err := v.Latest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(b.Survivors(kid).Payloads); got != want {
+			t.Errorf("%s: %d survive, want %d", name, got, want)
+		}
+	}
+	away := o.answer
+	for _, c := range []struct {
+		name           string
+		silent, forget bool
+	}{
+		{"smaller", false, false},
+		{"smaller, the issuer is away", true, false},
+		{"smaller, the issuer is away, after a restart", true, true},
+	} {
+		o.reply(answer)
+		v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+		size -= 5
+		smaller(c.name+", before", size, v, int(size))
+		if c.silent {
+			o.reply(away)
+		}
+		if c.forget {
+			v.survived = nil
+		}
+		size -= 5
+		want := int(size)
+		if c.silent {
+			want = 0 // nobody knows yet which
+		}
+		smaller(c.name, size, v, want)
+	}
+
+	// A ledger that is smaller than it was at the cut-off shows nothing.
+	o.reply(answer)
+	w.list.Issuers[0].Keys[0].CutOffSize = int64(len(m.entries)) + 1
+	w.signTrust()
+	check("a smaller ledger", all, 0, "survivors-invalid")
 }
 
 // TestSurvivorsTakeTheirTime: an issuer has longer to say what a key signed than for
