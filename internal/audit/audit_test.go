@@ -576,6 +576,8 @@ func TestLists(t *testing.T) {
 		"un-revoked in JWT":     {func(s *shelf) { lie(s, []int64{11}, []int64{70_000}, jwt) }, "status-undone!"},
 		"un-revoked in CWT":     {func(s *shelf) { lie(s, []int64{11}, []int64{70_000}, cwt) }, "status-undone!"},
 		"un-suspended":          {func(s *shelf) { lie(s, nil, []int64{11}, held) }, "status-undone"},
+		"un-suspended in JWT":   {func(s *shelf) { lie(s, []int64{5, 11}, []int64{11}, jwt) }, "status-undone"},
+		"un-suspended in CWT":   {func(s *shelf) { lie(s, []int64{5, 11}, []int64{11}, cwt) }, "status-undone"},
 		"suspended for revoked": {func(s *shelf) { lie(s, []int64{11}, []int64{70_000, 5}, jwt) }, "status-undone!"},
 		"revoked unlogged":      {func(s *shelf) { lie(s, []int64{5, 11, 12}, []int64{70_000, 11}, bits, held, jwt, cwt) }, "status-unlogged"},
 		"suspended unlogged":    {func(s *shelf) { lie(s, []int64{5, 11}, []int64{70_000, 11, 3}, bits, held, jwt, cwt) }, "status-unlogged"},

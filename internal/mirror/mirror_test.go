@@ -495,6 +495,68 @@ func TestOwnFault(t *testing.T) {
 	}
 }
 
+// TestWithoutEnd: of a mirror that sends without end no more is taken than the bundle
+// has, however often it is asked.
+func TestWithoutEnd(t *testing.T) {
+	h := newHub(t)
+	dir, good := t.TempDir(), t.TempDir()
+	f := h.next()
+	size := int64(len(f.Bytes()))
+	h.publish(dir, f)
+	h.publish(good, f)
+	index, err := os.ReadFile(filepath.Join(dir, IndexName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const more = 64 << 20 // is without end here
+	for _, begins := range [][]byte{f.Bytes(), nil} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, IndexName) {
+				_, _ = w.Write(index)
+				return
+			}
+			if _, err := w.Write(begins); err != nil {
+				return
+			}
+			for n, block := 0, make([]byte, 1<<20); n < more; n += len(block) {
+				if _, err := w.Write(block); err != nil {
+					return
+				}
+			}
+		}))
+		t.Cleanup(s.Close)
+		out := fetch(t, h.fetcher(nil, s.URL, good))
+		if out.Mirror != good || len(out.Problems) != 1 || out.Problems[0].Code != ErrDamaged.Code {
+			t.Errorf("%+v", out.Problems)
+		}
+		if out.Bytes > (tries+1)*size {
+			t.Errorf("%d bytes were taken for a bundle of %d", out.Bytes, size)
+		}
+	}
+}
+
+// TestDeltaToAnother: deltas that lead to another bundle than the index says, though
+// the hub signed it, too, are not taken for it.
+func TestDeltaToAnother(t *testing.T) {
+	h := newHub(t)
+	dir := t.TempDir()
+	have := h.next()
+	h.publish(dir, have)
+	another := h.at(began.Add(20 * time.Minute))
+	newest := h.next()
+	h.publish(dir, newest)
+	delta, err := bundle.Diff(have, another)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, DeltaName(1, 2)), delta, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := fetch(t, h.fetcher(have, dir)); out.How != Whole || !bytes.Equal(out.File, newest.Bytes()) || len(out.Problems) != 1 {
+		t.Errorf("%s, %+v", out.How, out.Problems)
+	}
+}
+
 // TestVerdict: what a post says of a bundle that is what its hub signed is what the
 // fetch says, not that no mirror helped; by deltas it is not fetched whole to be
 // refused again.
