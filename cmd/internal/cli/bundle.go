@@ -87,7 +87,7 @@ func bundleExit(err error) error {
 	case is(refusals):
 		// What exactly is wrong, such as the part that is damaged, is the cause.
 		var inner *fault.Fault
-		if outer := fault.As(err); errors.As(outer.Err, &inner) && inner.Kind != fault.Internal {
+		if outer := fault.As(err); errors.As(outer.Err, &inner) && inner.Kind != fault.Internal && !strings.Contains(outer.Detail, inner.Detail) {
 			err = outer.WithDetail(outer.Detail + ": " + inner.Detail).With(inner)
 		}
 		return &exit{exitRefused, err}
@@ -378,6 +378,9 @@ the one in force: border.refused-NUMBER-DIGEST.kpb, the first one and the newest
   kinpass bundle fetch /media/stick/bundles`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if limit <= 0 {
+				return usage{errors.New("--timeout is longer than nothing, such as 30m")}
+			}
 			finish, err := h.alone(c, "fetch.lock")
 			if err != nil {
 				return err
@@ -413,6 +416,9 @@ the one in force: border.refused-NUMBER-DIGEST.kpb, the first one and the newest
 			}
 			got, err := f.Fetch(ctx)
 			for _, x := range got.Problems {
+				if last := fault.As(err); err != nil && len(args) == 1 && (x.Code == last.Code || strings.Contains(last.Detail, x.Detail)) {
+					continue // said below, of the one mirror that there is
+				}
 				fmt.Fprintf(c.ErrOrStderr(), "mirror %s: %s: %s\n", visible(x.Mirror), x.Code, x.Detail)
 			}
 			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
