@@ -351,7 +351,11 @@ func (i *Issuer) discard(ctx context.Context, r row, state string, d decision) (
 		keys = i.dedupKeys(b)
 	}
 	o := Outcome{ID: r.ID, State: StateDiscarded, RecordVersion: r.Version}
-	return o, i.store.discard(ctx, r, keys, closing{decision: &d, outcome: o})
+	if err := i.store.discard(ctx, r, keys, closing{decision: &d, outcome: o}); err != nil {
+		return o, err
+	}
+	i.db.Scrub(ctx)
+	return o, nil
 }
 
 func executeRegister(ctx context.Context, i *Issuer, a approval, d decision) (Outcome, error) {

@@ -136,5 +136,9 @@ func executeErase(ctx context.Context, i *Issuer, a approval, d decision) (Outco
 	if err := json.Unmarshal(a.Payload, &p); err != nil {
 		return Outcome{}, err
 	}
-	return i.store.erase(ctx, a, d, p.Reason)
+	o, err := i.store.erase(ctx, a, d, p.Reason)
+	if err == nil {
+		i.db.Scrub(ctx)
+	}
+	return o, err
 }

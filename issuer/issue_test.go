@@ -285,6 +285,7 @@ func TestDiscardForgets(t *testing.T) {
 		if out := d.approve(o); out.State != StateDiscarded {
 			t.Fatalf("%+v", out)
 		}
+		storetest.Scrubbed(t, db)
 		if s := d.state(KindBirth, held.ID) + d.state(KindGuardianship, heldG.ID); s != "no-such-birthno-such-guardianship" {
 			t.Error(s)
 		}

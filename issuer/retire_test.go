@@ -149,6 +149,7 @@ func TestErase(t *testing.T) {
 		if _, err := d.Approve(ctx, rob, o.Approval, true); err != nil {
 			t.Fatal(explain(err))
 		}
+		storetest.Scrubbed(t, d.db)
 		if _, err := d.Logged(ctx, id); !errors.Is(err, ErrNotLogged) {
 			t.Errorf("still found: %v", err)
 		}

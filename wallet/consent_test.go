@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kinpass/kinpass/internal/did"
+	"github.com/kinpass/kinpass/internal/store/storetest"
 	"github.com/kinpass/kinpass/internal/vc"
 )
 
@@ -217,6 +218,7 @@ func TestConsentAlone(t *testing.T) {
 		if err := s.Delete(t.Context(), amina); err != nil {
 			t.Fatal(err)
 		}
+		storetest.Scrubbed(t, s.cfg.DB)
 		if n := count(t, s.db, "consents"); n != 0 {
 			t.Errorf("%d consents left of a deleted wallet", n)
 		}

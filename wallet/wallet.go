@@ -202,7 +202,11 @@ func (w *Wallet) Delete(ctx context.Context, g Guardian) error {
 	if err := w.settle(ctx, g); err != nil {
 		return err
 	}
-	return w.shred(ctx, g.ID)
+	if err := w.shred(ctx, g.ID); err != nil {
+		return err
+	}
+	w.cfg.DB.Scrub(ctx)
+	return nil
 }
 
 // gone says that nothing is there for a guardian who has no wallet yet.

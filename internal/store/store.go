@@ -63,6 +63,9 @@ func (db *DB) Close() error {
 	return errors.Join(db.writer.Close(), db.DB.Close())
 }
 
+// busyTimeout is how long SQLite waits for another process, in milliseconds.
+const busyTimeout = "15000"
+
 // Open connects to the database of a role and makes sure that it answers. It
 // does not migrate.
 func Open(ctx context.Context, url, role string) (*DB, error) {
@@ -89,7 +92,7 @@ func openSQLite(ctx context.Context, path, role string) (*DB, error) {
 	}
 	f.Close()
 	// synchronous=FULL: a commit that was answered survives a power cut.
-	dsn := "file:" + path + "?_txlock=immediate&_pragma=busy_timeout(15000)&_pragma=journal_mode(WAL)" +
+	dsn := "file:" + path + "?_txlock=immediate&_pragma=busy_timeout(" + busyTimeout + ")&_pragma=journal_mode(WAL)" +
 		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)"
 	db, err := openKeeping("sqlite", dsn)
 	if err != nil {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -283,6 +284,64 @@ func TestSQLiteFileIsPrivate(t *testing.T) {
 	if err != nil || fi.Mode().Perm() != 0o600 {
 		t.Fatalf("mode %v, %v", fi.Mode(), err)
 	}
+}
+
+// TestScrub: what was deleted is in none of SQLite's files, unless somebody reads a
+// state from before; that does not hold up writers.
+func TestScrub(t *testing.T) {
+	url := storetest.URL(t, store.SQLite, "issuer")
+	db := storetest.Reopen(t, url, "issuer")
+	path := strings.TrimPrefix(url, "sqlite:")
+	const secret = "a name that nobody may find any more"
+	found := func() bool {
+		t.Helper()
+		for _, name := range []string{path, path + "-wal"} {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(b, []byte(secret)) {
+				return true
+			}
+		}
+		return false
+	}
+	write := func(query string, args ...any) {
+		t.Helper()
+		if err := db.Write(t.Context(), func(tx *sql.Tx) error {
+			_, err := tx.Exec(query, args...)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`INSERT INTO batches (id, operator, approver, at, created) VALUES ('1', $1, '', 0, 0)`, secret)
+	reader, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if _, err := reader.ExecContext(t.Context(), `BEGIN`); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM batches`).Scan(&n); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	write(`DELETE FROM batches`)
+	db.Scrub(t.Context())
+	if !found() {
+		t.Fatal("the test sees nothing")
+	}
+	write(`INSERT INTO batches (id, operator, approver, at, created) VALUES ('2', '', '', 0, 0)`)
+	if _, err := reader.ExecContext(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	db.Scrub(t.Context())
+	if found() {
+		t.Error("what was deleted is in the files")
+	}
+	write(`DELETE FROM batches`)
 }
 
 // TestWriterIsSpared: what a statement would take back stays in memory, and the

@@ -286,3 +286,19 @@ func cause(err error) error {
 		err = u.Unwrap()
 	}
 }
+
+// Scrubbed fails the test if SQLite's log of changes holds anything, as it does
+// after every write but before Scrub.
+func Scrubbed(t testing.TB, db *store.DB) {
+	t.Helper()
+	if db.Engine != store.SQLite {
+		return
+	}
+	var path string
+	if err := db.QueryRow(`SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&path); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(path + "-wal"); err != nil || fi.Size() > 0 {
+		t.Errorf("what was deleted is still in the log of changes: %v, %v", fi, err)
+	}
+}
