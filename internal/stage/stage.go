@@ -36,8 +36,9 @@ type Stage struct {
 	anchor, hub keys.Signer
 	office      map[string]keys.Signer // by role
 	holder      map[string]keys.Signer // by name, made when first asked for
-	trust       string                 // the signed trust list
-	lists       []string               // the signed status lists
+	list        vc.TrustList
+	trust       string   // the same, signed
+	lists       []string // the signed status lists
 	bundles     map[string]*bundle
 	serial      int
 
@@ -91,11 +92,15 @@ func NewTwisted(twist func(kind string, doc []byte) []byte) (*Stage, error) {
 	}
 	// The registrar keeps the lists of all, except the court's and the
 	// protection authority's, which keep their own.
-	if s.trust, err = s.signed(s.anchor, vc.TypTrustList, "", trust); err != nil {
+	s.list = trust
+	if s.trust, err = s.Trust(); err != nil {
 		return nil, err
 	}
 	return s, s.publish()
 }
+
+// Trust gives the trust list as the anchor signs it; Twist may change it.
+func (s *Stage) Trust() (string, error) { return s.signed(s.anchor, vc.TypTrustList, "", s.list) }
 
 func office(role string) string { return "did:web:" + strings.ToLower(role) + ".example" }
 

@@ -133,6 +133,25 @@ func TestBundlesThatAreNone(t *testing.T) {
 		"a list twice": func(t *testing.T) []change {
 			return []change{listed(t, func(d *directory) { d.Issuers[0].Lists[1] = d.Issuers[0].Lists[0] })}
 		},
+		// With a set of its own: of two answers to one question the later would count.
+		"a list twice, with two purposes": func(t *testing.T) []change {
+			var address string
+			return []change{listed(t, func(d *directory) {
+				s := d.Issuers[slices.IndexFunc(d.Issuers, func(s issuerLists) bool { return s.DID == registrarDID })]
+				one, two := &s.Lists[0], &s.Lists[1]
+				address = s.Base + one.At
+				two.At, two.For = one.At, vc.PurposeSuspension
+			}), func(_ *bundle.Header, p []bundle.Part) []bundle.Part {
+				i := at(p, partSets+registrarDID)
+				sets, err := bundle.OpenSets(p[i].Bytes)
+				if err != nil || len(sets) != 2 {
+					t.Fatal(len(sets), err)
+				}
+				l := List{Address: address, About: address, Purpose: vc.PurposeSuspension}
+				p[i].Bytes = bundle.AppendSet(bundle.AppendSet(nil, sets[0].Key, sets[0].Bytes()), l.key(), sets[1].Bytes())
+				return nil
+			}}
+		},
 		"another address": func(t *testing.T) []change {
 			return []change{listed(t, func(d *directory) { d.Issuers[0].Lists[0].At += "2" })}
 		},

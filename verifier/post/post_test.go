@@ -251,6 +251,48 @@ func TestOlderBundlesAreRefused(t *testing.T) {
 	}
 }
 
+// An anchor that signs two lists under one number does not split the posts, and a
+// bundle whose trust list is not signed yet is from the future, however old it says
+// that it is.
+func TestTrustListsOfOneNumber(t *testing.T) {
+	w := newWorld(t, nil)
+	p := w.post()
+	trusting := func(sequence int, change func(list map[string]any)) *stage.Encounter {
+		w.change = func(kind string, doc map[string]any) { change(doc) }
+		list, err := w.Trust()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.meet(func(kind string, doc map[string]any) {
+			signed(sequence, time.Duration(sequence)*time.Minute)(kind, doc)
+			if kind == "bundle" {
+				doc["trustList"] = list
+			}
+		})
+	}
+	first := trusting(5, func(map[string]any) {})
+	if _, _, err := p.Take(first.Bundle, first.At); err != nil {
+		t.Fatal(err)
+	}
+	for n, c := range []struct {
+		name   string
+		change func(list map[string]any)
+		want   error
+	}{
+		{"another list", func(l map[string]any) { l["issuers"].([]any)[0].(map[string]any)["name"] = "Another" }, post.ErrTrustOlder},
+		{"from the future", func(l map[string]any) { l["issuedAt"] = shift(l["issuedAt"], 24*time.Hour); delete(l, "nextUpdate") }, post.ErrFuture},
+		{"the same list", func(map[string]any) {}, nil},
+		{"a younger list", func(l map[string]any) {
+			l["sequence"] = 1000
+			l["issuers"].([]any)[0].(map[string]any)["name"] = "Another"
+		}, nil},
+	} {
+		if _, _, err := p.Take(trusting(6+n, c.change).Bundle, first.At); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
 // changed breaks the signature.
 func changed(bundle []byte) []byte {
 	out := slices.Clone(bundle)
