@@ -25,8 +25,9 @@ const (
 	// stands in the ledger (8 bytes, big endian), the salt of its commitment and the
 	// SHA-256 of its payload.
 	survivorSize = 8 + tlog.SaltSize + sha256.Size
-	// maxSurvivors bounds how many are told.
-	maxSurvivors = 1 << 20
+	// MaxSurvivors bounds how many credentials of one key are told: they are in every
+	// post's bundle.
+	MaxSurvivors = 1 << 20
 )
 
 // Affected is what a compromised key signed and is not over.
@@ -48,8 +49,9 @@ type Affected struct {
 type AffectedKind struct {
 	Type      string `json:"type"`
 	Profile   string `json:"profile"`
-	Survive   int    `json:"survive"`   // in the ledger before the cut-off: they stay good at posts with the next bundle
-	Unproven  int    `json:"unproven"`  // issued before it, and not in the ledger then: amber
+	Survive   int    `json:"survive"`   // in the ledger before the cut-off, and told to posts: they stay good with the next bundle
+	Provable  int    `json:"provable"`  // in the ledger before it, and not told: amber until made anew or their own proof is shown
+	Unproven  int    `json:"unproven"`  // issued before it, and not in the ledger then: amber until made anew
 	Worthless int    `json:"worthless"` // issued after it: red
 }
 
@@ -59,7 +61,7 @@ type AffectedRecord struct {
 	ID      string `json:"id"`
 	Wallet  int    `json:"wallet"`  // credentials in wallets, which renew by themselves
 	Paper   int    `json:"paper"`   // papers, which have to be printed anew
-	Survive int    `json:"survive"` // of both, those that stay good
+	Survive int    `json:"survive"` // of both, those that stay good at posts
 }
 
 // maxAffected bounds the list of records; the counts are whole.
@@ -102,9 +104,9 @@ func (i *Issuer) Affected(ctx context.Context, name string, since time.Time, siz
 	}
 	now := i.now()
 	kinds, records := map[[2]string]*AffectedKind{}, map[[2]string]int{}
-	kids := kidCache{}
+	kids, told := kidCache{}, 0
 	err = i.store.eachEntered(ctx, i.signedIn(name), func(e entered) error {
-		if e.ID == "" || e.State == StatusRevoked || !e.ValidUntil.After(now) || kids.of(e.JWT) != out.Key {
+		if !e.standing(now) || kids.of(e.JWT) != out.Key {
 			return nil
 		}
 		k := kinds[[2]string{e.Type, e.Profile}]
@@ -112,10 +114,14 @@ func (i *Issuer) Affected(ctx context.Context, name string, since time.Time, siz
 			k = &AffectedKind{Type: e.Type, Profile: e.Profile}
 			kinds[[2]string{e.Type, e.Profile}] = k
 		}
-		survives := e.ValidFrom.Before(since) && e.index >= 0 && e.index < out.Size
+		logged := e.ValidFrom.Before(since) && e.index >= 0 && e.index < out.Size
+		survives := logged && e.shownAtPosts() && told < i.mostSurvivors
 		switch {
 		case survives:
 			k.Survive++
+			told++
+		case logged:
+			k.Provable++
 		case e.ValidFrom.Before(since):
 			k.Unproven++
 		default:
@@ -161,14 +167,25 @@ func (i *Issuer) signedIn(name string) stretch {
 	return stretch{}
 }
 
+// standing reports whether it is a credential that is not revoked and not over.
+func (e *entered) standing(now time.Time) bool {
+	return e.ID != "" && e.State != StatusRevoked && e.ValidUntil.After(now)
+}
+
+// shownAtPosts reports whether it is of what posts are shown: what a wallet makes its
+// codes of, and papers. Full copies and those that are shown in parts are for others.
+func (e *entered) shownAtPosts() bool {
+	return (e.Profile == ProfileBorder || e.Profile == ProfilePaper) && len(e.salt) == tlog.SaltSize
+}
+
 // errEnough ends a walk through the ledger.
 var errEnough = errors.New("enough")
 
 // Survivors tells a hub what a key that was cut off had signed and the ledger had
 // by then, and is not revoked or over: for each its place in the ledger, the salt of
 // its commitment and the SHA-256 of its payload, in the order of the ledger. The end
-// is a block of zeros. What a post may have is only what it takes: border
-// credentials. The hub believes none of it that the ledger does not show.
+// is a block of zeros. It is only of what posts are shown, and of so many at most, the
+// oldest first. The hub believes none of it that the ledger does not show.
 func (i *Issuer) Survivors(ctx context.Context, name string, write func([]byte) error) error {
 	key, err := i.cutOff(ctx, name)
 	if err != nil {
@@ -179,11 +196,10 @@ func (i *Issuer) Survivors(ctx context.Context, name string, write func([]byte) 
 	}
 	now, kids, told := i.now(), kidCache{}, 0
 	err = i.store.eachEntered(ctx, i.signedIn(name), func(e entered) error {
-		if e.index >= key.CutOffSize || told == maxSurvivors {
+		if e.index >= key.CutOffSize || told == i.mostSurvivors {
 			return errEnough
 		}
-		if e.index < 0 || e.ID == "" || e.State == StatusRevoked || len(e.salt) != tlog.SaltSize || !e.ValidUntil.After(now) ||
-			!e.ValidFrom.Before(key.CutOff) || e.Profile == ProfileSDJWT || kids.of(e.JWT) != key.ID {
+		if e.index < 0 || !e.standing(now) || !e.shownAtPosts() || !e.ValidFrom.Before(key.CutOff) || kids.of(e.JWT) != key.ID {
 			return nil
 		}
 		part := strings.Split(e.JWT, ".")

@@ -1,7 +1,9 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"slices"
 	"testing"
 	"time"
@@ -188,6 +190,115 @@ func TestWalkOfAKey(t *testing.T) {
 		}
 		if after, _, err := d.store.ids(ctx, d.signedIn("key-9")); err != nil || after != 0 {
 			t.Errorf("an unknown key begins after %d: %v", after, err)
+		}
+	})
+}
+
+// TestAffected: what survives a cut-off is what the ledger had under a checkpoint that
+// witnesses cosigned, never more than somebody else knows of; posts are told of what
+// they are shown, so many at most, and the count says what they are not told.
+func TestAffected(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		ring := newRing(t, keys.EdDSA)
+		a := newOnlooker(t, 1, ring)
+		d := watched(t, db, ring, new(bytes.Buffer), a)
+		d.demands(1, a)
+		x := d.child()
+		copies, err := d.IssueCopies(ctx, x.guardianship.ID, newHolder(t))
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		shown := map[[32]byte]bool{} // at posts
+		paper := map[[32]byte]bool{}
+		payload := func(jwt string) [32]byte {
+			j, err := vc.SplitJWS(jwt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sha256.Sum256(j.PayloadUnverified())
+		}
+		for _, c := range copies {
+			if c.Profile == ProfileBorder {
+				shown[payload(c.JWT)] = true
+			}
+		}
+		birth, guardianship, err := d.Paper(ctx, clara, x.birth.ID, x.guardianship.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, jwt := range []string{birth, guardianship} {
+			shown[payload(jwt)], paper[payload(jwt)] = true, true
+		}
+		d.pass(time.Minute)
+		d.all()
+		d.gather()
+		cosigned := d.ledgerStatus().Witnessed
+		if len(shown) != 4 || cosigned < 8 {
+			t.Fatalf("%d are shown, %d entries cosigned", len(shown), cosigned)
+		}
+		d.child() // in the ledger, and no witness has seen it
+		d.pass(time.Minute)
+		d.all()
+		since := d.now().Truncate(time.Second)
+		d.pass(time.Minute)
+		d.child()
+		d.all()
+		type counts struct{ survive, provable, unproven, worthless, records int }
+		affected := func(size int64) (Affected, counts) {
+			t.Helper()
+			got, err := d.Affected(ctx, "key-1", since, size)
+			if err != nil {
+				t.Fatal(explain(err))
+			}
+			var n counts
+			for _, k := range got.Counts {
+				n.survive += k.Survive
+				n.provable += k.Provable
+				n.unproven += k.Unproven
+				n.worthless += k.Worthless
+			}
+			for _, r := range got.Records {
+				n.records += r.Survive
+			}
+			return got, n
+		}
+		check := func(what string, asked, size int64, want counts) {
+			t.Helper()
+			got, n := affected(asked)
+			if got.Size != size || !got.Witnessed || n != want {
+				t.Errorf("%s: %d entries (witnessed: %v), %+v, want %d, %+v", what, got.Size, got.Witnessed, n, size, want)
+			}
+		}
+		check("as the register says", -1, cosigned, counts{4, 4, 2, 2, 4})
+		check("somebody claims more", 1<<40, cosigned, counts{4, 4, 2, 2, 4})
+		check("somebody knows of none", 0, 0, counts{0, 0, 10, 2, 0})
+		check("somebody knows of two", 2, 2, counts{2, 0, 8, 2, 2})
+
+		l, err := d.cfg.Trust(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Issuers[0].Keys = []vc.TrustKey{{ID: d.DID() + "#key-1", CutOff: since, CutOffSize: cosigned}}
+		tell := func() (out [][32]byte) {
+			t.Helper()
+			var all []byte
+			if err := d.Survivors(ctx, "key-1", func(b []byte) error { all = append(all, b...); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			for ; len(all) > survivorSize; all = all[survivorSize:] {
+				out = append(out, [32]byte(all[survivorSize-32:]))
+			}
+			return out
+		}
+		told := tell()
+		if len(told) != 4 || !slices.ContainsFunc(told, func(h [32]byte) bool { return paper[h] }) || slices.ContainsFunc(told, func(h [32]byte) bool { return !shown[h] }) {
+			t.Errorf("%d are told", len(told))
+		}
+		d.TellAtMost(3)
+		check("posts are told of three", -1, cosigned, counts{3, 5, 2, 2, 3})
+		if got := tell(); !slices.Equal(got, told[:3]) {
+			t.Errorf("%d are told, 3 at most", len(got))
 		}
 	})
 }

@@ -22,3 +22,6 @@ func PublishedKeys(d *did.Document, at time.Time) vc.KeyFinder {
 
 // TakeInParts makes the ledger take in so many commitments at a time.
 func (i *Issuer) TakeInParts(of int) { i.store.batch = of }
+
+// TellAtMost makes the issuer tell of so many credentials of a key at most.
+func (i *Issuer) TellAtMost(of int) { i.mostSurvivors = of }

@@ -194,6 +194,8 @@ type Issuer struct {
 
 	fetcher   *didweb.Fetcher // of other issuers' status lists
 	witnesses *gatherer
+
+	mostSurvivors int // see MaxSurvivors
 }
 
 // New opens an issuer over a migrated database. It reads the ring once: a key
@@ -242,7 +244,7 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Issuer{cfg: cfg, did: id, offices: offices, db: cfg.DB, log: cfg.Log, fetcher: didweb.New(cfg.Fetch)}
+	i := &Issuer{cfg: cfg, did: id, offices: offices, db: cfg.DB, log: cfg.Log, fetcher: didweb.New(cfg.Fetch), mostSurvivors: MaxSurvivors}
 	i.store = newStore(cfg)
 	if i.witnesses, err = newGatherer(i); err != nil {
 		return nil, err

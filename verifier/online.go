@@ -135,14 +135,15 @@ func (v *Verifier) online(ctx context.Context, b *check.Bundle, shown []string) 
 
 // survivorsKnown reports whether an issuer said of each of its withdrawn keys what the
 // key had signed before: to this hub, or to the one that made the bundle. Until then
-// what the bundle lacks says nothing of a credential. Hubs ask with each bundle.
+// what the bundle lacks says nothing of a credential, and neither where the key signed
+// more than is told. Hubs ask with each bundle.
 func (v *Verifier) survivorsKnown(b *check.Bundle, is *vc.TrustIssuer) bool {
 	for i := range is.Keys {
 		k := &is.Keys[i]
 		if k.CutOff.IsZero() || k.CutOffSize <= 0 || v.lives.knows(k) {
 			continue
 		}
-		if len(b.Survivors(k.ID).Payloads) == 0 {
+		if n := len(b.Survivors(k.ID).Payloads); n == 0 || n >= v.mostSurvivors {
 			return false
 		}
 		v.lives.tell(k)

@@ -27,6 +27,9 @@ var (
 	// ErrUnlogged: the issuer claims more than its ledger shows. Only what is shown is
 	// in the bundle.
 	ErrUnlogged = fault.New(fault.Unprocessable, "survivors-unlogged", "an issuer claims of a withdrawn key what its ledger does not show")
+	// ErrCut: a withdrawn key signed more, as far as is known, than a bundle tells.
+	ErrCut = fault.New(fault.Unprocessable, "survivors-cut", "a withdrawn key signed more than posts can be told; the rest is amber until it is made anew or its own proof is shown").
+		WithHint("make anew what the key signed: kinpass keys reissue; let keys live shorter: docs/SCALE.md")
 )
 
 const (
@@ -51,6 +54,7 @@ type proven struct {
 	size int64 // of the ledger at the cut-off
 	at   time.Time
 	set  check.Survivors
+	cut  bool // the issuer said as many as it may: there can be more
 }
 
 // survivors gives what the keys that were cut off had signed before, as far as the
@@ -69,17 +73,23 @@ func (v *Verifier) survivors(ctx context.Context, l *vc.TrustList, hub keys.Sign
 			p, ok := v.survived[k.ID]
 			ok = ok && p.size == k.CutOffSize
 			if !ok || v.now().Sub(p.at) > survivorsAgain {
-				set, err := v.readSurvivors(ctx, l, is, k, hub)
+				set, cut, err := v.readSurvivors(ctx, l, is, k, hub)
 				if err != nil {
 					r.Problems = append(r.Problems, problem(is.DID, k.ID, err))
 				}
 				switch {
 				case err == nil || set.Payloads != nil:
-					p = proven{k.CutOffSize, v.now(), set}
-					v.lives.tell(k)
+					p = proven{k.CutOffSize, v.now(), set, cut}
+					if !cut { // else what is not said is not worse for it
+						v.lives.tell(k)
+					}
 				case !ok:
-					p = proven{k.CutOffSize, time.Time{}, v.before(k)}
+					set := v.before(k)
+					p = proven{k.CutOffSize, time.Time{}, set, len(set.Payloads) >= v.mostSurvivors}
 				}
+			}
+			if p.cut {
+				r.Problems = append(r.Problems, problem(is.DID, k.ID, ErrCut))
 			}
 			known[k.ID] = p
 			if len(p.set.Payloads) > 0 {
@@ -110,13 +120,14 @@ func (v *Verifier) before(k *vc.TrustKey) check.Survivors {
 // readSurvivors asks an issuer what a key signed before its cut-off and holds each
 // answer against the issuer's ledger: in a tree that the trust list's key and
 // witnesses signed, below the size at the cut-off, an entry that commits to this
-// payload. What is not shown is left out, and the error is ErrUnlogged beside what is.
-func (v *Verifier) readSurvivors(ctx context.Context, l *vc.TrustList, is *vc.TrustIssuer, k *vc.TrustKey, hub keys.Signer) (check.Survivors, error) {
+// payload. What is not shown is left out, and the error is ErrUnlogged beside what is. cut says that the issuer
+// told as many as it may.
+func (v *Verifier) readSurvivors(ctx context.Context, l *vc.TrustList, is *vc.TrustIssuer, k *vc.TrustKey, hub keys.Signer) (set check.Survivors, cut bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, survivorsTime)
 	defer cancel()
 	policy, err := l.LedgerPolicy(is.DID)
 	if err != nil {
-		return check.Survivors{}, err
+		return check.Survivors{}, false, err
 	}
 	at := is.Shelf + "/ledger/checkpoint"
 	if policy.Quorum > 0 {
@@ -124,22 +135,23 @@ func (v *Verifier) readSurvivors(ctx context.Context, l *vc.TrustList, is *vc.Tr
 	}
 	signed, err := v.fetch.get(ctx, at, maxCheckpoint)
 	if err != nil {
-		return check.Survivors{}, err
+		return check.Survivors{}, false, err
 	}
 	tree, err := policy.Open(signed)
 	if err != nil {
-		return check.Survivors{}, err
+		return check.Survivors{}, false, err
 	}
 	if tree.Size < k.CutOffSize {
-		return check.Survivors{}, ErrSurvivors.WithDetail("the issuer's ledger is smaller than it was at the cut-off of a key")
+		return check.Survivors{}, false, ErrSurvivors.WithDetail("the issuer's ledger is smaller than it was at the cut-off of a key")
 	}
 	all, err := v.askSurvivors(ctx, is, k, hub)
 	if err != nil {
-		return check.Survivors{}, err
+		return check.Survivors{}, false, err
 	}
 	led := &ledgerTiles{ctx: ctx, fetch: v.fetch, base: is.Shelf + "/ledger/", kept: map[xtlog.Tile][]byte{}}
 	reader := xtlog.TileHashReader(xtlog.Tree{N: tree.Size, Hash: tree.Root}, led)
-	set := check.Survivors{KID: k.ID, Payloads: [][32]byte{}}
+	cut = len(all) >= v.mostSurvivors
+	set = check.Survivors{KID: k.ID, Payloads: [][32]byte{}}
 	refused := 0
 	var failed error
 	var mu sync.Mutex
@@ -182,18 +194,18 @@ func (v *Verifier) readSurvivors(ctx context.Context, l *vc.TrustList, is *vc.Tr
 	wg.Wait()
 	switch {
 	case failed != nil:
-		return check.Survivors{}, failed
+		return check.Survivors{}, false, failed
 	case refused > 0:
-		return set, ErrUnlogged.WithDetail(fmt.Sprintf("the issuer's ledger does not show %d of the credentials that the issuer claims for a withdrawn key", refused))
+		return set, cut, ErrUnlogged.WithDetail(fmt.Sprintf("the issuer's ledger does not show %d of the credentials that the issuer claims for a withdrawn key", refused))
 	}
-	return set, nil
+	return set, cut, nil
 }
 
 // askSurvivors reads what the issuer says, in the order of the ledger.
 func (v *Verifier) askSurvivors(ctx context.Context, is *vc.TrustIssuer, k *vc.TrustKey, hub keys.Signer) ([]survivor, error) {
 	_, name, _ := strings.Cut(k.ID, "#")
 	f := v.fetch.patiently().as(func() (string, error) { return hubToken(hub, is.Shelf, v.now()) })
-	data, err := f.get(ctx, is.Shelf+"/ledger/survivors/"+url.PathEscape(name), (maxSurvivors+1)*survivorSize)
+	data, err := f.get(ctx, is.Shelf+"/ledger/survivors/"+url.PathEscape(name), int64(v.mostSurvivors+1)*survivorSize)
 	if err != nil {
 		return nil, err
 	}

@@ -185,8 +185,29 @@ func TestSurvivors(t *testing.T) {
 	}
 	check("cut short", all, 0, "survivors-invalid")
 
-	// What was shown stays while the issuer is away, and is not asked for each time.
+	// As many as may be told: there may be more, and each report says so. Online what is
+	// not told is no worse for it.
 	lie, m.claims = nil, all
+	for most, cut := range map[int]bool{300: true, 301: false} {
+		v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+		v.mostSurvivors = most
+		for range 2 {
+			r := w.build(v)
+			if got := slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Code == ErrCut.Code && p.List == kid }); got != cut {
+				t.Errorf("300 of at most %d: %v", most, r.Problems)
+			}
+			w.wait(time.Minute)
+		}
+		b, err := v.Latest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(b.Survivors(kid).Payloads); n != 300 || v.survivorsKnown(b.Bundle, &b.Trust.Issuers[0]) == cut {
+			t.Errorf("300 of at most %d: %d in the bundle, all known: %v", most, n, !cut)
+		}
+	}
+
+	// What was shown stays while the issuer is away, and is not asked for each time.
 	answer := o.answer
 	v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
 	w.build(v)
@@ -212,6 +233,10 @@ func TestSurvivors(t *testing.T) {
 	}
 	if got := len(b.Survivors(kid).Payloads); got != 300 || len(r.Problems) == 0 {
 		t.Errorf("%d survive an issuer that is away: %v", got, r.Problems)
+	}
+	v.survived, v.mostSurvivors = nil, 300
+	if r := w.build(v); !slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Code == ErrCut.Code }) {
+		t.Errorf("as many as may be told are in the bundle of an issuer that is away: %v", r.Problems)
 	}
 
 	// The theft is found to be older: what the thief logged in between is shown by

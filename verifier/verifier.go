@@ -97,11 +97,14 @@ type Verifier struct {
 	lives    lives             // lists as of now, for checks online
 	policies *policy.Set       // last good ones; whoever builds may change them
 	survived map[string]proven // by key; whoever builds may change it
-	current  atomic.Pointer[Bundle]
-	making   singleflight.Group // of deltas
-	diffing  chan struct{}      // holds those who make one
-	deltas   deltas
-	elapsed  func() time.Duration // a clock that nobody sets
+	// mostSurvivors is how many are told of a key (maxSurvivors)
+	mostSurvivors int
+
+	current atomic.Pointer[Bundle]
+	making  singleflight.Group // of deltas
+	diffing chan struct{}      // holds those who make one
+	deltas  deltas
+	elapsed func() time.Duration // a clock that nobody sets
 
 	mu      sync.Mutex
 	trusted time.Time     // a time that others vouched for
@@ -136,6 +139,7 @@ func New(cfg Config) (*Verifier, error) {
 	return &Verifier{
 		cfg: cfg, policies: policies, book: book{cfg.DB}, fetch: newFetcher(cfg.HTTP), secret: cfg.Ring.Secret("history"),
 		building: make(chan struct{}, 1), pictures: make(chan struct{}, 2), diffing: make(chan struct{}, 2), elapsed: func() time.Duration { return time.Since(start) },
+		mostSurvivors: maxSurvivors,
 	}, nil
 }
 

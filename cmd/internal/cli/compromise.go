@@ -42,8 +42,9 @@ func newCompromise(h *home) *cobra.Command {
 		Long: `Says what a stolen key of this issuer signed and, with --yes, takes it out of use:
 it signs nothing more, another key does, and the trust list has that one and says from
 when on the stolen one is not believed. What the ledger had before that time stays good: hubs ask the issuer
-for it, hold it against the ledger and put it into the bundle. Without --yes nothing
-is changed.
+for it, hold it against the ledger and put it into the bundle. That is of border copies
+and papers alone, and of a key the first 1,048,576: the rest needs its own proof, or to
+be made anew. Without --yes nothing is changed.
 
 --since is the last moment at which the key was surely nobody else's. The ledger's
 size then is that of all entries before the first that was made at --since or later,
@@ -329,13 +330,17 @@ func (d *drill) print(out io.Writer, list string) error {
 	}
 	fmt.Fprintf(out, "The ledger had %d entries before (%s).\n\n", d.Size, by)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WHAT IT SIGNED\tPROFILE\tSTAYS GOOD\tAMBER\tRED")
+	fmt.Fprintln(w, "WHAT IT SIGNED\tPROFILE\tSTAYS GOOD\tWITH PROOF\tAMBER\tRED")
+	told, more := 0, 0
 	for _, k := range d.Counts {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", k.Type, k.Profile, k.Survive, k.Unproven, k.Worthless)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\n", k.Type, k.Profile, k.Survive, k.Provable, k.Unproven, k.Worthless)
+		told, more = told+k.Survive, more+k.Provable
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "\n%d are told to posts with the next border bundle. %d more were in the ledger in time and are not told\n"+
+		"(what posts are not shown, and of the rest all after the first %d): amber until made anew or their own proof is shown.\n", told, more, issuer.MaxSurvivors)
 	fmt.Fprintf(out, "\n%d records are affected", len(d.Records))
 	if list != "" {
 		fmt.Fprintf(out, ": %s", list)
@@ -344,7 +349,7 @@ func (d *drill) print(out io.Writer, list string) error {
 	if !d.Done {
 		_, err := fmt.Fprintln(out, "\nNothing was changed. With --yes:\n- the key signs nothing more, another key does (it is made if there is none);\n"+
 			"- the trust list has that key and says from when on the stolen one is not believed, if its anchor is in this data directory;\n"+
-			"- what the ledger had before stays good with the next border bundle, all else has to be issued anew.")
+			"- what the ledger had before and posts are told stays good with the next border bundle, all else has to be issued anew.")
 		return err
 	}
 	fmt.Fprintf(out, "\n%s signs from now on.", d.NextKey)
