@@ -198,6 +198,14 @@ func TestIssuedAcrossSlots(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		enough := func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(seen) >= 10
+		}
+		for end := time.Now().Add(30 * time.Second); !enough() && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond) // the births were quick
+		}
 		stop.Store(true)
 		watch.Wait()
 		if len(seen) < 10 {
