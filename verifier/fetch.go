@@ -95,6 +95,9 @@ func (f *fetcher) dated(ctx context.Context, address string, limit int64) (data 
 		return nil, date, ErrAddress.With(err)
 	}
 	req.Header.Set("User-Agent", "kinpass-verifier")
+	// A cache on the way may have the list of before: one that a key signed which is
+	// cut off since has no time to wait for.
+	req.Header.Set("Cache-Control", "no-cache")
 	if f.authorize != nil && (strings.Contains(u.Path, "/status") || strings.Contains(u.Path, "/overrides") || strings.Contains(u.Path, "/ledger/survivors/")) {
 		a, err := f.authorize()
 		if err != nil {

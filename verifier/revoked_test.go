@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -410,4 +412,54 @@ func TestTheftFoundLate(t *testing.T) {
 		o.succeed(t, first, early, "")
 		next("earlier", "", before)
 	})
+}
+
+// TestFalseRevocationDatedBack: a list that a thief dates back to before the theft
+// is let go as one with an honest date is, since it was not heard of before.
+func TestFalseRevocationDatedBack(t *testing.T) {
+	storetest.Each(t, "verifier", func(t *testing.T, db *store.DB) {
+		x := newTheft(t, db)
+		w, o, set, next, first := x.w, x.o, x.set, x.next, x.o.signer.KID
+		set(before)
+		next("honest", "", before)
+		honest := w.now()
+		w.wait(12 * time.Hour)
+		stolen := w.now()
+		w.wait(10 * time.Minute)
+		if err := o.bits[vc.PurposeRevocation].Set(thiefs); err != nil {
+			t.Fatal(err)
+		}
+		c := o.statusList(vc.PurposeRevocation)
+		c.ValidFrom = honest.Add(time.Second)
+		o.put("/status/revocation/1", o.sign(o.signer, c))
+		next("a thief's list, dated back", "", before, thiefs)
+		o.succeed(t, first, stolen, "key-2")
+		delete(o.files, "/status/revocation/1")
+		set(before)
+		next("after the cut-off", "", before)
+		next("and later", "", before)
+	})
+}
+
+// TestNothingFromACache: a hub asks for what is there now, and not for what a cache on
+// the way has: that may be of a key that was cut off since.
+func TestNothingFromACache(t *testing.T) {
+	w := newWorld(t)
+	o := w.office()
+	w.signTrust()
+	v := w.verifier(storetest.Open(t, store.SQLite, "verifier"))
+	var asked, plain atomic.Int64
+	o.reply(func(_ http.ResponseWriter, r *http.Request) bool {
+		asked.Add(1)
+		if r.Header.Get("Cache-Control") != "no-cache" {
+			plain.Add(1)
+		}
+		return false
+	})
+	if _, err := v.Build(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if asked.Load() == 0 || plain.Load() > 0 {
+		t.Errorf("%d of %d requests may be answered by a cache", plain.Load(), asked.Load())
+	}
 }

@@ -58,10 +58,11 @@ func keepRevoked(tx *sql.Tx, h held, now time.Time) error {
 			return err
 		}
 	}
-	// Of two lists of one second the second adds to what the first did.
+	// Of two lists of one second that are read at once the second adds to what the
+	// first did.
 	var same []byte
-	err = tx.QueryRow(`SELECT places FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 AND valid_from = $4`,
-		h.issuer, h.url, h.kid, h.validFrom.UnixMicro()).Scan(&same)
+	err = tx.QueryRow(`SELECT places FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 AND valid_from = $4 AND at = $5`,
+		h.issuer, h.url, h.kid, h.validFrom.UnixMicro(), now.UnixMicro()).Scan(&same)
 	switch {
 	case err == nil:
 		added, err = joined(same, added)
@@ -71,9 +72,9 @@ func keepRevoked(tx *sql.Tx, h held, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`INSERT INTO revoked_when (issuer, url, kid, valid_from, places) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (issuer, url, kid, valid_from) DO UPDATE SET places = excluded.places`,
-		h.issuer, h.url, h.kid, h.validFrom.UnixMicro(), added); err != nil {
+	if _, err := tx.Exec(`INSERT INTO revoked_when (issuer, url, kid, valid_from, at, places) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (issuer, url, kid, valid_from, at) DO UPDATE SET places = excluded.places`,
+		h.issuer, h.url, h.kid, h.validFrom.UnixMicro(), now.UnixMicro(), added); err != nil {
 		return err
 	}
 	_, err = tx.Exec(`UPDATE revoked SET places = $4 WHERE issuer = $1 AND url = $2 AND kid = $3`, h.issuer, h.url, h.kid, all)
@@ -126,9 +127,10 @@ func (b book) everRevoked(ctx context.Context, l *vc.TrustList) (map[check.OwnLi
 	return out, err
 }
 
-// letGo forgets what lists said that keys signed from their cut-offs on: else what a
-// thief called revoked would stay so for ever. What the same key said before, and
-// what another said too, stays.
+// letGo forgets what lists said that keys signed from their cut-offs on, or that
+// were not seen before these, whatever date they have: else what a thief called
+// revoked would stay so for ever. What the same key said before, and what another
+// said too, stays; what was honest and came late is on the next key's lists.
 func (b book) letGo(ctx context.Context, l *vc.TrustList) error {
 	type said struct {
 		issuer, kid, url string
@@ -142,7 +144,7 @@ func (b book) letGo(ctx context.Context, l *vc.TrustList) error {
 			if k.CutOff.IsZero() {
 				continue
 			}
-			rows, err := b.db.QueryContext(ctx, `SELECT DISTINCT url FROM revoked_when WHERE issuer = $1 AND kid = $2 AND valid_from >= $3`,
+			rows, err := b.db.QueryContext(ctx, `SELECT DISTINCT url FROM revoked_when WHERE issuer = $1 AND kid = $2 AND (valid_from >= $3 OR at >= $3)`,
 				is.DID, k.ID, k.CutOff.UnixMicro())
 			urls, err := store.All(rows, err, store.One[string])
 			if err != nil {
@@ -166,16 +168,17 @@ func (b book) letGo(ctx context.Context, l *vc.TrustList) error {
 	})
 }
 
-// letGo forgets what one key said on one list from cut on, in microseconds.
+// letGo forgets what one key said on one list, or was heard to say, from cut on, in
+// microseconds.
 func letGo(tx *sql.Tx, issuer, url, kid string, cut int64) error {
 	// The update comes first: it locks the row, on both engines.
 	if _, err := tx.Exec(`UPDATE revoked SET seen = seen WHERE issuer = $1 AND url = $2 AND kid = $3`, issuer, url, kid); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 AND valid_from >= $4`, issuer, url, kid, cut); err != nil {
+	if _, err := tx.Exec(`DELETE FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 AND (valid_from >= $4 OR at >= $4)`, issuer, url, kid, cut); err != nil {
 		return err
 	}
-	rows, err := tx.Query(`SELECT places FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 ORDER BY valid_from`, issuer, url, kid)
+	rows, err := tx.Query(`SELECT places FROM revoked_when WHERE issuer = $1 AND url = $2 AND kid = $3 ORDER BY valid_from, at`, issuer, url, kid)
 	left, err := store.All(rows, err, store.One[[]byte])
 	if err != nil {
 		return err

@@ -302,11 +302,11 @@ func TestSurvivorsTakeTheirTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	silent := false
+	var silent atomic.Bool
 	o.reply(func(rw http.ResponseWriter, r *http.Request) bool {
 		rw.Write(claim(7, [tlog.SaltSize]byte{}, [32]byte{}))
 		rw.(http.Flusher).Flush()
-		if silent {
+		if silent.Load() {
 			<-r.Context().Done()
 			return true
 		}
@@ -326,7 +326,7 @@ func TestSurvivorsTakeTheirTime(t *testing.T) {
 	if _, err := v.fetch.get(t.Context(), o.url+"/ledger/checkpoint", 1000); err == nil {
 		t.Error("another request took as long")
 	}
-	silent = true
+	silent.Store(true)
 	if _, err := ask(HTTPPolicy{Timeout: time.Minute, Idle: 20 * time.Millisecond}); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("an issuer that says nothing more: %v", err)
 	}

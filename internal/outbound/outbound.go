@@ -185,6 +185,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 			quiet.stop()
 		} else {
 			quiet.ReadCloser = res.Body
+			quiet.timer.Reset(quiet.idle) // a header is a sign of life
 			res.Body = quiet
 		}
 	}

@@ -382,6 +382,34 @@ func transports(c *Client) []*http.Transport {
 	return []*http.Transport{b.https, b.http}
 }
 
+// TestIdle: an answer may take long as long as it is never silent for long, its header
+// and each part being a sign of life.
+func TestIdle(t *testing.T) {
+	const idle = 400 * time.Millisecond
+	var silent atomic.Bool
+	srv := host(t, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(idle * 5 / 8)
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		for range 2 {
+			time.Sleep(idle * 5 / 8)
+			w.Write([]byte("x"))
+			w.(http.Flusher).Flush()
+		}
+		if silent.Load() {
+			<-r.Context().Done()
+		}
+	})
+	c := client(func(p *Policy) { p.Timeout, p.Idle = 0, idle })
+	if body, err := get(t, c, srv.URL); err != nil || body != "xx" {
+		t.Errorf("%q, %v", body, err)
+	}
+	silent.Store(true)
+	if _, err := get(t, c, srv.URL); err == nil {
+		t.Error("silent for ever")
+	}
+}
+
 func TestLocal(t *testing.T) {
 	for h, want := range map[string]bool{"localhost": true, "a.localhost": true, "127.0.0.1": true, "127.1.2.3": true, "::1": true, "::ffff:127.0.0.1": true,
 		"localhost.example": false, "xlocalhost": false, "10.0.0.1": false, "": false, "example": false} {

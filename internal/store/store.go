@@ -40,6 +40,7 @@ const (
 var (
 	ErrURL         = fault.New(fault.Invalid, "database-url", "the database URL must begin with sqlite: or postgres://").WithHint("the file named by --db-file holds one line, such as postgres://issuer:PASSWORD@host/kinpass")
 	ErrUnreachable = fault.New(fault.Unavailable, "database-unreachable", "the database cannot be reached").WithHint("check that it runs, and the URL in the file named by --db-file")
+	ErrSchemaNewer = fault.New(fault.Unavailable, "database-schema-newer", "the database is of a later version of this program").WithHint("start that version; before a new one is started for the first time, stop every replica of the old one")
 	ErrSchema      = fault.New(fault.Unavailable, "database-schema", "the database schema is not up to date")
 )
 
@@ -132,22 +133,23 @@ func openPostgres(ctx context.Context, url, role string) (*DB, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "kinpass " + role
 	}
-	pool := func(cfg *pgx.ConnConfig, most int) *sql.DB {
-		db := stdlib.OpenDB(*cfg)
+	pool := func(most int, opts ...stdlib.OptionOpenDB) *sql.DB {
+		db := stdlib.OpenDB(*cfg, opts...)
 		db.SetMaxOpenConns(most)
 		db.SetMaxIdleConns(most)
 		db.SetConnMaxIdleTime(5 * time.Minute)
 		return db
 	}
-	db := pool(cfg, 16)
+	db := pool(16)
 	if err := db.PingContext(ctx); err != nil {
 		db.Close()
 		return nil, ErrUnreachable.With(err)
 	}
-	write := cfg.Copy()
-	write.RuntimeParams["enable_seqscan"] = "off"
-	write.RuntimeParams["jit"] = "off" // what has no index looks expensive then
-	return &DB{DB: db, Engine: Postgres, Role: role, writer: pool(write, 8)}, nil
+	writer := pool(8, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, `SET enable_seqscan = off; SET jit = off`) // what has no index looks expensive then
+		return err
+	}))
+	return &DB{DB: db, Engine: Postgres, Role: role, writer: writer}, nil
 }
 
 // Migrate brings the role's schema up to date. Replicas may call it at the
@@ -180,6 +182,14 @@ func (db *DB) Migrate(ctx context.Context) error {
 	p, err := goose.NewProvider(dialect, db.DB, files, opts...)
 	if err != nil {
 		return err
+	}
+	// A schema of a later version is not what this one's statements were written for.
+	has, knows, err := p.GetVersions(ctx)
+	if err != nil {
+		return ErrSchema.With(err)
+	}
+	if has > knows {
+		return ErrSchemaNewer
 	}
 	if db.Engine == Postgres {
 		// A replica that starts again has nothing to do here and waits for nobody: who

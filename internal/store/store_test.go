@@ -258,6 +258,21 @@ func TestNothingToMigrateWaitsForNobody(t *testing.T) {
 	}
 }
 
+// TestLaterSchema: a program does not work on a database that a later one migrated.
+func TestLaterSchema(t *testing.T) {
+	storetest.Each(t, "issuer", func(t *testing.T, db *store.DB) {
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, $1)`, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Migrate(t.Context()); !errors.Is(err, store.ErrSchemaNewer) {
+			t.Error(err)
+		}
+	})
+}
+
 func TestMigrateByManyAtOnce(t *testing.T) {
 	url := storetest.URL(t, store.Postgres, "issuer")
 	var wg sync.WaitGroup

@@ -48,8 +48,8 @@ var (
 // Limits of one list.
 const (
 	maxIssuers = 4096
-	maxKeys    = 64  // per issuer, and of hubs
-	maxText    = 256 // bytes of a name or an address
+	maxKeys    = 1024 // per issuer, and of hubs; none is ever taken off that had an end
+	maxText    = 256  // bytes of a name or an address
 )
 
 // Entry says how an issuer comes onto the list. Document has been fetched and
@@ -528,7 +528,7 @@ func (c *checker) issuer(at string, is *vc.TrustIssuer) {
 		c.fail(at+"/shelf", "must be an https address (http on loopback) without query, fragment or final slash")
 	}
 	if len(is.Keys) == 0 || len(is.Keys) > maxKeys {
-		c.fail(at+"/keys", "must hold 1 to 64 keys")
+		c.fail(at+"/keys", "must hold 1 to 1024 keys")
 		return
 	}
 	c.mayRevoke(at, is)

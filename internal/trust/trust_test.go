@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -552,5 +553,30 @@ func TestSucceed(t *testing.T) {
 	}
 	if len(is.Keys) != 2 {
 		t.Errorf("a refusal changed the list: %+v", is.Keys)
+	}
+}
+
+// TestKeysForManyYears: a key may follow another every few days for ten years, though
+// none that has an end is ever taken off.
+func TestKeysForManyYears(t *testing.T) {
+	l, _ := sample(t)
+	last, at := registry+"#k1", now
+	for n := 2; n <= 100; n++ {
+		id := fmt.Sprintf("%s#k%d", registry, n)
+		at = at.AddDate(0, 0, 4)
+		jwk, err := vc.PublicJWK(key(t, keys.EdDSA).Public(), id, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Succeed(l, last, vc.TrustKey{ID: id, JWK: jwk, NotBefore: at}); err != nil {
+			t.Fatalf("key %d: %v", n, err)
+		}
+		if err := End(l, last, at.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		last = id
+	}
+	if years := maxKeys * 4 / 365; years < 10 {
+		t.Errorf("there is room for %d years", years)
 	}
 }

@@ -19,9 +19,10 @@ func (b *Bundle) Lifted() []List {
 //
 // A list that is not in next any more, because its credentials have ended, is no
 // case of it, and neither is an authority's over another's: a court may find that it
-// was wrong. Nor is a list that next's trust list does not let its signer sign, nor
-// anything that a hub said whose key is withdrawn there: else what a thief called
-// revoked would stay so on every device. For the same reason a hub may let go of what
+// was wrong. Nor is a list that next's trust list does not let its signer sign, or of
+// a key that is cut off there from before b was made, whatever the list's date, which
+// its signer wrote; nor anything that a hub said whose key is withdrawn there: else
+// what a thief called revoked would stay so on every device. For the same reason a hub may let go of what
 // it had put into a list by itself, once a key of that issuer is cut off, or earlier
 // than it was: it said itself how many places those are.
 func (b *Bundle) TakesBack(next *Bundle) (l List, places uint64) {
@@ -34,7 +35,7 @@ func (b *Bundle) TakesBack(next *Bundle) (l List, places uint64) {
 		if was.Purpose != vc.PurposeRevocation || was.About != was.Address || now == nil {
 			continue
 		}
-		if _, answers := next.listKey(was); !answers {
+		if key, answers := next.listKey(was); !answers || !key.CutOff.IsZero() && !b.CreatedAt.Before(key.CutOff) {
 			continue
 		}
 		if now.purpose != was.Purpose {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/kinpass/kinpass/cmd/internal/cli"
 	"github.com/kinpass/kinpass/internal/account"
@@ -95,11 +96,21 @@ func TestEverybodyHasAHome(t *testing.T) {
 	}
 }
 
-// codeIn reads the QR code that a page shows, from one photograph of it.
+// codeIn reads the QR code that a page shows, from one photograph of it, or from
+// another if the page moved while it was taken, as it does when it has just been
+// printed.
 func codeIn(t *testing.T, x *webtest.Tab, selector string) string {
 	t.Helper()
 	photo := x.Photo(selector)
 	text, err := qr.ReadImage(photo)
+	for range 5 {
+		if err == nil {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+		photo = x.Photo(selector)
+		text, err = qr.ReadImage(photo)
+	}
 	if err != nil {
 		file := filepath.Join(os.TempDir(), fmt.Sprintf("kinpass-code-%d.png", os.Getpid()))
 		t.Fatalf("%v (see %s, %v)", err, file, os.WriteFile(file, photo, 0o600))

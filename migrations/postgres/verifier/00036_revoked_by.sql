@@ -14,12 +14,14 @@ DROP TABLE revoked;
 ALTER TABLE revoked_by RENAME TO revoked;
 
 -- When a key said first of which places that they are revoked: places that the list
--- dated valid_from added to what lists of the same key had before.
+-- dated valid_from, which was read at, added to what lists of the same key had
+-- before. Whoever signs a list dates it: only at is the hub's own time.
 CREATE TABLE revoked_when (
   issuer     TEXT NOT NULL,
   url        TEXT NOT NULL,
   kid        TEXT NOT NULL,
   valid_from BIGINT NOT NULL,
+  at         BIGINT NOT NULL,
   places     BYTEA NOT NULL,
-  PRIMARY KEY (issuer, url, kid, valid_from)
+  PRIMARY KEY (issuer, url, kid, valid_from, at)
 );
