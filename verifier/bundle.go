@@ -170,6 +170,9 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 	if p.Revoked, err = v.book.everRevoked(ctx, list); err != nil {
 		return Report{}, err
 	}
+	if p.Orphans, err = v.book.orphans(ctx, list); err != nil {
+		return Report{}, err
+	}
 	p.Survivors = v.survivors(ctx, list, hub, &r)
 	file, err := p.Sign(hub)
 	if err != nil {
@@ -279,11 +282,12 @@ func (v *Verifier) keep(b *Bundle) {
 }
 
 // ages says which lists are in a verified bundle and when they were signed. One
-// from the future is passed over: it must not shut out the true ones.
+// from the future is passed over: it must not shut out the true ones. So is one whose
+// key is cut off, which makes nobody good.
 func ages(b *check.Bundle, now time.Time) []held {
 	var out []held
 	for _, l := range b.Lists() {
-		if !l.From.After(now.Add(skew)) {
+		if !l.Cut && !l.From.After(now.Add(skew)) {
 			out = append(out, held{url: l.Address, issuer: l.Issuer, validFrom: l.From})
 		}
 	}

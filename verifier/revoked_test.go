@@ -21,6 +21,7 @@ import (
 	"github.com/kinpass/kinpass/internal/trust"
 	"github.com/kinpass/kinpass/internal/vc"
 	"github.com/kinpass/kinpass/verifier/check"
+	"github.com/kinpass/kinpass/verifier/post"
 )
 
 // TestRevokedStaysRevoked: an issuer that shows its hub a younger list without a
@@ -462,4 +463,96 @@ func TestNothingFromACache(t *testing.T) {
 	if asked.Load() == 0 || plain.Load() > 0 {
 		t.Errorf("%d of %d requests may be answered by a cache", plain.Load(), asked.Load())
 	}
+}
+
+// TestRevokedWithoutAList: what an honest office revoked stays so from the cut-off of
+// its key on, also while it shows no list of another, and nobody is believed to be
+// good by that. With the other key's lists all is as it was.
+func TestRevokedWithoutAList(t *testing.T) {
+	storetest.Each(t, "verifier", func(t *testing.T, db *store.DB) {
+		w := newWorld(t)
+		o := w.office()
+		w.signTrust()
+		v := w.verifier(db)
+		birth, mandate, index := o.family("mother")
+		good, its, _ := o.family("mother")
+		if err := o.bits[vc.PurposeRevocation].Set(index); err != nil {
+			t.Fatal(err)
+		}
+		anchors, err := vc.OneOf(w.anchor.Public()).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		device, err := post.New(anchors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		build := func(what string, revoked, status bool, other string) {
+			t.Helper()
+			w.build(v)
+			b, err := v.Latest(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := device.Take(b.Bytes, w.now()); err != nil {
+				t.Errorf("%s: a device: %v", what, err)
+			}
+			for n, c := range [][]string{{birth, mandate}, {good, its}} {
+				r, err := v.Check(t.Context(), []string{w.present("mother", store.Random(16), c...)}, confirmed)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n == 0 && (len(r.Reasons) == 0 || strings.Contains(fmt.Sprint(r.Reasons), check.CodeStatusRevoked) != revoked || (r.Colour == check.Red) != revoked) ||
+					n == 1 && (strings.Contains(fmt.Sprint(r.Reasons), check.CodeStatusUnknown) != status || fmt.Sprint(r.Colour) != other) {
+					t.Errorf("%s, %d: %v %s", what, n, r.Colour, fmt.Sprint(r.Reasons))
+				}
+			}
+		}
+		build("honest", true, false, "green")
+		w.wait(25 * time.Hour)
+		build("a day on", true, false, "green")
+		stolen, first := w.now(), o.signer.KID
+		w.wait(10 * time.Minute)
+		build("stolen", true, false, "green")
+		lists := map[string][]byte{}
+		for _, name := range []string{"/status/revocation/1", "/status/suspension/1"} {
+			lists[name] = o.file(name)
+		}
+		o.succeed(t, first, stolen, "key-2")
+		for name, old := range lists {
+			o.put(name, old)
+		}
+		w.wait(time.Minute)
+		build("cut off, and its lists are shown on", true, true, "amber")
+		w.wait(time.Hour)
+		build("an hour on", true, true, "amber")
+		orphans := func(want int, why string) {
+			t.Helper()
+			if o, err := v.book.orphans(t.Context(), w.list); err != nil || len(o) != want {
+				t.Errorf("%s: %v, %v", why, o, err)
+			}
+		}
+		orphans(1, "its key is cut off")
+		for _, q := range []struct {
+			seen time.Time
+			want int
+		}{{stolen.Add(-orphaned - time.Hour), 0}, {stolen.Add(time.Hour - orphaned), 1}} {
+			if _, err := db.Exec(`UPDATE revoked SET seen = $1`, q.seen.UnixMicro()); err != nil {
+				t.Fatal(err)
+			}
+			orphans(q.want, "read last at "+q.seen.String())
+		}
+		for name := range lists {
+			delete(o.files, name)
+		}
+		w.build(v)
+		orphans(0, "another key has spoken")
+		b, err := v.Latest(t.Context())
+		if err != nil || len(b.Lifted()) > 0 {
+			t.Errorf("with the next key's lists %v are lifted, %v", b.Lifted(), err)
+		}
+		if r, err := v.Check(t.Context(), []string{w.present("mother", store.Random(16), birth, mandate)}, confirmed); err != nil || !strings.Contains(fmt.Sprint(r.Reasons), check.CodeStatusRevoked) {
+			t.Errorf("%v %s %v", r.Colour, fmt.Sprint(r.Reasons), err)
+		}
+	})
 }

@@ -127,6 +127,55 @@ func (b book) everRevoked(ctx context.Context, l *vc.TrustList) (map[check.OwnLi
 	return out, err
 }
 
+// orphaned is how long before a key's cut-off a list may have been read last to be
+// one that the cut-off silenced, and not one that had ended.
+const orphaned = 48 * time.Hour
+
+// orphans gives the lists of which nobody said what is revoked but keys that are cut
+// off, and that were read until about then: where such a list is not there, what was
+// on it is kept without it.
+func (b book) orphans(ctx context.Context, l *vc.TrustList) ([]check.OwnList, error) {
+	cut := map[string]time.Time{}
+	for i := range l.Issuers {
+		for _, k := range l.Issuers[i].Keys {
+			if !k.CutOff.IsZero() {
+				cut[k.ID] = k.CutOff
+			}
+		}
+	}
+	if len(cut) == 0 {
+		return nil, nil
+	}
+	type said struct {
+		check.OwnList
+		kid  string
+		seen time.Time
+	}
+	rows, err := b.db.QueryContext(ctx, `SELECT issuer, url, kid, seen FROM revoked ORDER BY issuer, url, kid`)
+	all, err := store.All(rows, err, func(rows *sql.Rows) (s said, err error) {
+		var seen int64
+		err = rows.Scan(&s.Issuer, &s.Address, &s.kid, &seen)
+		s.seen = store.Time(seen)
+		return s, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []check.OwnList
+	for from := 0; from < len(all); {
+		to, silent := from, true
+		for ; to < len(all) && all[to].OwnList == all[from].OwnList; to++ {
+			at, ok := cut[all[to].kid]
+			silent = silent && ok && all[to].seen.After(at.Add(-orphaned))
+		}
+		if silent {
+			out = append(out, all[from].OwnList)
+		}
+		from = to
+	}
+	return out, nil
+}
+
 // letGo forgets what lists said that keys signed from their cut-offs on, or that
 // were not seen before these, whatever date they have: else what a thief called
 // revoked would stay so for ever. What the same key said before, and what another

@@ -75,6 +75,9 @@ type BundlePayload struct {
 	// Revoked are places that earlier lists revoked, as status.Places writes them.
 	// They stay revoked where a list has them no more, and List.Lifted counts them.
 	Revoked map[OwnList][]byte `json:"-"`
+	// Orphans are those of Revoked that no key says anything of any more but such as
+	// are cut off. They go into the bundle by themselves.
+	Orphans []OwnList `json:"-"`
 }
 
 // OwnList names an issuer's list of its own credentials.

@@ -217,6 +217,38 @@ func TestTakesBackAfterCutOff(t *testing.T) {
 	}
 }
 
+// TestOrphans: what was revoked on a list that is not there, because its key is cut
+// off, answers by itself, and is no list of the issuer's.
+func TestOrphans(t *testing.T) {
+	revocation, suspension := shelf(vc.RoleRegistrar)+"/status/revocation/1", shelf(vc.RoleRegistrar)+"/status/suspension/1"
+	w := newWorld(t)
+	second := w.trustKey(w.key(keys.EdDSA).Signer(registrarDID+"#key-8"), vc.RoleRegistrar)
+	second.Types = []string{vc.TypeStatusList}
+	w.trust.Issuers[0].Keys = append(w.trust.Issuers[0].Keys, second)
+	p := w.payload()
+	all := p.StatusLists
+	p.StatusLists = slices.DeleteFunc(slices.Clone(all), func(s string) bool {
+		l := w.open(BundlePayload{ID: p.ID, Sequence: p.Sequence, CreatedAt: p.CreatedAt, TrustList: p.TrustList, StatusLists: []string{s}}).Lists()
+		return len(l) == 1 && l[0].Address == revocation
+	})
+	p.Revoked = map[OwnList][]byte{{registrarDID, revocation}: places(t, 5, 6), {registrarDID, suspension}: places(t)}
+	p.Orphans = []OwnList{{registrarDID, revocation}, {registrarDID, suspension}, {"did:web:other.example", revocation}}
+	if len(p.StatusLists) != len(all)-1 || len(w.open(p).Lifted()) != 0 {
+		t.Fatal("a list of no key")
+	}
+	last := len(w.trust.Issuers[0].Keys) - 1
+	w.trust.Issuers[0].Keys[last].CutOff = now.Add(-time.Hour)
+	p.TrustList = w.payload().TrustList
+	b := w.open(p)
+	lifted := b.Lifted()
+	if len(lifted) != 1 || lifted[0].Address != revocation || lifted[0].Lifted != 2 || !lifted[0].Cut || !lifted[0].From.Before(now.Add(-time.Hour)) {
+		t.Fatalf("%+v", lifted)
+	}
+	if c := b.Compare(registrarDID, p.StatusLists); !c.Evidence || c.Missing != 1 || len(c.Contradicted) > 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestRevokedStaysOnline: a younger list of an issuer takes nothing back either.
 func TestRevokedStaysOnline(t *testing.T) {
 	w := newWorld(t)

@@ -62,6 +62,9 @@ type List struct {
 	// one had: what was revoked once stays so, and the hub tells of whoever takes
 	// it back.
 	Lifted int64
+	// Cut: its key is cut off. It says who is revoked or suspended, and of nobody that
+	// he is not, so that one that is older takes nothing back.
+	Cut bool
 
 	places *status.Places
 }
@@ -165,8 +168,9 @@ func (b *Bundle) addLists() (parts int, err error) {
 			case !answers:
 				b.RefusedLists++
 			default:
+				l.Cut = !key.CutOff.IsZero()
 				add := &statusList{issuer: l.Issuer, role: key.Role, address: l.Address, purpose: l.Purpose, from: l.From, until: l.Until,
-					cut: !key.CutOff.IsZero(), places: set}
+					cut: l.Cut, places: set}
 				if !b.addList(add, l.About) {
 					return 0, ErrBundle
 				}

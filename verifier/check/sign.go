@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -121,6 +122,7 @@ func (p *BundlePayload) parts(trust *vc.TrustList) ([]bundle.Part, error) {
 			return nil, err
 		}
 	}
+	p.addOrphans(young, b)
 	all := slices.SortedFunc(maps.Values(young), func(a, b *signedList) int {
 		return cmp.Or(strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Address, b.Address), strings.Compare(a.About, b.About), strings.Compare(a.Purpose, b.Purpose))
 	})
@@ -142,6 +144,43 @@ func (p *BundlePayload) parts(trust *vc.TrustList) ([]bundle.Part, error) {
 	return append(parts, more...), err
 }
 
+// addOrphans adds what was revoked on lists that are not there any more because the
+// key that signed them is cut off: who is on one is revoked, and of nobody else does
+// it say anything, as no list of such a key does. It is dated before the cut-off, and
+// called lifted whole. Without it what an honest office revoked would be unknown until
+// the office shows lists of another key.
+func (p *BundlePayload) addOrphans(young map[[8]byte]*signedList, b *Bundle) {
+	room := uint64(bundle.MaxAllPlaces)
+	for _, l := range young {
+		room -= min(room, uint64(l.Size))
+	}
+	for _, name := range p.Orphans {
+		slot := bundle.ListKey(name.Issuer + " " + name.Address)
+		if young[slot] != nil || len(young) == maxLists {
+			continue
+		}
+		set, _, err := status.OpenPlaces(p.Revoked[name])
+		if err != nil || set.Len() == 0 || set.Universe() > room {
+			continue
+		}
+		l := List{Issuer: name.Issuer, Address: name.Address, About: name.Address, Purpose: vc.PurposeRevocation, Size: int64(set.Universe()), Marked: int64(set.Len()), Lifted: int64(set.Len())}
+		for _, k := range b.keys {
+			if at := k.CutOff.Add(-time.Second); k.issuer == name.Issuer && !k.CutOff.IsZero() && at.After(l.From) {
+				of := l
+				of.KID, of.From = k.ID, at
+				if _, answers := b.listKey(&of); answers {
+					l = of
+				}
+			}
+		}
+		if l.KID == "" {
+			continue
+		}
+		room -= set.Universe()
+		young[slot] = &signedList{set: p.Revoked[name], List: l}
+	}
+}
+
 // pack writes one issuer's lists: its entry in the directory, and its sets.
 func pack(all []*signedList) (issuerLists, []bundle.Part) {
 	out := issuerLists{DID: all[0].Issuer, signing: most(all, func(l *signedList) signing { return signing{l.KID, l.From, l.Until} }),
@@ -151,7 +190,9 @@ func pack(all []*signedList) (issuerLists, []bundle.Part) {
 		for !strings.HasPrefix(l.Address, out.Base) {
 			out.Base = out.Base[:len(out.Base)-1]
 		}
-		leaves = append(leaves, l.hash[:])
+		if l.hash != [32]byte{} { // an orphan is no list of the issuer's
+			leaves = append(leaves, l.hash[:])
+		}
 	}
 	// Up to a slash, and one more if that leaves the purpose before the number.
 	out.Base = out.Base[:strings.LastIndexByte(out.Base, '/')+1]

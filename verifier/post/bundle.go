@@ -191,7 +191,8 @@ func (p *Post) open(data []byte) (*opened, error) {
 				offices[i].Oldest = l.From
 			}
 		}
-		if name := l.Issuer + " " + l.Address; l.From.After(o.lists[name]) {
+		// One whose key is cut off makes nobody good: its age takes nothing back.
+		if name := l.Issuer + " " + l.Address; !l.Cut && l.From.After(o.lists[name]) {
 			o.lists[name] = l.From
 		}
 	}
