@@ -252,9 +252,9 @@ func (i *Issuer) listedKeys(ctx context.Context) map[string]*vc.TrustKey {
 	}
 	out := map[string]*vc.TrustKey{}
 	for n := range l.Issuers {
-		for k := range l.Issuers[n].Keys {
-			if key := &l.Issuers[n].Keys[k]; strings.HasPrefix(key.ID, i.did+"#") {
-				out[key.ID] = key
+		if is := &l.Issuers[n]; is.DID == i.did {
+			for k := range is.Keys {
+				out[is.Keys[k].ID] = &is.Keys[k]
 			}
 		}
 	}
@@ -336,7 +336,7 @@ func (i *Issuer) ReissuePapers(ctx context.Context, name string, progress func(d
 	var all []what
 	err := i.store.eachEntered(ctx, i.signedIn(name), func(e entered) error {
 		w := what{e.kind, e.Record}
-		if (e.kind == KindBirth || e.kind == KindGuardianship) && e.Profile == ProfilePaper && e.State != StatusRevoked && e.ValidUntil.After(now) && !seen[w] && kids.of(e.JWT) == key {
+		if (e.kind == KindBirth || e.kind == KindGuardianship) && e.Profile == ProfilePaper && e.standing(now) && !seen[w] && kids.of(e.JWT) == key {
 			seen[w] = true
 			all = append(all, w)
 		}

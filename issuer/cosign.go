@@ -388,8 +388,8 @@ type LedgerStatus struct {
 	Unwitnessed time.Time       `json:"unwitnessedSince,omitzero"`
 	Demanded    int             `json:"demanded"`
 	Witnesses   []WitnessAnswer `json:"witnesses"`
-	// OtherHistory: a witness shows, with both signatures, what is not in this ledger. Either somebody else has
-	// the ledger's key, or the database is an old copy.
+	// OtherHistory: a witness shows, with both signatures, what is not in this ledger.
+	// Either somebody else has the ledger's key, or the database is an old copy.
 	OtherHistory bool `json:"otherHistory"`
 }
 

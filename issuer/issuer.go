@@ -27,6 +27,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/kinpass/kinpass/internal/did"
 	"github.com/kinpass/kinpass/internal/didweb"
 	"github.com/kinpass/kinpass/internal/fault"
@@ -438,17 +440,12 @@ func token() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// recordID makes the identifier of a record in this register: the time on the clock
-// of this machine and 80 random bits, so that what is registered together lies
-// together in the database. Whoever may see it may see when the record was made.
+// recordID makes the identifier of a record in this register: a UUID of version 7 (RFC
+// 9562, section 5.7), which begins with the time on the clock of this machine, so that
+// what is registered together lies together in the database. Whoever may see it may see when the record was made.
 func recordID() string {
-	var b [16]byte
-	rand.Read(b[6:]) // never fails (crypto/rand)
-	ms := uint64(time.Now().UnixMilli())
-	for n := range 6 {
-		b[n] = byte(ms >> (40 - 8*n))
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	id := uuid.Must(uuid.NewV7()) // fails with crypto/rand, which never does
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
 // sum is SHA-256 over the parts.

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -179,7 +178,8 @@ func (s *Store) guardianshipsOf(ctx context.Context, q reader, birth string) ([]
 func (s *Store) wards(ctx context.Context, q reader, refs []string) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(refs, 200) {
-		rs, err := s.rows(ctx, q, KindBirth, `WHERE ref IN `+s.among(len(part)), alike(part)...)
+		among, values := store.Among(s.db, part)
+		rs, err := s.rows(ctx, q, KindBirth, `WHERE ref IN `+among, values...)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +203,8 @@ func (s *Store) knownBirths(ctx context.Context, q reader, refs []string) (map[s
 func (s *Store) known(ctx context.Context, q reader, query string, keys []any) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(keys, 200) {
-		if err := s.knownPart(ctx, q, query+s.among(len(part)), alike(part), out); err != nil {
+		among, values := store.Among(s.db, part)
+		if err := s.knownPart(ctx, q, query+among, values, out); err != nil {
 			return nil, err
 		}
 	}
@@ -355,7 +356,8 @@ func (s *Store) candidates(ctx context.Context, q reader, hashes [][]byte) (*riv
 		}
 	}
 	for part := range chunks(hashes, 200) {
-		rs, err := q.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+s.among(len(part)), alike(part)...)
+		among, values := store.Among(s.db, part)
+		rs, err := q.QueryContext(ctx, `SELECT hash, birth FROM dedup WHERE hash IN `+among, values...)
 		if err != nil {
 			return nil, err
 		}
@@ -373,7 +375,8 @@ func (s *Store) candidates(ctx context.Context, q reader, hashes [][]byte) (*riv
 		}
 	}
 	for part := range chunks(ids, 200) {
-		rs, err := s.rows(ctx, q, KindBirth, `WHERE state <> 'discarded' AND id IN `+s.among(len(part)), alike(part)...)
+		among, values := store.Among(s.db, part)
+		rs, err := s.rows(ctx, q, KindBirth, `WHERE state <> 'discarded' AND id IN `+among, values...)
 		if err != nil {
 			return nil, err
 		}
@@ -476,7 +479,8 @@ func (s *Store) mandates(ctx context.Context, tx *sql.Tx, in []*entry) (mandates
 	}
 	out := mandates{}
 	for part := range chunks(births, 200) {
-		rs, err := s.rows(ctx, tx, KindGuardianship, livingMandates+` AND birth IN `+s.among(len(part)), alike(part)...)
+		among, values := store.Among(s.db, part)
+		rs, err := s.rows(ctx, tx, KindGuardianship, livingMandates+` AND birth IN `+among, values...)
 		if err != nil {
 			return nil, err
 		}
@@ -532,7 +536,8 @@ func (s *Store) free(ctx context.Context, tx *sql.Tx, r row, g *vc.Guardianship,
 func (s *Store) wardStates(ctx context.Context, tx *sql.Tx, refs []string) (map[string]row, error) {
 	out := map[string]row{}
 	for part := range chunks(refs, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT id, ref, child_ref, version, state, status FROM births WHERE ref IN `+s.among(len(part)), alike(part)...)
+		among, values := store.Among(s.db, part)
+		rs, err := tx.QueryContext(ctx, `SELECT id, ref, child_ref, version, state, status FROM births WHERE ref IN `+among, values...)
 		if err != nil {
 			return nil, err
 		}
@@ -657,22 +662,18 @@ func (s *Store) count(ctx context.Context) (Statistics, error) {
 
 // insert adds rows with as few statements as the engines' limits allow.
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
-	return s.insertWith(ctx, tx, head, rows, ``)
+	return s.insertOr(ctx, tx, head, rows, ``)
 }
 
-// insertNew is insert of those rows that are not there.
-func (s *Store) insertNew(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
-	return s.insertWith(ctx, tx, head, rows, ` ON CONFLICT DO NOTHING`)
-}
-
-func (s *Store) insertWith(ctx context.Context, tx *sql.Tx, head string, rows [][]any, tail string) error {
+// insertOr is insert that ends with what is to be done where a row is there.
+func (s *Store) insertOr(ctx context.Context, tx *sql.Tx, head string, rows [][]any, conflict string) error {
 	for part := range halves(rows, 64) {
 		cols := len(part[0])
 		args := make([]any, 0, cols*len(part))
 		for _, r := range part {
 			args = append(args, r...)
 		}
-		if _, err := tx.ExecContext(ctx, head+` VALUES `+s.tuples(len(part), cols)+tail, args...); err != nil {
+		if _, err := tx.ExecContext(ctx, head+` VALUES `+s.tuples(len(part), cols)+conflict, args...); err != nil {
 			return err
 		}
 	}
@@ -687,57 +688,13 @@ func (s *Store) tuples(n, cols int) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(s.marks(i*cols+1, cols))
+		b.WriteString(s.db.Marks(i*cols+1, cols))
 	}
 	return b.String()
 }
 
-// marks writes ($from,…) for n values. A statement that uses it has no other
-// parameters before or after, so that SQLite can be given plain question marks:
-// it looks up every $n by name, in time that grows with the square of their
-// number.
-func (s *Store) marks(from, n int) string {
-	b := make([]byte, 0, n*5+2)
-	b = append(b, '(')
-	for i := range n {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if s.db.Engine == store.SQLite {
-			b = append(b, '?')
-			continue
-		}
-		b = append(b, '$')
-		b = strconv.AppendInt(b, int64(from+i), 10)
-	}
-	return string(append(b, ')'))
-}
-
-// among writes ($1,…) for the n values that alike gives.
-func (s *Store) among(n int) string { return s.marks(1, power(n)) }
-
-// alike gives values to look among, the last one again and again until there is a
-// power of two of them: so there are few statements, and databases keep what they
-// prepared.
-func alike[T any](in []T) []any {
-	out := anys(in)
-	for n := power(len(in)); len(out) < n && len(in) > 0; {
-		out = append(out, out[len(out)-1])
-	}
-	return out
-}
-
-// power gives the smallest power of two that is not below n.
-func power(n int) int {
-	p := 1
-	for p < n {
-		p *= 2
-	}
-	return p
-}
-
 // halves cuts in into parts of most, a power of two, then of half of it and so
-// on: few different statements, as in alike.
+// on: few different statements, as in store.Among.
 func halves[T any](in []T, most int) func(yield func([]T) bool) {
 	return func(yield func([]T) bool) {
 		for n := most; len(in) > 0; {

@@ -28,7 +28,8 @@ func (s *Store) replays(ctx context.Context, tx *sql.Tx, in []*entry) error {
 		}
 	}
 	for part := range chunks(keys, 200) {
-		rs, err := tx.QueryContext(ctx, `SELECT key_hash, request, response FROM idempotency WHERE key_hash IN `+s.among(len(part)), alike(part)...)
+		among, values := store.Among(s.db, part)
+		rs, err := tx.QueryContext(ctx, `SELECT key_hash, request, response FROM idempotency WHERE key_hash IN `+among, values...)
 		if err != nil {
 			return err
 		}

@@ -1,11 +1,11 @@
 package issuer
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -79,10 +79,34 @@ func (k *newKeys) of(hash []byte) []string {
 	return k.births[string(hash)]
 }
 
-func (k *newKeys) size() int {
+// read gives the newest run that was read, and how many keys there are.
+func (k *newKeys) read() (last int64, n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.n
+	return k.last, k.n
+}
+
+// keyRun is what one transaction wrote. first: those before were sorted into dedup
+// and deleted, and this is what was left of them.
+type keyRun struct {
+	id    int64
+	first bool
+	keys  []searchKey
+}
+
+// runs gives the runs after one, in their order.
+func (s *Store) runs(ctx context.Context, q reader, after int64) ([]keyRun, error) {
+	rs, err := q.QueryContext(ctx, `SELECT id, first, keys FROM dedup_runs WHERE id > $1 ORDER BY id`, after)
+	return store.All(rs, err, func(rs *sql.Rows) (r keyRun, err error) {
+		var first int
+		var keys sql.RawBytes
+		if err := rs.Scan(&r.id, &first, &keys); err != nil {
+			return r, err
+		}
+		r.first = first == 1
+		r.keys, err = readKeys(keys)
+		return r, err
+	})
 }
 
 // readRuns reads the runs that came since. Runs are numbered in the order of the
@@ -90,34 +114,9 @@ func (k *newKeys) size() int {
 // read. A transaction that writes runs reads them first: what it wrote itself may
 // yet be rolled back.
 func (s *Store) readRuns(ctx context.Context, q reader) error {
-	s.keys.mu.Lock()
-	after := s.keys.last
-	s.keys.mu.Unlock()
-	type run struct {
-		id    int64
-		first bool
-		keys  []searchKey
-	}
-	var runs []run
-	rs, err := q.QueryContext(ctx, `SELECT id, first, keys FROM dedup_runs WHERE id > $1 ORDER BY id`, after)
+	after, _ := s.keys.read()
+	runs, err := s.runs(ctx, q, after)
 	if err != nil {
-		return err
-	}
-	defer rs.Close()
-	for rs.Next() {
-		var r run
-		var first int
-		var b sql.RawBytes
-		if err := rs.Scan(&r.id, &first, &b); err != nil {
-			return err
-		}
-		r.first = first == 1
-		if r.keys, err = readKeys(b); err != nil {
-			return err
-		}
-		runs = append(runs, r)
-	}
-	if err := rs.Err(); err != nil {
 		return err
 	}
 	s.keys.mu.Lock()
@@ -150,9 +149,7 @@ func (s *Store) addKeys(ctx context.Context, tx *sql.Tx, in []*entry) error {
 	if len(run) == 0 {
 		return nil
 	}
-	s.keys.mu.Lock()
-	last, n := s.keys.last, s.keys.n
-	s.keys.mu.Unlock()
+	last, n := s.keys.read()
 	if n >= s.flush {
 		last++
 		if err := s.flushRuns(ctx, tx, last); err != nil {
@@ -163,9 +160,6 @@ func (s *Store) addKeys(ctx context.Context, tx *sql.Tx, in []*entry) error {
 }
 
 func (s *Store) addRun(ctx context.Context, tx *sql.Tx, id int64, first int, run []byte) error {
-	if run == nil {
-		run = []byte{}
-	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO dedup_runs (id, first, keys) VALUES ($1, $2, $3)`, id, first, run)
 	return err
 }
@@ -173,15 +167,15 @@ func (s *Store) addRun(ctx context.Context, tx *sql.Tx, id int64, first int, run
 // flushRuns sorts the runs into dedup, as many as it has time for. What is left
 // becomes the run of this id, which says that those before it are gone.
 func (s *Store) flushRuns(ctx context.Context, tx *sql.Tx, id int64) error {
-	var all []searchKey
-	err := s.eachRun(ctx, tx, func(_ int64, keys []searchKey) error {
-		all = append(all, keys...)
-		return nil
-	})
+	runs, err := s.runs(ctx, tx, 0)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b searchKey) int { return bytes.Compare([]byte(a.hash), []byte(b.hash)) })
+	var all []searchKey
+	for _, r := range runs {
+		all = append(all, r.keys...)
+	}
+	slices.SortFunc(all, func(a, b searchKey) int { return strings.Compare(a.hash, b.hash) })
 	end := time.Now().Add(s.flushFor)
 	for len(all) > 0 && (len(all) > flushMost*s.flush || time.Now().Before(end)) {
 		part := all[:min(len(all), 64)]
@@ -189,7 +183,7 @@ func (s *Store) flushRuns(ctx context.Context, tx *sql.Tx, id int64) error {
 		for _, k := range part {
 			rows = append(rows, []any{[]byte(k.hash), k.birth})
 		}
-		if err := s.insertNew(ctx, tx, `INSERT INTO dedup (hash, birth)`, rows); err != nil {
+		if err := s.insertOr(ctx, tx, `INSERT INTO dedup (hash, birth)`, rows, ` ON CONFLICT DO NOTHING`); err != nil {
 			return err
 		}
 		all = all[len(part):]
@@ -197,37 +191,11 @@ func (s *Store) flushRuns(ctx context.Context, tx *sql.Tx, id int64) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM dedup_runs WHERE id < $1`, id); err != nil {
 		return err
 	}
-	var rest []byte
+	rest := []byte{}
 	for _, k := range all {
 		rest = appendKey(rest, k)
 	}
 	return s.addRun(ctx, tx, id, 1, rest)
-}
-
-// eachRun reads every run there is.
-func (s *Store) eachRun(ctx context.Context, tx *sql.Tx, do func(id int64, keys []searchKey) error) error {
-	type run struct {
-		id   int64
-		keys []byte
-	}
-	rs, err := tx.QueryContext(ctx, `SELECT id, keys FROM dedup_runs ORDER BY id`)
-	runs, err := store.All(rs, err, func(rs *sql.Rows) (r run, err error) {
-		err = rs.Scan(&r.id, &r.keys)
-		return r, err
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range runs {
-		keys, err := readKeys(r.keys)
-		if err != nil {
-			return err
-		}
-		if err := do(r.id, keys); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // dropKeys deletes the search keys of a birth. What other processes keep of them
@@ -238,23 +206,22 @@ func (s *Store) dropKeys(ctx context.Context, tx *sql.Tx, birth string, keys [][
 			return err
 		}
 	}
-	return s.eachRun(ctx, tx, func(id int64, had []searchKey) error {
-		var keep []byte
-		dropped := false
-		for _, k := range had {
-			if k.birth == birth {
-				dropped = true
-				continue
-			}
+	runs, err := s.runs(ctx, tx, 0)
+	if err != nil {
+		return err
+	}
+	theirs := func(k searchKey) bool { return k.birth == birth }
+	for _, r := range runs {
+		if !slices.ContainsFunc(r.keys, theirs) {
+			continue
+		}
+		keep := []byte{}
+		for _, k := range slices.DeleteFunc(r.keys, theirs) {
 			keep = appendKey(keep, k)
 		}
-		if !dropped {
-			return nil
+		if _, err := tx.ExecContext(ctx, `UPDATE dedup_runs SET keys = $2 WHERE id = $1`, r.id, keep); err != nil {
+			return err
 		}
-		if keep == nil {
-			keep = []byte{}
-		}
-		_, err := tx.ExecContext(ctx, `UPDATE dedup_runs SET keys = $2 WHERE id = $1`, id, keep)
-		return err
-	})
+	}
+	return nil
 }

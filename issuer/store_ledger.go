@@ -374,6 +374,8 @@ type committed struct {
 func (s *Store) commitmentOf(ctx context.Context, credential string) (committed, error) {
 	var c committed
 	var id, start, first int64
+	// Every commitment but those to an issuance has an index by its credential, which
+	// the engines take where they read kind <> 'issued'.
 	err := s.db.QueryRowContext(ctx, `SELECT id, salt FROM commitments WHERE credential_id = $1 AND kind = '`+actWitnessed+`' AND kind <> 'issued'
 		UNION ALL SELECT m.id, m.salt FROM credentials x JOIN commitments m ON m.created = x.created AND m.kind = 'issued' AND m.credential_id = x.id WHERE x.id = $1`, credential).Scan(&id, &c.salt)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -599,8 +599,7 @@ func TestStillDoes(t *testing.T) {
 	}
 }
 
-// TestFewStatements: parts and lists of values come in powers of two, and nothing
-// is lost or added.
+// TestFewStatements: parts come in powers of two, and nothing is lost or added.
 func TestFewStatements(t *testing.T) {
 	t.Parallel()
 	for n := range 300 {
@@ -617,18 +616,6 @@ func TestFewStatements(t *testing.T) {
 		}
 		if next != n {
 			t.Fatalf("%d of %d", next, n)
-		}
-		if n == 0 {
-			continue
-		}
-		list := alike(in)
-		for i, v := range list {
-			if v != in[min(i, n-1)] {
-				t.Fatalf("of %d: %v", n, list)
-			}
-		}
-		if len(list) != power(n) || power(n) < n || power(n) >= 2*n {
-			t.Fatalf("%d for %d", len(list), n)
 		}
 	}
 }

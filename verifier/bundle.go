@@ -167,7 +167,10 @@ func (v *Verifier) Build(ctx context.Context) (Report, error) {
 	for _, l := range lists {
 		l.into(&p)
 	}
-	if p.Revoked, err = v.book.everRevoked(ctx, list); err != nil {
+	if err := v.book.letGo(ctx, list); err != nil {
+		return Report{}, err
+	}
+	if p.Revoked, err = v.book.everRevoked(ctx); err != nil {
 		return Report{}, err
 	}
 	if p.Orphans, err = v.book.orphans(ctx, list); err != nil {

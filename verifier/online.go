@@ -97,7 +97,7 @@ func (v *Verifier) online(ctx context.Context, b *check.Bundle, shown []string) 
 		return nil, false, err
 	}
 	p := check.BundlePayload{ID: b.ID, Sequence: b.Sequence, CreatedAt: b.CreatedAt, TrustList: b.SignedTrust} // all that With takes are its lists
-	if p.Revoked, err = v.book.everRevoked(ctx, b.Trust); err != nil {
+	if p.Revoked, err = v.book.everRevoked(ctx); err != nil {
 		return nil, false, err
 	}
 	fresh = true

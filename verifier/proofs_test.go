@@ -57,21 +57,14 @@ func TestProofsOverHTTP(t *testing.T) {
 	if err := trust.SetQuorum(w.list, 1); err != nil {
 		t.Fatal(err)
 	}
-	payload := func(jwt string) []byte {
-		j, err := vc.SplitJWS(jwt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return j.PayloadUnverified()
-	}
 	birth, mandate, _ := o.family("mother")
 	_, other, _ := o.family("mother")
 	var m ledgerBook
 	for _, jwt := range []string{birth, mandate, other} {
-		m.log(t, tlog.Issued, payload(jwt))
+		m.log(t, tlog.Issued, payloadOf(t, jwt))
 	}
 	size := int64(len(m.entries))
-	m.log(t, tlog.Issued, payload(mandate)) // once more, after the key was cut off
+	m.log(t, tlog.Issued, payloadOf(t, mandate)) // once more, after the key was cut off
 	o.secondKey(t)
 	if err := trust.CutOff(w.list, o.did+"#key-1", start, size); err != nil {
 		t.Fatal(err)

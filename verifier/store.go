@@ -454,7 +454,7 @@ func (b book) purge(ctx context.Context, since, now time.Time) (n int64, err err
 			return err
 		}
 		// What was revoked so long ago has ended since.
-		if _, err := tx.Exec(`DELETE FROM revoked_when WHERE valid_from < $1`, now.Add(-revokedLife).UnixMicro()); err != nil {
+		if _, err := tx.Exec(`DELETE FROM revoked_when WHERE at < $1`, now.Add(-revokedLife).UnixMicro()); err != nil {
 			return err
 		}
 		// Bundles stay known as long as a record may name them.

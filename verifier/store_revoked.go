@@ -105,12 +105,8 @@ func joined(a, b []byte) ([]byte, error) {
 	return status.JoinPlaces(p, q)
 }
 
-// everRevoked gives all places that lists ever revoked, but for what keys said from
-// their cut-offs on.
-func (b book) everRevoked(ctx context.Context, l *vc.TrustList) (map[check.OwnList][]byte, error) {
-	if err := b.letGo(ctx, l); err != nil {
-		return nil, err
-	}
+// everRevoked gives all places that lists ever revoked, but for what was let go.
+func (b book) everRevoked(ctx context.Context) (map[check.OwnList][]byte, error) {
 	out := map[check.OwnList][]byte{}
 	rows, err := b.db.QueryContext(ctx, `SELECT issuer, url, places FROM revoked`)
 	_, err = store.All(rows, err, func(rows *sql.Rows) (name check.OwnList, err error) {
@@ -133,7 +129,7 @@ const orphaned = 48 * time.Hour
 
 // orphans gives the lists of which nobody said what is revoked but keys that are cut
 // off, and that were read until about then: where such a list is not there, what was
-// on it is kept without it.
+// on it is kept without it. What was kept before keys were noted is nobody's.
 func (b book) orphans(ctx context.Context, l *vc.TrustList) ([]check.OwnList, error) {
 	cut := map[string]time.Time{}
 	for i := range l.Issuers {
@@ -163,12 +159,15 @@ func (b book) orphans(ctx context.Context, l *vc.TrustList) ([]check.OwnList, er
 	}
 	var out []check.OwnList
 	for from := 0; from < len(all); {
-		to, silent := from, true
+		to, said, silent := from, false, true
 		for ; to < len(all) && all[to].OwnList == all[from].OwnList; to++ {
+			if all[to].kid == "" {
+				continue
+			}
 			at, ok := cut[all[to].kid]
-			silent = silent && ok && all[to].seen.After(at.Add(-orphaned))
+			said, silent = true, silent && ok && all[to].seen.After(at.Add(-orphaned))
 		}
-		if silent {
+		if said && silent {
 			out = append(out, all[from].OwnList)
 		}
 		from = to

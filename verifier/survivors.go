@@ -120,8 +120,8 @@ func (v *Verifier) before(k *vc.TrustKey) check.Survivors {
 // readSurvivors asks an issuer what a key signed before its cut-off and holds each
 // answer against the issuer's ledger: in a tree that the trust list's key and
 // witnesses signed, below the size at the cut-off, an entry that commits to this
-// payload. What is not shown is left out, and the error is ErrUnlogged beside what is. cut says that the issuer
-// told as many as it may.
+// payload. What is not shown is left out, and the error is ErrUnlogged beside what
+// is. cut says that the issuer told as many as it may.
 func (v *Verifier) readSurvivors(ctx context.Context, l *vc.TrustList, is *vc.TrustIssuer, k *vc.TrustKey, hub keys.Signer) (set check.Survivors, cut bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, survivorsTime)
 	defer cancel()

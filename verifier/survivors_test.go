@@ -332,6 +332,16 @@ func TestSurvivorsTakeTheirTime(t *testing.T) {
 	}
 }
 
+// payloadOf gives the bytes that were signed.
+func payloadOf(t *testing.T, jwt string) []byte {
+	t.Helper()
+	j, err := vc.SplitJWS(jwt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j.PayloadUnverified()
+}
+
 // TestOnlineUnproven: what a withdrawn key signed is red in a check online only when
 // the hub knows what its issuer says that the key had signed; before, the issuer was
 // not asked, and it is amber as it is offline.
@@ -343,17 +353,10 @@ func TestOnlineUnproven(t *testing.T) {
 	if err := trust.SetLedger(w.list, o.did, origin, ledger.Public()); err != nil {
 		t.Fatal(err)
 	}
-	payload := func(jwt string) []byte {
-		j, err := vc.SplitJWS(jwt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return j.PayloadUnverified()
-	}
 	birth, mandate, _ := o.family("mother")
 	birth2, mandate2, _ := o.family("stranger") // by a thief: not in the ledger
 	m := &ledgerBook{}
-	m.claims = slices.Concat(m.log(t, tlog.Issued, payload(birth)), m.log(t, tlog.Issued, payload(mandate)))
+	m.claims = slices.Concat(m.log(t, tlog.Issued, payloadOf(t, birth)), m.log(t, tlog.Issued, payloadOf(t, mandate)))
 	o.secondKey(t)
 	if err := trust.CutOff(w.list, o.did+"#key-1", start, int64(len(m.entries))); err != nil {
 		t.Fatal(err)

@@ -106,16 +106,10 @@ func openSQLite(ctx context.Context, path, role string) (*DB, error) {
 		return nil, ErrUnreachable.With(err)
 	}
 	// What many transactions change again and again is copied into the database
-	// once for many of them: the log of them may be 16 MiB long, and 64 MiB where a
-	// nation is registered. Where people delete what is theirs it is no longer, for
-	// old pages stay in it. A statement that adds several rows keeps the pages that
-	// it changes, to take it back: in memory, not in a file. Who reads may use files,
-	// to sort what is large.
-	pages := 4096
-	if role == "issuer" {
-		pages *= 4
-	}
-	writer, err := openKeeping("sqlite", fmt.Sprintf("%s&_pragma=cache_size(-16384)&_pragma=wal_autocheckpoint(%d)&_pragma=temp_store(2)", dsn, pages))
+	// once for many of them: the log of them may be 16 MiB long. A statement that adds
+	// several rows keeps the pages that it changes, to take it back: in memory, not in
+	// a file. Who reads may use files, to sort what is large.
+	writer, err := openKeeping("sqlite", dsn+"&_pragma=cache_size(-16384)&_pragma=wal_autocheckpoint(4096)&_pragma=temp_store(2)")
 	if err != nil {
 		db.Close()
 		return nil, ErrUnreachable.With(err)

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -162,20 +161,15 @@ func (db *DB) tokensByHash(ctx context.Context, hashes []hash) (map[hash]Token, 
 	}
 	found := make(map[hash]Token, len(hashes))
 	for part := range slices.Chunk(hashes, 128) {
-		// Padded to a power of two there are few statements, and databases keep what
-		// they prepared.
-		n := 1
-		for n < len(part) {
-			n *= 2
+		bytes := make([][]byte, len(part))
+		for i := range part {
+			bytes[i] = part[i][:]
 		}
-		args := make([]any, n)
-		for i := range args {
-			args[i] = part[min(i, len(part)-1)][:]
-		}
+		among, values := Among(db, bytes)
 		// A closed account closes its tokens, and the token that it grew from.
 		rows, err := db.QueryContext(ctx, `SELECT t.id, t.name, t.role, t.created, t.expires,
 			CASE WHEN a.disabled = 1 OR (t.account <> '' AND a.id IS NULL) THEN 1 ELSE t.revoked END, t.account, t.hash
-			FROM tokens t LEFT JOIN accounts a ON a.id = CASE WHEN t.account = '' THEN t.id ELSE t.account END WHERE t.hash IN `+db.marks(n), args...)
+			FROM tokens t LEFT JOIN accounts a ON a.id = CASE WHEN t.account = '' THEN t.id ELSE t.account END WHERE t.hash IN `+among, values...)
 		_, err = All(rows, err, func(r *sql.Rows) (struct{}, error) {
 			var h []byte
 			t, err := scanToken(r, &h)
@@ -189,23 +183,6 @@ func (db *DB) tokensByHash(ctx context.Context, hashes []hash) (map[hash]Token, 
 		}
 	}
 	return found, nil
-}
-
-// marks writes ($1,…) for n values; for SQLite, which looks up every $n by its
-// name, (?,…).
-func (db *DB) marks(n int) string {
-	b := []byte{'('}
-	for i := range n {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if db.Engine == SQLite {
-			b = append(b, '?')
-			continue
-		}
-		b = strconv.AppendInt(append(b, '$'), int64(i+1), 10)
-	}
-	return string(append(b, ')'))
 }
 
 // Tokens lists all tokens, oldest first.

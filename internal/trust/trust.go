@@ -3,10 +3,10 @@
 //
 // A list only ever becomes stricter about the past. A key id keeps its key for
 // good, a cut-off can be moved to an earlier time and never lifted, an end can
-// be brought forward and never put off, what has such a past is not taken off, and
-// the sequence number grows with every signature. Each editing function checks the whole list and leaves it
-// as it was when the edit is refused. Reading and writing files is the
-// caller's business.
+// be brought forward and never put off, what has such a past is not taken off,
+// and the sequence number grows with every signature. Each editing function
+// checks the whole list and leaves it as it was when the edit is refused. Reading
+// and writing files is the caller's business.
 package trust
 
 import (

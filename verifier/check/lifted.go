@@ -22,9 +22,9 @@ func (b *Bundle) Lifted() []List {
 // was wrong. Nor is a list that next's trust list does not let its signer sign, or of
 // a key that is cut off there from before b was made, whatever the list's date, which
 // its signer wrote; nor anything that a hub said whose key is withdrawn there: else
-// what a thief called revoked would stay so on every device. For the same reason a hub may let go of what
-// it had put into a list by itself, once a key of that issuer is cut off, or earlier
-// than it was: it said itself how many places those are.
+// what a thief called revoked would stay so on every device. For the same reason a
+// hub may let go of what it had put into a list by itself, once a key of that issuer
+// is cut off, or earlier than it was: it said itself how many places those are.
 func (b *Bundle) TakesBack(next *Bundle) (l List, places uint64) {
 	if hub, _ := hubKey(next.Trust, b.Hub); hub == nil || !hub.CutOff.IsZero() {
 		return List{}, 0

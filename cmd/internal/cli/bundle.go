@@ -398,7 +398,6 @@ the one in force: border.refused-NUMBER-DIGEST.kpb, the first one and the newest
 			f := &mirror.Fetcher{Mirrors: args, Have: p.have, Hub: p.hub, Part: p.file + ".part", NoDeltas: full, Progress: progressOf(c.ErrOrStderr(), asJSON)}
 			var info post.Info
 			overtaken := false
-			var takesBack error
 			f.Accept = func(data []byte) error {
 				q, unlock, err := h.openPost(c, out, anchor)
 				if err != nil {
@@ -409,9 +408,7 @@ the one in force: border.refused-NUMBER-DIGEST.kpb, the first one and the newest
 					info = *q.info
 					return err
 				}
-				if info, err = q.take(data); errors.Is(err, post.ErrTakesBack) {
-					takesBack = err
-				}
+				info, err = q.take(data)
 				return err
 			}
 			got, err := f.Fetch(ctx)
@@ -423,9 +420,6 @@ the one in force: border.refused-NUMBER-DIGEST.kpb, the first one and the newest
 			}
 			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 				return errFetchStopped.With(err)
-			}
-			if err != nil && takesBack != nil {
-				return takesBack // says more than what is wrong with other mirrors
 			}
 			if err != nil {
 				return err

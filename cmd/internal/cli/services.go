@@ -148,7 +148,7 @@ func isLoopback(host string) bool {
 }
 
 // trustSource gives the newest verified trust list of a file or an address, and
-// never goes back to a lower number. A file is read every time. An address is
+// never goes back to a lower number. A file is read whenever it changed. An address is
 // asked at most once a minute, in the background once a list is there: whoever
 // waits for an answer must not wait for somebody else's server.
 type trustSource struct {
@@ -159,8 +159,9 @@ type trustSource struct {
 
 	mu     sync.Mutex
 	list   *vc.TrustList
-	data   string    // what list was read from
-	asked  time.Time // when the address was asked last
+	data   string      // what list was read from
+	file   os.FileInfo // as it was before that; nil: an address
+	asked  time.Time   // when the address was asked last
 	asking bool
 }
 
@@ -197,14 +198,38 @@ func nilIf(l *vc.TrustList) error {
 // refresh reads the list once more. What cannot be read or verified changes
 // nothing; the age of the last good list is judged by who uses it.
 func (t *trustSource) refresh(ctx context.Context) error {
+	var file os.FileInfo
+	if !t.remote() {
+		file, _ = os.Stat(t.name())
+	}
+	t.mu.Lock()
+	if sameFile(file, t.file) {
+		t.asking = false
+		t.mu.Unlock()
+		return nil
+	}
+	t.mu.Unlock()
 	text, l, err := t.fetch(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.asking = false
 	if err == nil && (t.list == nil || l.Sequence >= t.list.Sequence) {
-		t.list, t.data = l, text
+		t.list, t.data, t.file = l, text, file
 	}
 	return err
+}
+
+// sameFile reports whether a file was not written since.
+func sameFile(now, then os.FileInfo) bool {
+	return now != nil && then != nil && os.SameFile(now, then) && now.Size() == then.Size() && now.ModTime().Equal(then.ModTime())
+}
+
+// name is the path of the file.
+func (t *trustSource) name() string {
+	if t.from == "" {
+		return t.home.path(trustFile)
+	}
+	return t.from
 }
 
 func (t *trustSource) fetch(ctx context.Context) (string, *vc.TrustList, error) {
@@ -234,11 +259,7 @@ func (t *trustSource) remote() bool {
 // Bytes reads the signed list, unverified.
 func (t *trustSource) Bytes(ctx context.Context) ([]byte, error) {
 	if !t.remote() {
-		name := t.from
-		if name == "" {
-			name = t.home.path(trustFile)
-		}
-		b, err := os.ReadFile(name)
+		b, err := os.ReadFile(t.name())
 		if err != nil {
 			return nil, fault.New(fault.Unavailable, "trust-list-missing", "the trust list cannot be read").With(err).
 				WithHint("make one with: kinpass trust init, or name it with --trust-list")
